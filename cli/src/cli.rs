@@ -1,0 +1,314 @@
+//! The command line's grammar and help texts.
+
+use std::path::PathBuf;
+
+use chrono::{DateTime, Utc};
+use clap::{Args, Parser, Subcommand, ValueEnum, builder::NonEmptyStringValueParser};
+use drover_protocol::{JobId, JobStatus};
+use serde_json::Value;
+
+use crate::arg;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    what was asked happened; the job that was waited for completed
+  1    the job that was waited for failed or was cancelled
+  2    the command or the request was wrong
+  3    the job that was waited for completed with errors
+  4    the server could not be reached or could not answer
+  130  interrupted; the job goes on
+
+Data goes to standard output, progress and errors to standard error. With --json standard output is JSON alone: one value,
+or a line for each with `watch` and `logs --follow`; an error is {\"error\": …}.";
+
+/// Submit, watch and steer workflow jobs.
+#[derive(Debug, Parser)]
+#[command(name = "drover", version, after_help = EXIT_CODES, propagate_version = true, max_term_width = 110)]
+pub(crate) struct Cli {
+    /// Address of the orchestrator.
+    #[arg(long, global = true, env = "DROVER_URL", default_value = "http://127.0.0.1:8420", value_name = "URL")]
+    pub(crate) url: String,
+    /// Write JSON for programs to standard output, and nothing else.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Use no colours; so does the environment variable NO_COLOR.
+    #[arg(long, global = true)]
+    pub(crate) no_color: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Submit a job or a workflow; prints its id.
+    #[command(after_help = "\
+Examples:
+  drover submit data_import --param import_path=/imports/2026-07 --wait
+  drover submit data_import --params @params.json --key import-2026-07 --label team=sales
+  ID=$(drover submit validate_import --param path=/imports)
+
+A value of --param that is JSON is taken as such (7, true, [1,2]); any other is a text. A text that looks like JSON is
+written with quotes: --param 'version=\"7\"'.")]
+    Submit(Submit),
+    /// Follow a job until it ends.
+    #[command(after_help = "\
+Example:
+  drover watch 01980c5e-7a00-7d10-8b6e-3f6f3ad3a001
+
+On a terminal with live bars, elsewhere with a line for each change. Ctrl-C ends the watching, not the job.")]
+    Watch {
+        #[command(flatten)]
+        job: Job,
+    },
+    /// Show a job: its progress, steps, summary and error.
+    #[command(after_help = "\
+Examples:
+  drover show 01980c5e-7a00-7d10-8b6e-3f6f3ad3a001
+  drover show --result 01980c5e-7a00-7d10-8b6e-3f6f3ad3a001 | jq .summary")]
+    Show {
+        #[command(flatten)]
+        job: Job,
+        /// Print the result alone, as JSON.
+        #[arg(long)]
+        result: bool,
+    },
+    /// List jobs, newest first.
+    #[command(after_help = "\
+Examples:
+  drover list --status running,cancelling
+  drover list --type data_import --label team=sales --created-after 24h
+  drover list --parent 01980c5e-7a00-7d10-8b6e-3f6f3ad3a001 --status failed")]
+    List(List),
+    /// Print a job's log lines, with those of its sub-jobs.
+    #[command(after_help = "\
+Example:
+  drover logs --follow --level warn 01980c5e-7a00-7d10-8b6e-3f6f3ad3a001")]
+    Logs(Logs),
+    /// Cancel a job and everything that runs for it.
+    #[command(after_help = "\
+Example:
+  drover cancel --wait 01980c5e-7a00-7d10-8b6e-3f6f3ad3a001
+
+With --wait the exit code is 0 when the job ended cancelled, and that of its end when it ended otherwise before.")]
+    Cancel {
+        #[command(flatten)]
+        job: Job,
+        /// Do not wait for what runs: report it as abandoned.
+        #[arg(long)]
+        now: bool,
+        /// Wait until nothing of the job runs any more.
+        #[arg(long)]
+        wait: bool,
+    },
+    /// Run again what failed of a job.
+    #[command(after_help = "\
+Examples:
+  drover retry --wait 01980c5e-7a00-7d10-8b6e-3f6f3ad3a001
+  drover retry --from start 01980c5e-7a00-7d10-8b6e-3f6f3ad3a001")]
+    Retry {
+        #[command(flatten)]
+        job: Job,
+        /// Where to begin: `failed` keeps what is done, `start` runs everything again.
+        #[arg(long, value_enum, default_value_t = From::Failed)]
+        from: From,
+        /// Follow the job until it ends.
+        #[arg(long)]
+        wait: bool,
+    },
+    /// Delete a finished job with its sub-jobs, logs and results.
+    #[command(after_help = "\
+Example:
+  drover delete 01980c5e-7a00-7d10-8b6e-3f6f3ad3a001")]
+    Delete {
+        #[command(flatten)]
+        job: Job,
+    },
+    /// Check and register workflow definitions.
+    #[command(after_help = "\
+Examples:
+  drover apply workflows/*.yaml
+  generate | drover apply -
+
+All files are tried; the exit code is 2 when one of them was refused.")]
+    Apply {
+        /// Definitions in YAML or JSON; `-` for standard input.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// List the registered workflow definitions, or show one.
+    #[command(after_help = "\
+Examples:
+  drover definitions
+  drover definitions data_import")]
+    Definitions {
+        /// The definition to show.
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
+        name: Option<String>,
+    },
+    /// List the job types that workers have announced.
+    #[command(after_help = "\
+Example:
+  drover types")]
+    Types,
+    /// List the workers, with what they run.
+    #[command(after_help = "\
+Example:
+  drover workers")]
+    Workers,
+    /// Print what happened to a job, event by event.
+    #[command(after_help = "\
+Example:
+  drover history 01980c5e-7a00-7d10-8b6e-3f6f3ad3a001")]
+    History {
+        #[command(flatten)]
+        job: Job,
+        /// At most this many events.
+        #[arg(long, default_value_t = 1000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+        limit: u32,
+    },
+    /// Messages that nobody could process.
+    #[command(
+        subcommand,
+        after_help = "\
+Example:
+  drover dead list"
+    )]
+    Dead(Dead),
+}
+
+/// The job that is meant.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Job {
+    /// The job's whole id.
+    #[arg(value_parser = arg::job_id, value_name = "ID")]
+    pub(crate) id: JobId,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Submit {
+    /// A workflow's name or a job type.
+    #[arg(value_name = "TYPE", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) job_type: String,
+    /// All parameters as one JSON object; `@FILE` reads a file, `-` standard input.
+    #[arg(long, value_name = "JSON|@FILE|-")]
+    pub(crate) params: Option<String>,
+    /// One parameter; wins over --params. Repeatable.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = arg::param)]
+    pub(crate) param: Vec<(String, Value)>,
+    /// Idempotency key: a second submission with the same key makes no second job.
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) key: Option<String>,
+    /// A label to find the job by. Repeatable.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = arg::pair)]
+    pub(crate) label: Vec<(String, String)>,
+    /// Not before this time: RFC 3339, a date, or a span as 15m, 2h, 7d.
+    #[arg(long, value_name = "TIME", value_parser = arg::moment_to_come)]
+    pub(crate) run_at: Option<DateTime<Utc>>,
+    /// Follow the job until it ends.
+    #[arg(long)]
+    pub(crate) wait: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// Only these statuses, separated by commas.
+    #[arg(long, value_delimiter = ',', value_parser = arg::status)]
+    pub(crate) status: Vec<JobStatus>,
+    /// Only this workflow or job type.
+    #[arg(long = "type", value_name = "TYPE")]
+    pub(crate) job_type: Option<String>,
+    /// Only sub-jobs of this job; `none`: no sub-jobs, `any`: sub-jobs too.
+    #[arg(long, value_name = "ID|none|any", default_value = "none", value_parser = arg::parent)]
+    pub(crate) parent: String,
+    /// Only jobs with this label. Repeatable: all must be there.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = arg::pair)]
+    pub(crate) label: Vec<(String, String)>,
+    /// Only jobs created after this: RFC 3339, a date, or an age as 15m, 2h, 7d.
+    #[arg(long, value_name = "TIME", value_parser = arg::moment)]
+    pub(crate) created_after: Option<DateTime<Utc>>,
+    /// Only jobs created before this.
+    #[arg(long, value_name = "TIME", value_parser = arg::moment)]
+    pub(crate) created_before: Option<DateTime<Utc>>,
+    #[command(flatten)]
+    pub(crate) page: Page,
+}
+
+/// Which part of a long list.
+#[derive(Debug, Args)]
+pub(crate) struct Page {
+    /// At most this many.
+    #[arg(long, default_value_t = 50, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=500))]
+    pub(crate) limit: u32,
+    /// Go on where the list before ended; its last line names the cursor.
+    #[arg(long)]
+    pub(crate) cursor: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Logs {
+    #[command(flatten)]
+    pub(crate) job: Job,
+    /// Go on with new lines until the job ends.
+    #[arg(long, short)]
+    pub(crate) follow: bool,
+    /// Only lines at least this grave.
+    #[arg(long, value_enum)]
+    pub(crate) level: Option<Level>,
+}
+
+/// How grave a log line is.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Level {
+    Trace,
+    Debug,
+    Info,
+    Warn,
+    Error,
+}
+
+/// Where a retry begins.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum From {
+    Failed,
+    Start,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Dead {
+    /// List the messages that nobody could process, with the reasons.
+    #[command(after_help = "\
+Example:
+  drover dead list --limit 10")]
+    List {
+        #[command(flatten)]
+        page: Page,
+    },
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_grammar_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_a_line_about_it_and_an_example() {
+        fn check(command: &clap::Command) {
+            let about =
+                command.get_about().unwrap_or_else(|| panic!("{} has no about", command.get_name())).to_string();
+            assert!(!about.contains('\n'), "{about}");
+            if command.get_name() != "drover" {
+                let help = command.get_after_help().unwrap_or_else(|| panic!("{} has no example", command.get_name()));
+                assert!(help.to_string().contains("  drover "), "{}", command.get_name());
+            }
+            command.get_subcommands().for_each(check);
+        }
+        check(&Cli::command());
+    }
+}

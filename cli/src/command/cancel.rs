@@ -1,0 +1,34 @@
+//! `drover cancel`
+
+use drover_protocol::{JobId, JobStatus};
+
+use super::{Context, watch};
+use crate::{
+    api::JobView,
+    failure::{Exit, Failure},
+};
+
+pub(crate) async fn run(ctx: &Context, id: JobId, now: bool, wait: bool) -> Result<Exit, Failure> {
+    let query = if now { vec![("now", "true".to_owned())] } else { Vec::new() };
+    let job = ctx.client.post::<JobView>(&format!("/jobs/{id}/cancel"), &query).await?;
+    if wait && !job.body.status.is_terminal() {
+        let Some(job) = watch::wait_for(ctx, id).await? else { return Ok(Exit::Interrupted) };
+        return Ok(asked_for(job.body.status));
+    }
+    if ctx.output.json {
+        ctx.output.json(&job.raw)?;
+    } else {
+        ctx.output.line(format_args!("{id} {}", job.body.status))?;
+    }
+    Ok(if wait { asked_for(job.body.status) } else { Exit::Done })
+}
+
+/// Asked for was a cancelled job.
+const fn asked_for(status: JobStatus) -> Exit {
+    match status {
+        JobStatus::Cancelled => Exit::Done,
+        // It ended otherwise before the cancel reached it.
+        JobStatus::Completed => Exit::JobFailed,
+        other => Exit::of(other),
+    }
+}

@@ -1,0 +1,122 @@
+//! `drover logs`
+
+use std::time::Duration;
+
+use drover_protocol::JobId;
+use serde_json::Value;
+use tokio::time::sleep;
+
+use super::Context;
+use crate::{
+    api::{JobView, Logs},
+    cli,
+    failure::{Exit, Failure},
+    render::log,
+};
+
+/// Lines of one question.
+const PAGE: usize = 1_000;
+/// How long to wait for new lines.
+const PAUSE: Duration = Duration::from_secs(1);
+/// How many empty answers after the job's end are believed: log lines travel apart from the job's end.
+const EMPTY_ANSWERS: u32 = 2;
+/// How many failed questions in a row end the following.
+const FAILURES: u32 = 60;
+
+pub(crate) async fn run(ctx: &Context, args: &cli::Logs) -> Result<Exit, Failure> {
+    let mut reader = Reader { ctx, id: args.job.id, level: args.level.map(level), after: None, all: Vec::new() };
+    if args.follow {
+        reader.follow().await?;
+        return Ok(Exit::Done);
+    }
+    while reader.page(ctx.output.json).await? == PAGE {}
+    if ctx.output.json {
+        ctx.output.json(&serde_json::json!({ "logs": reader.all }))?;
+    }
+    Ok(Exit::Done)
+}
+
+const fn level(level: cli::Level) -> &'static str {
+    match level {
+        cli::Level::Trace => "trace",
+        cli::Level::Debug => "debug",
+        cli::Level::Info => "info",
+        cli::Level::Warn => "warn",
+        cli::Level::Error => "error",
+    }
+}
+
+struct Reader<'a> {
+    ctx: &'a Context,
+    id: JobId,
+    level: Option<&'static str>,
+    after: Option<String>,
+    /// What was read, where one JSON value is to be written.
+    all: Vec<Value>,
+}
+
+impl Reader<'_> {
+    /// Prints (or keeps) the next page and says how many lines it had.
+    async fn page(&mut self, keep: bool) -> Result<usize, Failure> {
+        let mut query = vec![("limit", PAGE.to_string())];
+        query.extend(self.level.map(|level| ("level", level.to_owned())));
+        query.extend(self.after.iter().map(|after| ("after", after.clone())));
+        let mut page = self.ctx.client.get::<Logs>(&format!("/jobs/{}/logs", self.id), &query).await?;
+        self.after = super::history::next(page.body.next_after.as_ref()).or(self.after.take());
+        let raw = page.raw["logs"].as_array_mut().map(std::mem::take).unwrap_or_default();
+        for (line, raw) in page.body.logs.iter().zip(raw) {
+            if keep {
+                self.all.push(raw);
+            } else if self.ctx.output.json {
+                self.ctx.output.json_line(&raw)?;
+            } else {
+                self.ctx.output.line(log::line(line, self.id))?;
+            }
+        }
+        Ok(page.body.logs.len())
+    }
+
+    async fn follow(&mut self) -> Result<(), Failure> {
+        let (mut empty, mut failures) = (0, 0);
+        while empty <= EMPTY_ANSWERS {
+            match self.step().await {
+                Ok(Step::More) => (empty, failures) = (0, 0),
+                Ok(Step::Waiting) => failures = 0,
+                Ok(Step::Ended) => empty += 1,
+                Err(failure) if failures < FAILURES && self.after.is_some() && keeps_on(&failure) => failures += 1,
+                Err(failure) => return Err(failure),
+            }
+            sleep(PAUSE).await;
+        }
+        Ok(())
+    }
+
+    async fn step(&mut self) -> Result<Step, Failure> {
+        // Asked before the lines: what an ended job has written is on its way.
+        let ended = self.ctx.client.job::<JobView>(self.id).await?.body.status.is_terminal();
+        let mut lines = 0;
+        loop {
+            let page = self.page(false).await?;
+            lines += page;
+            if page < PAGE {
+                break;
+            }
+        }
+        Ok(match (lines, ended) {
+            (1.., _) => Step::More,
+            (0, true) => Step::Ended,
+            (0, false) => Step::Waiting,
+        })
+    }
+}
+
+enum Step {
+    More,
+    Waiting,
+    Ended,
+}
+
+/// The server was there before: a pause of it is waited out.
+const fn keeps_on(failure: &Failure) -> bool {
+    failure.is_transient() || matches!(failure, Failure::Connect { .. })
+}

@@ -1,0 +1,51 @@
+//! One file per command.
+
+mod apply;
+mod cancel;
+mod dead;
+mod definitions;
+mod delete;
+mod history;
+mod list;
+mod logs;
+mod retry;
+mod show;
+mod submit;
+mod types;
+mod watch;
+mod workers;
+
+use crate::{
+    cli::Command,
+    client::Client,
+    failure::{Exit, Failure},
+    output::Output,
+};
+
+/// What every command works with.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) client: Client,
+    pub(crate) output: Output,
+}
+
+/// Runs a command.
+pub(crate) async fn run(command: Command, ctx: &Context) -> Result<Exit, Failure> {
+    match command {
+        Command::Submit(args) => submit::run(ctx, args).await,
+        Command::Watch { job } => watch::run(ctx, job.id).await,
+        Command::Show { job, result } => show::run(ctx, job.id, result).await,
+        Command::List(args) => list::run(ctx, &args).await,
+        Command::Logs(args) => logs::run(ctx, &args).await,
+        Command::Cancel { job, now, wait } => cancel::run(ctx, job.id, now, wait).await,
+        Command::Retry { job, from, wait } => retry::run(ctx, job.id, from, wait).await,
+        Command::Delete { job } => delete::run(ctx, job.id).await,
+        Command::Apply { files } => apply::run(ctx, &files).await,
+        Command::Definitions { name: None } => definitions::list(ctx).await,
+        Command::Definitions { name: Some(name) } => definitions::show(ctx, &name).await,
+        Command::Types => types::run(ctx).await,
+        Command::Workers => workers::run(ctx).await,
+        Command::History { job, limit } => history::run(ctx, job.id, limit).await,
+        Command::Dead(args) => dead::run(ctx, &args).await,
+    }
+}

@@ -1,0 +1,11 @@
+//! The real `drover` binary against a server that gives canned answers: exit codes, what goes to which output, words.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod definitions;
+mod harness;
+mod lists;
+mod logs;
+mod show;
+mod steer;
+mod submit;
+mod watch;

@@ -1,0 +1,93 @@
+use serde_json::json;
+
+use crate::harness::{ID, OTHER, Reply, Server, ended, event, job, problem};
+
+#[tokio::test]
+async fn cancel_says_where_the_job_stands() {
+    let server = Server::always(202, job("cancelling", json!({}))).await;
+    assert_eq!(server.run(&["cancel", ID]).await.code(0), format!("{ID} cancelling\n"));
+    let run = server.run(&["cancel", "--now", "--json", ID]).await;
+    assert_eq!(run.json()["status"], "cancelling");
+    assert_eq!(server.lines(), [format!("POST /jobs/{ID}/cancel"), format!("POST /jobs/{ID}/cancel?now=true")]);
+}
+
+/// Asked for was the end of the job: that it is cancelled is success.
+#[tokio::test]
+async fn cancel_waits_for_the_end() {
+    for (status, code) in [("cancelled", 0), ("failed", 1), ("completed", 1), ("completed_with_errors", 3)] {
+        let server = Server::start(move |asked, _| match asked.line.starts_with("POST") {
+            true => Reply::Json(202, job("cancelling", json!({}))),
+            false => Reply::Events { chunks: vec![event("end", &ended(status))], breaks: false },
+        })
+        .await;
+        let run = server.run(&["cancel", "--wait", ID]).await;
+        assert_eq!(run.code(code), "", "{status}");
+        assert!(run.stderr.contains(&format!("{ID} {status}")), "{}", run.stderr);
+    }
+}
+
+#[tokio::test]
+async fn cancel_of_a_finished_job_is_refused() {
+    let own = json!({ "job_status": "completed" });
+    let server = Server::always(409, problem(409, "already_finished", "the job has already completed", own)).await;
+    let run = server.run(&["cancel", "--wait", ID]).await;
+    assert_eq!(run.code(2), "");
+    assert_eq!(run.stderr, "error: the job has already completed\n");
+}
+
+#[tokio::test]
+async fn retry_begins_where_it_is_told() {
+    let server = Server::start(|asked, _| match asked.line.starts_with("POST") {
+        true => Reply::Json(202, job("pending", json!({}))),
+        false => Reply::Events { chunks: vec![event("end", &ended("completed"))], breaks: false },
+    })
+    .await;
+    assert_eq!(server.run(&["retry", ID]).await.code(0), format!("{ID} pending\n"));
+    assert_eq!(server.run(&["retry", "--from", "start", "--wait", ID]).await.code(0), "");
+    assert_eq!(
+        server.lines()[..2],
+        [format!("POST /jobs/{ID}/retry?from=failed"), format!("POST /jobs/{ID}/retry?from=start")]
+    );
+}
+
+#[tokio::test]
+async fn a_refused_retry_names_the_way_out() {
+    for (answer, words) in [
+        (problem(409, "parent_finished", "its workflow has ended", json!({})), "hint: retry the workflow"),
+        (problem(409, "not_finished", "it runs", json!({ "job_status": "running" })), "hint: `drover watch"),
+    ] {
+        let server = Server::always(409, answer).await;
+        let run = server.run(&["retry", ID]).await;
+        assert_eq!(run.code(2), "");
+        assert!(run.stderr.contains(words), "{}", run.stderr);
+    }
+}
+
+#[tokio::test]
+async fn delete_is_silent_about_nothing() {
+    let server = Server::start(|_, _| Reply::Empty(204)).await;
+    assert_eq!(server.run(&["delete", ID]).await.code(0), format!("{ID} deleted\n"));
+    let run = server.run(&["delete", "--json", ID]).await;
+    assert_eq!(run.json(), json!({ "id": ID, "deleted": true }));
+    assert_eq!(server.lines()[0], format!("DELETE /jobs/{ID}"));
+}
+
+#[tokio::test]
+async fn a_refused_delete_names_the_way_out() {
+    let refused = |own| problem(409, "not_finished", "it cannot be deleted", own);
+    let running = json!({ "job_status": "running" });
+    for (answer, of_job, words) in [
+        (refused(running), json!({}), format!("hint: `drover cancel --wait {ID}` ends it; then delete it")),
+        (refused(json!({})), json!({ "parent_id": OTHER, "root_id": OTHER }), format!("`drover delete {OTHER}`")),
+    ] {
+        let server = Server::start(move |asked, _| match asked.line.starts_with("DELETE") {
+            true => Reply::Json(409, answer.clone()),
+            false => Reply::Json(200, job("running", of_job.clone())),
+        })
+        .await;
+        let run = server.run(&["delete", ID]).await;
+        assert_eq!(run.code(2), "");
+        assert!(run.stderr.contains("error: it cannot be deleted\n"), "{}", run.stderr);
+        assert!(run.stderr.contains(&words), "{}", run.stderr);
+    }
+}

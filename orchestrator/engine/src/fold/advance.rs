@@ -1,0 +1,437 @@
+//! A workflow goes on: ends a step, begins the next, ends itself. What expressions read was asked for in `plan`.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use drover_protocol::{JobError, JobId, JobStatus, StepStatus};
+use serde_json::{Map, Value, json};
+
+use super::{Fold, report::raise_bar};
+use crate::{
+    Command, StepState, Trigger, Workflow,
+    definition::{OnFailure, Step},
+    expression::{ExpressionError, References, Scope, StepScope, WorkflowScope},
+    workflow::Ending,
+};
+
+/// What was read for a workflow's expressions.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// The workflow's own `params`.
+    pub params: Arc<Value>,
+    /// Results of the steps that were asked for, by key: a sub-job's, or the list of a fan-out's batch results.
+    pub results: BTreeMap<String, Arc<Value>>,
+}
+
+/// Whether the workflow goes on at once or waits for something.
+enum Go {
+    On,
+    Wait,
+}
+
+impl Fold<'_> {
+    /// What a touched workflow needs next.
+    pub(super) fn need(&self, id: JobId) -> Option<Command> {
+        let job = self.tree.get(id)?;
+        let workflow = job.workflow.as_ref()?;
+        if !matches!(job.status, JobStatus::Running | JobStatus::Cancelling) {
+            return None;
+        }
+        let Some((definition, step)) = workflow.current() else {
+            return Some(advance(id, results_of(workflow, &workflow.summary_references())));
+        };
+        match step.status {
+            StepStatus::Running if !step.is_settled() => {
+                let fan_out = definition.for_each.as_ref()?;
+                let count = step.room(fan_out.max_parallel);
+                (count > 0).then(|| Command::Window {
+                    workflow: id,
+                    step: workflow.state.current,
+                    cursor: step.cursor,
+                    count,
+                    all: !step.resume,
+                })
+            }
+            StepStatus::Pending if step.job_id.is_some_and(|child| self.tree.get(child).is_none()) => {
+                Some(Command::Load { workflow: id, jobs: step.job_id.into_iter().collect() })
+            }
+            _ => Some(advance(id, self.wanted(workflow))),
+        }
+    }
+
+    /// Results that the end of this step and the beginning of the next are likely to read.
+    fn wanted(&self, workflow: &Workflow) -> BTreeSet<String> {
+        let mut references = References::default();
+        let index = workflow.state.current;
+        for (offset, index) in [index, index + 1].into_iter().enumerate() {
+            let Some(step) = (index < workflow.end()).then(|| workflow.step(index)).flatten() else {
+                references.merge(&workflow.summary_references());
+                break;
+            };
+            let begins = offset == 1 || workflow.state.steps.get(index).is_some_and(|s| s.status == StepStatus::Pending);
+            if begins {
+                references.merge(&step.start_references);
+                references.merge(&step.params_references);
+            } else {
+                references.merge(&step.finish_references);
+            }
+        }
+        results_of(workflow, &references)
+    }
+
+    /// Takes a workflow as far as it gets with what was read for it.
+    pub fn advance(&mut self, id: JobId, facts: &Facts) {
+        while let Go::On = self.advance_once(id, facts) {}
+        let seen = self.see(id);
+        self.touch(id);
+        if let Some(job) = self.tree.jobs.get_mut(&id).filter(|job| !job.is_terminal()) {
+            raise_bar(job);
+            // What moved without a sub-job: a step that was skipped, the name of the next one.
+            self.report(id, seen);
+        }
+    }
+
+    fn advance_once(&mut self, id: JobId, facts: &Facts) -> Go {
+        let Some(job) = self.tree.get(id) else { return Go::Wait };
+        if !matches!(job.status, JobStatus::Running | JobStatus::Cancelling) {
+            return Go::Wait;
+        }
+        let Some(workflow) = job.workflow.as_ref() else { return Go::Wait };
+        let index = workflow.state.current;
+        let Some((step, state)) = workflow.current() else {
+            return self.end(id, facts);
+        };
+        let step = step.clone();
+        let skips = workflow.state.ending.is_some() && !workflow.in_cleanup();
+        match state.status {
+            StepStatus::Pending if skips => self.close(id, index, StepStatus::Skipped, None),
+            StepStatus::Pending => self.begin_step(id, index, &step, facts),
+            StepStatus::Running if state.is_settled() => self.end_step(id, index, &step, facts),
+            StepStatus::Running => Go::Wait,
+            _ => self.turn(id, index + 1),
+        }
+    }
+
+    fn begin_step(&mut self, id: JobId, index: usize, step: &Step, facts: &Facts) -> Go {
+        let mut references = step.start_references.clone();
+        references.merge(&step.params_references);
+        let Some(scope) = self.scope(id, facts, &references) else { return self.ask_again(id) };
+        match step.condition.as_ref().map(|condition| condition.eval_bool(&scope)) {
+            Some(Ok(false)) => {
+                let why = JobError::permanent("skipped", format!("its condition was false: {}", source(step)));
+                return self.close(id, index, StepStatus::Skipped, Some(why));
+            }
+            Some(Err(error)) => {
+                self.mark_begun(id, index, step);
+                return self.step_failed(id, index, step, expression_error(&error));
+            }
+            Some(Ok(true)) | None => self.mark_begun(id, index, step),
+        }
+        let outcome = match &step.for_each {
+            Some(fan_out) => self.begin_fan_out(id, index, step, fan_out, &scope),
+            None => step
+                .params
+                .eval(&scope)
+                .map_err(|error| expression_error(&error))
+                .and_then(|params| self.spawn_single(id, index, step, &scope, params)),
+        };
+        match outcome {
+            Ok(()) => Go::On,
+            Err(error) => self.step_failed(id, index, step, error),
+        }
+    }
+
+    fn mark_begun(&mut self, id: JobId, index: usize, step: &Step) {
+        let now = self.now;
+        let Some(job) = self.tree.jobs.get_mut(&id) else { return };
+        let Some(workflow) = job.workflow.as_mut() else { return };
+        let total = workflow.definition.steps.len();
+        if let Some(state) = workflow.state.steps.get_mut(index) {
+            state.status = StepStatus::Running;
+            state.started_at = Some(now);
+        }
+        job.message.value = Some(if index < total {
+            format!("Step {}/{total}: {}", index + 1, step.title)
+        } else {
+            format!("Clean-up: {}", step.title)
+        });
+    }
+
+    /// Every sub-job of the step has ended: what that means for the step and for the workflow.
+    fn end_step(&mut self, id: JobId, index: usize, step: &Step, facts: &Facts) -> Go {
+        let Some(scope) = self.scope(id, facts, &step.finish_references) else { return self.ask_again(id) };
+        let Some(job) = self.tree.get(id) else { return Go::Wait };
+        let cancelling = job.status == JobStatus::Cancelling;
+        let Some(state) = job.workflow.as_ref().and_then(|workflow| workflow.state.steps.get(index)) else {
+            return Go::Wait;
+        };
+        let (status, error) = verdict(step, state, cancelling);
+        let ending = match status {
+            StepStatus::Failed => on_failure(step, error.as_ref()),
+            StepStatus::Completed | StepStatus::CompletedWithErrors => {
+                match finish_if(step, &self.with_own(scope, id, index, status)) {
+                    Ok(ending) => ending,
+                    Err(error) => return self.step_failed(id, index, step, error),
+                }
+            }
+            _ => None,
+        };
+        self.set_ending(id, ending);
+        self.close(id, index, status, error)
+    }
+
+    /// A step that could not begin or end as its definition says.
+    fn step_failed(&mut self, id: JobId, index: usize, step: &Step, error: JobError) -> Go {
+        if let Some(state) = self.step_mut(id, index) {
+            state.error_count += 1;
+            state.stopped = true;
+        }
+        self.set_ending(id, on_failure(step, Some(&error)));
+        self.close(id, index, StepStatus::Failed, Some(error))
+    }
+
+    /// Ends a step and goes on to the next.
+    fn close(&mut self, id: JobId, index: usize, status: StepStatus, error: Option<JobError>) -> Go {
+        let now = self.now;
+        if let Some(state) = self.step_mut(id, index) {
+            state.status = status;
+            state.finished_at = state.started_at.map(|_| now);
+            state.error = error.clone();
+            state.running.clear();
+            if matches!(status, StepStatus::Completed | StepStatus::CompletedWithErrors) {
+                state.progress = crate::Progress::FULL;
+            }
+        }
+        self.record(id, "step_ended", json!({ "step": index, "status": status, "error": error }));
+        self.turn(id, index + 1)
+    }
+
+    fn turn(&mut self, id: JobId, next: usize) -> Go {
+        if let Some(workflow) = self.tree.jobs.get_mut(&id).and_then(|job| job.workflow.as_mut()) {
+            workflow.state.current = next;
+        }
+        Go::On
+    }
+
+    fn set_ending(&mut self, id: JobId, ending: Option<Ending>) {
+        let Some(workflow) = self.tree.jobs.get_mut(&id).and_then(|job| job.workflow.as_mut()) else { return };
+        // What ends it first decides; a failing clean-up step does not change why the workflow ends.
+        if workflow.state.ending.is_none() {
+            workflow.state.ending = ending;
+        }
+    }
+
+    /// No step is left: the workflow ends, and tells its own workflow.
+    fn end(&mut self, id: JobId, facts: &Facts) -> Go {
+        let Some(workflow) = self.tree.get(id).and_then(|job| job.workflow.clone()) else { return Go::Wait };
+        let Some(scope) = self.scope(id, facts, &workflow.summary_references()) else { return self.ask_again(id) };
+        let errors = workflow.error_count();
+        let summary = summary(&workflow, &scope, errors);
+        let seen = self.see(id);
+        let (trigger, message) = match &workflow.state.ending {
+            Some(Ending::Cancel) => (Trigger::Stop, Some("Cancelled".to_owned())),
+            Some(Ending::Fail { error }) => {
+                self.fail_with(id, error.clone(), errors);
+                self.assemble_if_ended(id, summary);
+                return Go::Wait;
+            }
+            Some(Ending::Early { message }) if !workflow.has_errors() => (Trigger::Complete, Some(message.clone())),
+            Some(Ending::Early { message }) => (Trigger::CompleteWithErrors, Some(message.clone())),
+            Some(Ending::Finish) | None if workflow.has_errors() => {
+                (Trigger::CompleteWithErrors, Some(format!("Completed with {errors} errors")))
+            }
+            Some(Ending::Finish) | None => (Trigger::Complete, None),
+        };
+        if self.transit(id, trigger).is_err() {
+            return Go::Wait;
+        }
+        if let Some(job) = self.tree.jobs.get_mut(&id) {
+            job.message.value = Some(message.unwrap_or_else(|| "Completed".into()));
+            if trigger == Trigger::Stop {
+                job.error_count = errors.max(1);
+            } else {
+                // That of an attempt before, or of a worker that was lost.
+                (job.error_count, job.error) = (errors, None);
+            }
+        }
+        self.record(id, kind_of(trigger), Value::Null);
+        self.assemble_if_ended(id, summary);
+        self.report(id, seen);
+        Go::Wait
+    }
+
+    fn assemble_if_ended(&mut self, id: JobId, summary: Value) {
+        if self.tree.get(id).is_some_and(crate::Job::is_terminal) {
+            self.requests.push(Command::Assemble { workflow: id, summary });
+        }
+    }
+
+    /// The expressions read what was not asked for: it is asked for in the next round.
+    fn ask_again(&mut self, id: JobId) -> Go {
+        self.touched.insert(id);
+        Go::Wait
+    }
+
+    pub(super) fn step_mut(&mut self, id: JobId, index: usize) -> Option<&mut StepState> {
+        self.tree.jobs.get_mut(&id)?.workflow.as_mut()?.state.steps.get_mut(index)
+    }
+
+    /// What the expressions see; `None` when a result that they read was not asked for.
+    pub(super) fn scope(&self, id: JobId, facts: &Facts, references: &References) -> Option<Scope> {
+        let job = self.tree.get(id)?;
+        let workflow = job.workflow.as_ref()?;
+        let mut steps = BTreeMap::new();
+        for (key, used) in &references.steps {
+            let Some((index, _)) = find_step(workflow, key) else { continue };
+            let state = workflow.state.steps.get(index)?;
+            let readable = used.result && has_result(state);
+            let result = match facts.results.get(key) {
+                Some(result) if readable => Arc::clone(result),
+                None if readable => return None,
+                _ if state.total == Some(0) => Arc::new(Value::Array(Vec::new())),
+                _ => Arc::new(Value::Null),
+            };
+            steps.insert(key.clone(), step_scope(state, result));
+        }
+        let (input, batch) = super::start::input_of(workflow, &facts.params);
+        let workflow = WorkflowScope { id, attempt: job.attempt };
+        Some(Scope { input, steps, batch, workflow })
+    }
+
+    /// The step's own status, as it will be, for its `finish_if`.
+    fn with_own(&self, mut scope: Scope, id: JobId, index: usize, status: StepStatus) -> Scope {
+        let workflow = self.tree.get(id).and_then(|job| job.workflow.as_ref());
+        let key = workflow.and_then(|workflow| workflow.step(index)).map(|step| step.key.as_str());
+        if let Some(own) = key.and_then(|key| scope.steps.get_mut(key)) {
+            own.status = status;
+        }
+        scope
+    }
+}
+
+impl Workflow {
+    fn summary_references(&self) -> References {
+        let mut references = References::default();
+        for template in self.definition.summary.values() {
+            references.merge(template.references());
+        }
+        references
+    }
+}
+
+const fn advance(workflow: JobId, results: BTreeSet<String>) -> Command {
+    Command::Advance { workflow, results }
+}
+
+/// The steps among those referred to that have a result to read.
+fn results_of(workflow: &Workflow, references: &References) -> BTreeSet<String> {
+    let reads = |(key, used): (&String, &crate::expression::StepUse)| {
+        let state = find_step(workflow, key).and_then(|(index, _)| workflow.state.steps.get(index));
+        (used.result && state.is_some_and(has_result)).then(|| key.clone())
+    };
+    references.steps.iter().filter_map(reads).collect()
+}
+
+fn has_result(state: &StepState) -> bool {
+    state.total.is_some_and(|total| total > 0) && state.started_at.is_some()
+}
+
+fn find_step<'a>(workflow: &'a Workflow, key: &str) -> Option<(usize, &'a Step)> {
+    let steps = workflow.definition.steps.iter().chain(&workflow.definition.cleanup);
+    steps.enumerate().find(|(_, step)| step.key == key)
+}
+
+fn step_scope(state: &StepState, result: Arc<Value>) -> StepScope {
+    let totals = state.totals.iter().map(|(name, sum)| (name.clone(), Value::Number(sum.clone())));
+    StepScope {
+        status: state.status,
+        result,
+        error: state.error.clone(),
+        totals: Value::Object(totals.collect::<Map<_, _>>()),
+    }
+}
+
+/// How a settled step ended.
+fn verdict(step: &Step, state: &StepState, cancelling: bool) -> (StepStatus, Option<JobError>) {
+    let whole = state.total.is_some_and(|total| state.done == total);
+    if cancelling && !whole && state.stopped {
+        return (StepStatus::Cancelled, state.error.clone());
+    }
+    if let Some(outcome) = state.outcome {
+        return match outcome {
+            JobStatus::Completed => (StepStatus::Completed, None),
+            JobStatus::CompletedWithErrors => (StepStatus::CompletedWithErrors, state.error.clone()),
+            JobStatus::Cancelled => {
+                (StepStatus::Failed, Some(JobError::permanent("cancelled", "its sub-job was cancelled")))
+            }
+            _ => (StepStatus::Failed, state.error.clone()),
+        };
+    }
+    let total = state.total.unwrap_or(0);
+    if state.stopped || (state.failed > 0 && state.done == 0) {
+        let allowed = if step.for_each.as_ref().is_some_and(|fan_out| fan_out.tolerate.is_some()) {
+            ", more than it tolerates"
+        } else {
+            ""
+        };
+        let message = format!("{} of {total} batches failed{allowed}", state.failed);
+        return (StepStatus::Failed, Some(JobError::permanent("batches_failed", message)));
+    }
+    if state.failed > 0 || state.with_errors > 0 {
+        let message = format!("{} of {total} batches failed, {} completed with errors", state.failed, state.with_errors);
+        return (StepStatus::CompletedWithErrors, Some(JobError::permanent("batches_failed", message)));
+    }
+    (StepStatus::Completed, None)
+}
+
+fn on_failure(step: &Step, error: Option<&JobError>) -> Option<Ending> {
+    match step.on_failure {
+        OnFailure::Continue => None,
+        OnFailure::Finish => Some(Ending::Finish),
+        OnFailure::Fail => {
+            let cause = error.cloned().unwrap_or_else(|| JobError::permanent("failed", "it failed"));
+            let message = format!("step {} failed: {}", step.key, cause.message);
+            Some(Ending::Fail { error: JobError { message, ..cause } })
+        }
+    }
+}
+
+fn finish_if(step: &Step, scope: &Scope) -> Result<Option<Ending>, JobError> {
+    for finish in &step.finish_if {
+        if finish.when.eval_bool(scope).map_err(|error| expression_error(&error))? {
+            let message = finish.message.eval_text(scope).map_err(|error| expression_error(&error))?;
+            return Ok(Some(Ending::Early { message }));
+        }
+    }
+    Ok(None)
+}
+
+/// The result's `summary`. A value that cannot be had, because its step did not come to it, is null: a summary never
+/// costs the result.
+fn summary(workflow: &Workflow, scope: &Scope, errors: u64) -> Value {
+    let mut summary: Map<String, Value> = Map::new();
+    for (key, template) in &workflow.definition.summary {
+        summary.insert(key.clone(), template.eval(scope).unwrap_or(Value::Null));
+    }
+    summary.insert("total_errors".into(), errors.into());
+    Value::Object(summary)
+}
+
+pub(super) fn expression_error(error: &ExpressionError) -> JobError {
+    JobError::permanent("expression", error.to_string())
+}
+
+fn source(step: &Step) -> &str {
+    step.condition.as_ref().map_or("", |condition| condition.source())
+}
+
+const fn kind_of(trigger: Trigger) -> &'static str {
+    match trigger {
+        Trigger::Complete => "completed",
+        Trigger::CompleteWithErrors => "completed_with_errors",
+        Trigger::Stop => "cancelled",
+        _ => "failed",
+    }
+}

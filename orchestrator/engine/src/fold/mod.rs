@@ -1,0 +1,301 @@
+//! The fold: (state, input, now) -> (state, commands). Live intake and replay call the same functions.
+//!
+//! ```text
+//! apply(input) …            fold what happened into the jobs it touches, and up into their workflows
+//! loop {
+//!     plan()                what the touched workflows need next: data for an expression, the next batches
+//!     <driver reads it>     one set-based query for each kind of request
+//!     advance / expanded / dispatch_batches / assembled
+//! }                         until plan() asks for nothing
+//! effects()                 what to publish, record and tell, in the transaction of the changed rows
+//! ```
+
+mod advance;
+mod cancel;
+mod event;
+mod fanout;
+mod report;
+mod retry;
+mod start;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use chrono::{DateTime, Utc};
+use drover_protocol::{JobError, JobId, JobStatus, JobType};
+use serde_json::{Value, json};
+
+pub use advance::Facts;
+pub use fanout::BatchRow;
+pub use start::NewJob;
+
+use crate::{
+    Command, Ignored, Input, Job, Next, Outcome, Progress, Record, Refusal, Trigger, definition::Definition,
+    transition::next,
+};
+
+/// Where ids and jitter come from. The simulation seeds it.
+pub trait Entropy: Send {
+    /// A new job id, above every earlier one.
+    fn job_id(&mut self) -> JobId;
+    /// A number from 0 (inclusive) to 1 (exclusive).
+    fn jitter(&mut self) -> f64;
+}
+
+/// The workflow definitions that are current.
+pub trait Catalog: Send + Sync {
+    /// The definition of that name, if there is one.
+    fn current(&self, name: &JobType) -> Option<Arc<Definition>>;
+}
+
+/// The limits that a fold obeys. All configurable.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limits {
+    /// How long a cancel waits before it reports stragglers as abandoned.
+    pub cancel_timeout: Duration,
+    /// How long after its own time-out a job's silence means that its worker will not stop it.
+    pub timeout_grace: Duration,
+    /// A job that loses this many workers fails as `poison`.
+    pub poison_losses: u32,
+    /// Deepest nesting of workflows.
+    pub depth: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            cancel_timeout: Duration::from_secs(300),
+            timeout_grace: Duration::from_secs(30),
+            poison_losses: 3,
+            depth: 8,
+        }
+    }
+}
+
+/// The jobs of one or more trees that a fold works on: whatever was loaded and locked, and what it makes.
+#[derive(Debug, Default)]
+pub struct Tree {
+    jobs: HashMap<JobId, Job>,
+    created: BTreeSet<JobId>,
+    changed: BTreeSet<JobId>,
+}
+
+impl Tree {
+    /// Puts a loaded job in; one that is there already is newer than what was loaded.
+    pub fn load(&mut self, job: Job) {
+        self.jobs.entry(job.id).or_insert(job);
+    }
+
+    /// A job, if it is in the tree.
+    #[must_use]
+    pub fn get(&self, id: JobId) -> Option<&Job> {
+        self.jobs.get(&id)
+    }
+
+    /// The jobs made by the fold: to be inserted, in order of their ids.
+    pub fn created(&self) -> impl Iterator<Item = &Job> {
+        self.created.iter().filter_map(|id| self.jobs.get(id))
+    }
+
+    /// The loaded jobs that the fold changed: to be updated, in order of their ids.
+    pub fn changed(&self) -> impl Iterator<Item = &Job> {
+        self.changed.difference(&self.created).filter_map(|id| self.jobs.get(id))
+    }
+
+    /// Every job in the tree.
+    pub fn jobs(&self) -> impl Iterator<Item = &Job> {
+        self.jobs.values()
+    }
+}
+
+/// One run of the fold over a tree.
+pub struct Fold<'a> {
+    /// The jobs.
+    pub tree: Tree,
+    now: DateTime<Utc>,
+    entropy: &'a mut dyn Entropy,
+    catalog: &'a dyn Catalog,
+    limits: Limits,
+    /// Workflows to look at in `plan`.
+    touched: BTreeSet<JobId>,
+    /// Requests that `advance` made and `plan` hands out.
+    requests: Vec<Command>,
+    effects: Vec<Command>,
+}
+
+impl<'a> Fold<'a> {
+    /// A fold over what was loaded.
+    pub fn new(
+        tree: Tree,
+        now: DateTime<Utc>,
+        entropy: &'a mut dyn Entropy,
+        catalog: &'a dyn Catalog,
+        limits: Limits,
+    ) -> Self {
+        let (touched, requests, effects) = (BTreeSet::new(), Vec::new(), Vec::new());
+        Self { tree, now, entropy, catalog, limits, touched, requests, effects }
+    }
+
+    /// Folds one input.
+    pub fn apply(&mut self, input: Input) -> Outcome {
+        let Some(job) = self.tree.jobs.get(&input.job_id()) else {
+            return Outcome::Ignored(Ignored::UnknownJob);
+        };
+        if job.workflow.is_some() && input.is_of_worker() {
+            // A workflow's worker is the orchestrator: nobody else can speak of it.
+            return Outcome::Ignored(Ignored::OtherSession);
+        }
+        match input {
+            Input::Event(event) => self.event(event),
+            Input::LeaseLost { job_id, dispatch, session } => self.lease_lost(job_id, dispatch, session),
+            Input::Due { job_id } => self.due(job_id),
+            Input::TimedOut { job_id, timeout_at } => self.timed_out(job_id, timeout_at),
+            Input::Undeliverable { job_id, dispatch, error } => self.undeliverable(job_id, dispatch, error),
+            Input::Cancel { job_id, now } => self.cancel(job_id, now),
+            Input::NeverStarted { job_id, dispatch } => self.never_started(job_id, dispatch),
+            Input::Retry { job_id, from_start } => self.retry(job_id, from_start),
+            Input::Republish { job_id, dispatch } => self.republish(job_id, dispatch),
+        }
+    }
+
+    /// What the touched workflows need next. Empty: the fold is done.
+    pub fn plan(&mut self) -> Vec<Command> {
+        let mut plan = std::mem::take(&mut self.requests);
+        if !plan.is_empty() {
+            // A result must be put together, a list cut into batches, before anything above reads of it.
+            return plan;
+        }
+        for id in std::mem::take(&mut self.touched) {
+            if let Some(need) = self.need(id) {
+                plan.push(need);
+            }
+        }
+        plan
+    }
+
+    /// What is to be carried out with the changed rows.
+    pub fn effects(&mut self) -> Vec<Command> {
+        std::mem::take(&mut self.effects)
+    }
+
+    /// The result of a workflow that ended, put together.
+    pub fn assembled(&mut self, workflow: JobId, result: Value) {
+        if let Some(job) = self.tree.jobs.get_mut(&workflow) {
+            job.result = Some(result);
+            self.tree.changed.insert(workflow);
+        }
+    }
+
+    /// A job about to change: what its workflow will compare with.
+    fn see(&self, id: JobId) -> Seen {
+        self.tree.jobs.get(&id).map_or_else(Seen::default, Seen::of)
+    }
+
+    /// Takes a job along one arrow of the transition table, with all that belongs to the new status. The caller sets what
+    /// else the trigger brought, then calls `report`.
+    fn transit(&mut self, id: JobId, trigger: Trigger) -> Result<(), Outcome> {
+        let now = self.now;
+        let Some(job) = self.tree.jobs.get_mut(&id) else {
+            return Err(Outcome::Ignored(Ignored::UnknownJob));
+        };
+        let to = match next(job.status, trigger) {
+            Next::To(to) => to,
+            Next::Stay => return Ok(()),
+            Next::Ignore if job.is_terminal() => return Err(Outcome::Ignored(Ignored::Finished)),
+            Next::Ignore => return Err(Outcome::Ignored(Ignored::Repeat)),
+            Next::Illegal => return Err(Outcome::Illegal(Refusal::Transition { status: job.status, trigger })),
+        };
+        job.status = to;
+        match to {
+            JobStatus::Running => job.started_at = job.started_at.or(Some(now)),
+            JobStatus::Pending => job.lease = None,
+            _ => {}
+        }
+        if to.is_terminal() {
+            job.finished_at = Some(now);
+            (job.lease, job.due_at, job.timeout_at) = (None, None, None);
+            (job.parked, job.items) = (None, BTreeMap::new());
+            if matches!(to, JobStatus::Completed | JobStatus::CompletedWithErrors) {
+                job.progress = Progress::FULL;
+            }
+            self.effects.push(Command::Notify { job_id: id });
+        }
+        Ok(())
+    }
+
+    /// Marks a job changed.
+    fn touch(&mut self, id: JobId) {
+        self.tree.changed.insert(id);
+    }
+
+    fn record(&mut self, id: JobId, kind: &'static str, detail: Value) {
+        if let Some(job) = self.tree.jobs.get(&id) {
+            let (attempt, dispatch) = (job.attempt, job.dispatch);
+            self.effects.push(Command::Record(Record {
+                at: self.now,
+                job_id: id,
+                attempt,
+                dispatch,
+                kind,
+                detail,
+            }));
+        }
+    }
+
+    /// A failure for which the job's retry policy is asked.
+    fn fail(&mut self, id: JobId, error: JobError) -> Outcome {
+        self.fail_with(id, error, 1)
+    }
+
+    /// The same for a job that stands for `errors` errors if this is its end.
+    fn fail_with(&mut self, id: JobId, error: JobError, errors: u64) -> Outcome {
+        let Some(job) = self.tree.jobs.get(&id) else { return Outcome::Ignored(Ignored::UnknownJob) };
+        let seen = Seen::of(job);
+        let failures = job.failures + 1;
+        let again = error.retryable && failures < job.policy.retry.attempts;
+        let delay = job.policy.retry.delay(failures, self.entropy.jitter());
+        if let Err(outcome) = self.transit(id, if again { Trigger::FailAndRetry } else { Trigger::Fail }) {
+            return outcome;
+        }
+        let now = self.now;
+        let Some(job) = self.tree.jobs.get_mut(&id) else { return Outcome::Ignored(Ignored::UnknownJob) };
+        job.error = Some(error.clone());
+        job.failures = failures;
+        if job.status == JobStatus::Pending {
+            job.attempt += 1;
+            job.due_at = Some(now + delay);
+            job.timeout_at = None;
+            self.record(id, "retry_scheduled", json!({ "error": error, "due_at": now + delay }));
+        } else {
+            job.error_count = errors.max(1);
+            self.record(id, "failed", json!({ "error": error }));
+        }
+        self.report(id, seen);
+        Outcome::Applied
+    }
+}
+
+/// What a workflow compares a sub-job's new state with.
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen {
+    status: Option<JobStatus>,
+    progress: Progress,
+    error_count: u64,
+}
+
+impl Seen {
+    const fn of(job: &Job) -> Self {
+        Self { status: Some(job.status), progress: job.progress, error_count: job.error_count }
+    }
+
+    /// Whether the job had ended.
+    fn terminal(self) -> bool {
+        self.status.is_some_and(JobStatus::is_terminal)
+    }
+}

@@ -1,0 +1,133 @@
+//! From a sub-job up into its workflow: counters, bar, message. The one writer of a workflow's metadata.
+
+use drover_protocol::{JobId, JobStatus, StepStatus};
+
+use super::{Fold, Seen};
+use crate::{Job, Progress, definition::Step};
+
+/// What of a sub-job its workflow takes note of.
+struct Note {
+    id: JobId,
+    step: usize,
+    batch: u32,
+    status: JobStatus,
+    progress: Progress,
+    error_count: u64,
+    message: Option<String>,
+}
+
+impl Fold<'_> {
+    /// Marks a job changed and carries the change up through every workflow above it.
+    pub(super) fn report(&mut self, id: JobId, seen: Seen) {
+        self.touch(id);
+        let Some(job) = self.tree.get(id) else { return };
+        let Some(parent) = job.parent else { return };
+        let note = Note {
+            id,
+            step: parent.step,
+            batch: parent.batch.unwrap_or(0),
+            status: job.status,
+            progress: job.progress,
+            error_count: job.error_count,
+            message: job.message.value.clone(),
+        };
+        let completed = matches!(job.status, JobStatus::Completed | JobStatus::CompletedWithErrors) && !seen.terminal();
+        let result = if completed { job.result.clone() } else { None };
+        let error = job.error.clone();
+        let above = self.see(parent.id);
+        let Some(workflow_job) = self.tree.jobs.get_mut(&parent.id) else { return };
+        if workflow_job.is_terminal() {
+            return;
+        }
+        let Some(workflow) = workflow_job.workflow.as_mut() else { return };
+        let definition = std::sync::Arc::clone(&workflow.definition);
+        let Some(step_definition) = step_of(&definition, note.step) else { return };
+        let Some(step) = workflow.state.steps.get_mut(note.step) else { return };
+
+        step.progress_sum += i64::from(note.progress.hundredths()) - i64::from(seen.progress.hundredths());
+        match note.status {
+            JobStatus::Running | JobStatus::Cancelling => {
+                step.running.insert(note.batch, (note.id, note.progress));
+            }
+            _ => {
+                step.running.remove(&note.batch);
+            }
+        }
+        if note.status.is_terminal() && !seen.terminal() {
+            step.open = step.open.saturating_sub(1);
+            step.count_end(note.status, note.error_count);
+            if step_definition.for_each.is_none() {
+                step.outcome = Some(note.status);
+                step.error = error;
+            }
+            if let Some(result) = &result {
+                step.add_totals(result);
+            }
+            if over_budget(step_definition, step.failed, step.total.unwrap_or(0)) {
+                step.stopped = true;
+            }
+        }
+        if let Some(was) = seen.status.filter(|was| was.is_terminal() && !note.status.is_terminal()) {
+            // It goes on after a user's retry.
+            (step.open, step.outcome) = (step.open + 1, None);
+            step.uncount_end(was, seen.error_count);
+        }
+        step.raise_progress();
+        let active = step.running.first_key_value().map(|(_, (id, _))| *id);
+        self.retell(parent.id, step_definition, active == Some(note.id), note.message.as_deref());
+        self.touched.insert(parent.id);
+        self.report(parent.id, above);
+    }
+
+    /// Brings a workflow's bar and message up to date.
+    fn retell(&mut self, id: JobId, step: &Step, from_active: bool, message: Option<&str>) {
+        let Some(job) = self.tree.jobs.get_mut(&id) else { return };
+        raise_bar(job);
+        let told = match message {
+            _ if job.status == JobStatus::Cancelling => Some(waiting_for(job)),
+            Some(message) if from_active => Some(format!("{}: {message}", step.title)),
+            _ => None,
+        };
+        if let Some(told) = told {
+            job.message.value = Some(told);
+        }
+    }
+}
+
+/// The definition of a step by its index in the state.
+pub(super) fn step_of(definition: &crate::definition::Definition, index: usize) -> Option<&Step> {
+    let regular = definition.steps.len();
+    if index < regular { definition.steps.get(index) } else { definition.cleanup.get(index - regular) }
+}
+
+/// Lifts a running workflow's bar to where its steps are. It never goes back, and is not full before the end.
+pub(super) fn raise_bar(job: &mut Job) {
+    if let Some(progress) = job.workflow.as_ref().and_then(crate::Workflow::progress)
+        && !job.status.is_terminal()
+    {
+        job.progress = job.progress.max(progress.min(Progress::ALMOST));
+    }
+}
+
+/// What a cancel waits for, for people.
+pub(super) fn waiting_for(job: &Job) -> String {
+    let Some(workflow) = &job.workflow else { return "Cancelling".into() };
+    let running = workflow.state.steps.iter().find(|step| step.status == StepStatus::Running);
+    match running {
+        Some(step) if workflow.in_cleanup() => {
+            format!("Cancelling: cleaning up, {} sub-jobs to go", step.open)
+        }
+        Some(step) if step.open > 0 => {
+            let total = step.total.unwrap_or(step.open);
+            format!("Cancelling: waiting for {} of {total} sub-jobs", step.open)
+        }
+        _ => "Cancelling".into(),
+    }
+}
+
+fn over_budget(step: &Step, failed: u32, total: u32) -> bool {
+    step.for_each
+        .as_ref()
+        .and_then(|fan_out| fan_out.tolerate)
+        .is_some_and(|tolerate| !tolerate.allows(u64::from(failed), u64::from(total)))
+}

@@ -1,0 +1,171 @@
+//! What must hold after every fold, whatever happened: looked at by each test of this module, after each of its folds.
+
+use std::collections::{BTreeMap, HashMap};
+
+use drover_protocol::{JobId, JobStatus, StepStatus};
+
+use super::store::{Row, Store};
+use crate::{Job, Progress, StepState, view, workflow::Ending};
+
+/// What was seen of each job the last time.
+#[derive(Default)]
+pub(super) struct Audit {
+    seen: HashMap<JobId, Seen>,
+    /// The dispatch that was published last.
+    pub(super) published: HashMap<JobId, u32>,
+}
+
+struct Seen {
+    run: u32,
+    attempt: u32,
+    dispatch: u32,
+    status: JobStatus,
+    progress: Progress,
+    current_step: usize,
+    steps: Vec<StepStatus>,
+}
+
+impl Audit {
+    pub(super) fn check(&mut self, store: &Store) {
+        for row in store.rows.values() {
+            let job = &row.job;
+            self.moves_forward(store, job);
+            if job.workflow.is_some() {
+                counters_add_up(store, job);
+                workflow_is_consistent(store, row);
+            } else if !job.is_terminal() {
+                // I1: there is something that will move it on.
+                let published = job.dispatch > 0 && self.published.get(&job.id) == Some(&job.dispatch);
+                assert!(published || job.due_at.is_some(), "nobody will ever start {job:?}");
+            }
+            let seen = Seen::of(store, job);
+            self.seen.insert(job.id, seen);
+        }
+    }
+
+    fn moves_forward(&self, store: &Store, job: &Job) {
+        let Some(before) = self.seen.get(&job.id) else { return };
+        let now = Seen::of(store, job);
+        assert!(now.run >= before.run && now.attempt >= before.attempt, "an older attempt: {job:?}");
+        assert!(now.dispatch >= before.dispatch, "the fence went back: {job:?}");
+        if now.run != before.run {
+            return;
+        }
+        assert!(now.progress >= before.progress, "I5: the bar went back from {:?}: {job:?}", before.progress);
+        if before.status.is_terminal() {
+            assert_eq!(now.status, before.status, "a terminal status changed: {job:?}");
+        }
+        if now.attempt == before.attempt {
+            assert!(now.current_step >= before.current_step, "the current step went back: {job:?}");
+            for (now, before) in now.steps.iter().zip(&before.steps) {
+                assert!(rank(*now) >= rank(*before), "a step went from {before} to {now}: {job:?}");
+                assert!(rank(*before) < 2 || now == before, "a step went from {before} to {now}: {job:?}");
+            }
+        }
+    }
+}
+
+const fn rank(status: StepStatus) -> u8 {
+    match status {
+        StepStatus::Pending => 0,
+        StepStatus::Running => 1,
+        _ => 2,
+    }
+}
+
+impl Seen {
+    fn of(store: &Store, job: &Job) -> Self {
+        let job = store.load(job.id).unwrap();
+        let steps = job.workflow.iter().flat_map(|workflow| workflow.state.steps.iter().map(|step| step.status));
+        Self {
+            run: job.run,
+            attempt: job.attempt,
+            dispatch: job.dispatch,
+            status: job.status,
+            progress: job.progress,
+            current_step: view::metadata(&job).map_or(0, |metadata| metadata.current_step),
+            steps: steps.collect(),
+        }
+    }
+}
+
+/// Each sub-job stands in exactly one bucket, and the sums are theirs.
+fn counters_add_up(store: &Store, job: &Job) {
+    let workflow = job.workflow.as_ref().unwrap();
+    for (index, step) in workflow.state.steps.iter().enumerate() {
+        let Some(total) = step.total else {
+            assert_eq!((step.open, step.done, step.failed), (0, 0, 0), "counts of nothing: {step:?}");
+            continue;
+        };
+        let sub_jobs = store.children.range((job.id, index, None)..=(job.id, index, Some(u32::MAX)));
+        let mut open = BTreeMap::new();
+        let (mut done, mut with_errors, mut failed, mut errors, mut done_errors, mut sum) = (0, 0, 0, 0, 0, 0);
+        for ((_, _, batch), id) in sub_jobs {
+            let sub_job = &store.rows[id].job;
+            if !counts(step, *batch, sub_job) {
+                assert!(sub_job.is_terminal(), "an uncounted sub-job is under way: {sub_job:?}");
+                continue;
+            }
+            sum += i64::from(sub_job.progress.hundredths());
+            errors += if sub_job.is_terminal() { sub_job.error_count } else { 0 };
+            match sub_job.status {
+                JobStatus::Completed => done += 1,
+                JobStatus::CompletedWithErrors => {
+                    (done, with_errors) = (done + 1, with_errors + 1);
+                    done_errors += sub_job.error_count;
+                }
+                JobStatus::Failed | JobStatus::Cancelled => failed += 1,
+                _ => {
+                    open.insert(batch.unwrap_or(0), sub_job);
+                }
+            }
+        }
+        let place = format!("step {index} of {} {step:?}", job.job_type);
+        assert_eq!((step.done, step.with_errors, step.failed), (done, with_errors, failed), "{place}");
+        assert_eq!(step.open, u32::try_from(open.len()).unwrap(), "open sub-jobs, {place}");
+        assert!(step.done + step.failed + step.open <= total, "more than there are, {place}");
+        assert_eq!(step.progress_sum, sum, "sum of progress, {place}");
+        assert_eq!(step.done_errors, done_errors, "errors of completed sub-jobs, {place}");
+        let own_errors = step.error_count.checked_sub(errors).unwrap();
+        assert!(own_errors == 0 || step.status == StepStatus::Failed && own_errors == 1, "errors, {place}");
+        let running: BTreeMap<u32, (JobId, Progress)> = open
+            .into_iter()
+            .filter(|(_, sub_job)| sub_job.status != JobStatus::Pending)
+            .map(|(batch, sub_job)| (batch, (sub_job.id, sub_job.progress)))
+            .collect();
+        assert_eq!(step.running, running, "running sub-jobs, {place}");
+    }
+}
+
+/// Whether this run of the step has come to the sub-job, or keeps what an earlier one completed.
+fn counts(step: &StepState, batch: Option<u32>, sub_job: &Job) -> bool {
+    let Some(batch) = batch else { return step.job_id == Some(sub_job.id) };
+    let kept = step.resume && sub_job.progress == Progress::FULL;
+    step.total.is_some_and(|total| batch < total) && (batch < step.cursor || kept)
+}
+
+fn workflow_is_consistent(store: &Store, row: &Row) {
+    let job = &row.job;
+    let state = &job.workflow.as_ref().unwrap().state;
+    let sub_jobs = store.children.range((job.id, 0, None)..=(job.id, usize::MAX, Some(u32::MAX)));
+    let open = sub_jobs.filter(|(_, id)| !store.rows[id].job.is_terminal()).count();
+    if !job.is_terminal() {
+        assert!(open > 0 || job.due_at.is_some(), "I1: it waits for nothing: {job:?}");
+        return;
+    }
+    assert_eq!(open, 0, "I4: it ended before its sub-jobs: {job:?}");
+    if job.dispatch > 0 || job.status == JobStatus::Cancelled {
+        let result = row.result.as_ref().unwrap_or_else(|| panic!("an end without a result: {job:?}"));
+        assert_eq!(result["status"], job.status.as_str(), "{job:?}");
+        assert_eq!(result["job_id"], job.id.to_string());
+        assert_eq!(result["summary"]["total_errors"], job.workflow.as_ref().unwrap().error_count());
+        assert!(state.steps.iter().all(|step| rank(step.status) == 2 || step.started_at.is_none()), "{job:?}");
+    }
+    let errors = job.workflow.as_ref().unwrap().has_errors();
+    match job.status {
+        JobStatus::Completed => assert!(!errors && job.error.is_none(), "fault 8: errors are hidden: {job:?}"),
+        JobStatus::CompletedWithErrors => assert!(errors && job.error_count > 0 && job.error.is_none(), "{job:?}"),
+        JobStatus::Failed => assert!(job.error_count > 0, "{job:?}"),
+        _ => assert!(state.ending == Some(Ending::Cancel), "{job:?}"),
+    }
+}

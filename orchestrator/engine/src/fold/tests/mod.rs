@@ -1,0 +1,10 @@
+//! The fold against a small world that keeps rows, runs timers and plays workers; every fold is audited.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod answers;
+mod audit;
+mod catalog;
+mod data_import;
+mod play;
+mod store;
+mod world;

@@ -1,0 +1,222 @@
+//! What every part of the orchestrator shares, and the actions that people and other systems take.
+
+use std::sync::Arc;
+
+use drover_broker::Broker;
+use drover_engine::{
+    Catalog, Ignored, Input, Outcome, Refusal, Workflow,
+    definition::{Definition, DefinitionError, FieldError},
+    fold::NewJob,
+    job::Policy,
+};
+use drover_protocol::{JobId, JobType, Names, Submission};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::{
+    live::Live,
+    metrics::Metrics,
+    relay::RelayHandle,
+    store::{Accepted, FoldContext, Folded, NewRoot, Store, StoreError, SubmissionKey},
+};
+
+/// The parts, as everybody sees them.
+pub struct App {
+    /// The database.
+    pub store: Store,
+    /// What every fold shares.
+    pub context: FoldContext,
+    /// The broker.
+    pub broker: Arc<dyn Broker>,
+    /// What exchanges and queues are called.
+    pub names: Names,
+    /// Takes what is owed to the broker.
+    pub relay: RelayHandle,
+    /// Tells those who watch.
+    pub live: Live,
+    /// Counts.
+    pub metrics: Metrics,
+    /// Largest message, in bytes.
+    pub message_bytes: usize,
+}
+
+/// Why an action was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum ActionError {
+    /// Nothing is registered under this name.
+    #[error("unknown type {0:?}: no workflow of this name is registered and no worker has announced it. Register the workflow with `drover apply`, or start a worker that takes it")]
+    UnknownType(JobType),
+    /// The parameters do not fit.
+    #[error("the parameters do not fit {job_type}: {}", list(.errors))]
+    InvalidParams {
+        /// The type.
+        job_type: JobType,
+        /// One entry for each parameter that does not fit.
+        errors: Vec<FieldError>,
+    },
+    /// The key was used before for something else.
+    #[error("the idempotency key was used before for another submission, which made job {0}; use a new key")]
+    KeyConflict(JobId),
+    /// The definition is not valid.
+    #[error(transparent)]
+    Definition(#[from] DefinitionError),
+    /// There is no such job.
+    #[error("there is no job {0}")]
+    UnknownJob(JobId),
+    /// The job's state does not allow it.
+    #[error("{0}")]
+    Refused(Refusal),
+    /// Only whole, finished trees are deleted.
+    #[error("job {0} cannot be deleted: {1}")]
+    NotDeletable(JobId, &'static str),
+    /// The database is away, or worse.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+fn list(errors: &[FieldError]) -> String {
+    errors.iter().map(|error| format!("{}: {}", error.pointer, error.message)).collect::<Vec<_>>().join("; ")
+}
+
+/// A job that was accepted.
+#[derive(Clone, Copy, Debug)]
+pub struct Submitted {
+    /// The job.
+    pub id: JobId,
+    /// Whether an earlier submission with the same key had made it.
+    pub duplicate: bool,
+}
+
+/// Whose key it is.
+#[derive(Clone, Debug)]
+pub struct Idempotency {
+    /// The way and the sender.
+    pub scope: String,
+    /// The key.
+    pub key: String,
+}
+
+impl App {
+    /// Accepts a job.
+    ///
+    /// # Errors
+    /// When the type is unknown, the parameters do not fit, the key was used for something else, or the database is away.
+    pub async fn submit(&self, submission: Submission, key: Option<Idempotency>) -> Result<Submitted, ActionError> {
+        let root = self.check(submission, key).await?;
+        let (mut accepted, folded) = self.store.submit(&self.context, vec![root]).await?;
+        self.committed(folded);
+        match accepted.pop() {
+            Some(Accepted::New(id)) => Ok(Submitted { id, duplicate: false }),
+            Some(Accepted::Duplicate(id)) => Ok(Submitted { id, duplicate: true }),
+            Some(Accepted::Conflict(id)) => Err(ActionError::KeyConflict(id)),
+            None => Err(StoreError::Unrest { roots: 1, rounds: 0 }.into()),
+        }
+    }
+
+    /// Checks a submission and makes the job of it, without accepting it.
+    ///
+    /// # Errors
+    /// When the type is unknown, the parameters do not fit, or the database is away.
+    pub async fn check(&self, submission: Submission, key: Option<Idempotency>) -> Result<NewRoot, ActionError> {
+        let key = key.map(|key| SubmissionKey { scope: key.scope, key: key.key, fingerprint: fingerprint(&submission) });
+        let job_type = submission.job_type;
+        let definition = self.store.current_definition(&self.context.registry, &job_type).await?;
+        let (params, workflow) = match definition {
+            Some(definition) => {
+                let params = definition
+                    .validate_input(submission.params)
+                    .map_err(|errors| ActionError::InvalidParams { job_type: job_type.clone(), errors })?;
+                (params, Some(Workflow::new(definition)))
+            }
+            None => (self.check_params(&job_type, submission.params).await?, None),
+        };
+        let id = JobId(Uuid::now_v7());
+        let job = NewJob {
+            id,
+            root_id: id,
+            parent: None,
+            job_type,
+            params,
+            policy: Policy::default(),
+            workflow,
+            run_at: submission.run_at,
+        };
+        Ok(NewRoot { job, labels: submission.labels, key })
+    }
+
+    /// The parameters of a job on its own, against what the workers announced.
+    async fn check_params(&self, job_type: &JobType, params: Value) -> Result<Value, ActionError> {
+        let Some(schema) = self.store.job_type_schema(job_type).await? else {
+            return Err(ActionError::UnknownType(job_type.clone()));
+        };
+        let Ok(validator) = jsonschema::validator_for(&schema) else {
+            // A worker's schema that cannot be used must not keep its jobs from running: the worker checks them too.
+            tracing::warn!(job.r#type = %job_type, "the announced params_schema is no valid JSON Schema");
+            return Ok(params);
+        };
+        let errors: Vec<FieldError> = validator
+            .iter_errors(&params)
+            .take(20)
+            .map(|error| FieldError { pointer: error.instance_path().to_string(), message: error.to_string() })
+            .collect();
+        if errors.is_empty() { Ok(params) } else { Err(ActionError::InvalidParams { job_type: job_type.clone(), errors }) }
+    }
+
+    /// Asks for a job's end.
+    ///
+    /// # Errors
+    /// When there is no such job, it has ended, or the database is away. Asking twice is no error.
+    pub async fn cancel(&self, id: JobId, now: bool) -> Result<(), ActionError> {
+        self.act(Input::Cancel { job_id: id, now }).await
+    }
+
+    /// Retries an ended job.
+    ///
+    /// # Errors
+    /// When there is no such job, it has not ended or completed, its workflow is past it, or the database is away.
+    pub async fn retry(&self, id: JobId, from_start: bool) -> Result<(), ActionError> {
+        self.act(Input::Retry { job_id: id, from_start }).await
+    }
+
+    async fn act(&self, input: Input) -> Result<(), ActionError> {
+        let id = input.job_id();
+        let mut folded = self.store.fold(&self.context, vec![input]).await?;
+        let outcome = folded.outcomes.pop();
+        self.committed(folded);
+        match outcome {
+            Some(Outcome::Illegal(refusal)) => Err(ActionError::Refused(refusal)),
+            Some(Outcome::Ignored(Ignored::UnknownJob)) | None => Err(ActionError::UnknownJob(id)),
+            Some(Outcome::Applied | Outcome::Ignored(_)) => Ok(()),
+        }
+    }
+
+    /// Registers a definition. Its version, and whether it is a new one.
+    ///
+    /// # Errors
+    /// When it is not valid, or the database is away.
+    pub async fn apply(&self, source: &str, text: &str) -> Result<(Arc<Definition>, bool), ActionError> {
+        let definition = Definition::parse(source, text)?;
+        let name = definition.name.clone();
+        let kept = Arc::new(definition.clone());
+        let changed = self.store.apply_definition(definition, source).await?;
+        self.store.refresh(&self.context.registry).await?;
+        tracing::info!(workflow = %name, hash = %kept.hash, changed, "definition applied");
+        Ok((self.context.registry.current(&name).unwrap_or(kept), changed))
+    }
+
+    /// After a commit: what is owed to the broker goes to the relay, those who watch are told.
+    pub fn committed(&self, folded: Folded) {
+        self.metrics.folded(&folded.outcomes);
+        self.relay.send(folded.outbox);
+        self.live.changed(&folded.changed);
+    }
+}
+
+/// Two submissions with the same key must say the same.
+fn fingerprint(submission: &Submission) -> String {
+    let content = serde_json::to_vec(&(&submission.job_type, &submission.params, &submission.labels, &submission.run_at));
+    let digest = Sha256::digest(content.unwrap_or_default());
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+

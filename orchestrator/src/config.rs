@@ -1,0 +1,109 @@
+//! Every knob of the orchestrator, checked. The commented defaults stand in `config/default.toml`.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use drover_protocol::{Names, limits};
+use drover_service::{
+    config::{Invalid, Validate, above_zero, in_range},
+    telemetry::LogConfig,
+};
+use secrecy::SecretString;
+use serde::Deserialize;
+
+/// The built-in defaults.
+pub const DEFAULTS: &str = include_str!("../../config/default.toml");
+/// The sections that the orchestrator reads.
+pub const SECTIONS: &[&str] = &["amqp", "database", "http", "log", "orchestrator"];
+/// The keys that are secrets: each may be given as `<key>_file`.
+pub const SECRETS: &[&str] = &["amqp.url", "database.url"];
+
+/// The configuration.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The broker.
+    pub amqp: AmqpSection,
+    /// The database.
+    pub database: DatabaseSection,
+    /// The HTTP server.
+    pub http: HttpSection,
+    /// Log lines.
+    pub log: LogConfig,
+    /// The orchestrator itself.
+    pub orchestrator: OrchestratorSection,
+}
+
+/// The broker.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AmqpSection {
+    /// `amqp://user:password@host:port/vhost`, or `amqps://`.
+    pub url: SecretString,
+    /// Prefix of every exchange and queue.
+    pub prefix: String,
+    /// Largest message, in bytes.
+    pub message_bytes: usize,
+}
+
+/// The database.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DatabaseSection {
+    /// `postgres://user:password@host:port/database`.
+    pub url: SecretString,
+    /// Most connections of this process.
+    pub connections: usize,
+    /// Longest wait for a connection, in seconds.
+    pub wait_seconds: f64,
+    /// The server gives up a statement after this, in seconds.
+    pub statement_timeout_seconds: f64,
+}
+
+/// The HTTP server.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpSection {
+    /// Where it listens. Loopback unless told otherwise.
+    pub listen: SocketAddr,
+}
+
+/// The orchestrator itself.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OrchestratorSection {
+    /// A worker that is silent for this long, in seconds, is lost.
+    pub lease_seconds: f64,
+    /// A cancel reports stragglers as abandoned after this, in seconds.
+    pub cancel_timeout_seconds: f64,
+    /// A job's silence this long after its own time-out means that its worker will not stop it.
+    pub timeout_grace_seconds: f64,
+    /// A job that loses this many workers fails as `poison`.
+    pub poison_losses: u32,
+    /// Folder of definitions to register at the start; empty for none.
+    pub definitions: PathBuf,
+    /// How long a stop may take, in seconds.
+    pub drain_seconds: f64,
+}
+
+impl Validate for Config {
+    fn validate(&self) -> Result<(), Invalid> {
+        Names::new(&self.amqp.prefix).map_err(|error| Invalid::new("amqp.prefix", error.to_string()))?;
+        in_range("amqp.message_bytes", &self.amqp.message_bytes, &(16 * 1024..=8 * limits::MESSAGE_BYTES))?;
+        in_range("database.connections", &self.database.connections, &(4..=200))?;
+        above_zero("database.wait_seconds", self.database.wait_seconds)?;
+        above_zero("database.statement_timeout_seconds", self.database.statement_timeout_seconds)?;
+        let own = &self.orchestrator;
+        in_range("orchestrator.lease_seconds", &own.lease_seconds, &(2.0..=3_600.0))?;
+        in_range("orchestrator.cancel_timeout_seconds", &own.cancel_timeout_seconds, &(1.0..=86_400.0))?;
+        in_range("orchestrator.timeout_grace_seconds", &own.timeout_grace_seconds, &(0.1..=86_400.0))?;
+        in_range("orchestrator.poison_losses", &own.poison_losses, &(1..=1_000))?;
+        above_zero("orchestrator.drain_seconds", own.drain_seconds)?;
+        self.log.validate()
+    }
+}
+
+/// Seconds of the configuration as a duration; their range was checked.
+#[must_use]
+pub fn duration(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
+}

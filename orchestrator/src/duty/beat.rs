@@ -1,0 +1,69 @@
+//! The beat: this replica lives, how far it has folded, and a marker through each queue.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::Pace;
+use crate::{
+    app::App,
+    intake::{Behind, Marker},
+};
+
+/// Who this replica is.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// A new one at each start.
+    pub id: Uuid,
+    /// Where it runs.
+    pub host: String,
+}
+
+/// Beats until shutdown. `cancelling` tells the other duties whether a cancel waits to settle.
+pub async fn run(
+    app: Arc<App>,
+    identity: Identity,
+    behind: [Behind; 2],
+    pace: Pace,
+    cancelling: watch::Sender<bool>,
+    shutdown: CancellationToken,
+) {
+    loop {
+        let by = behind.iter().map(Behind::by).max().unwrap_or_default();
+        match app.store.beat(identity.id, &identity.host, env!("CARGO_PKG_VERSION"), by).await {
+            Ok(beat) => {
+                cancelling.send_if_modified(|was| std::mem::replace(was, beat.cancelling) != beat.cancelling);
+                conclude(&app, pace).await;
+                let queues = [app.names.events_queue(), app.names.heartbeats_queue()];
+                let markers = queues.map(|queue| Marker { at: beat.now }.publication(&app, queue));
+                // One that is lost is followed by the next.
+                app.broker.publish(markers.into()).await;
+            }
+            Err(error) => tracing::warn!(%error, "this replica cannot say that it lives"),
+        }
+        let wait = if *cancelling.borrow() { pace.pressing() } else { pace.beat() };
+        if shutdown.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
+            break;
+        }
+    }
+    if let Err(error) = app.store.leave(identity.id).await {
+        tracing::warn!(%error, "this replica cannot say goodbye");
+    }
+}
+
+async fn conclude(app: &App, pace: Pace) {
+    if let Err(error) = app.store.folded_through(pace.dead_after()).await {
+        tracing::warn!(%error, "how far the queues are folded cannot be told");
+    }
+}
+
+impl Marker {
+    /// It came out of its queue.
+    pub(crate) async fn received(self, app: &App, queue: &str, pace: Pace) {
+        if let Err(error) = app.store.marker_received(queue, self.at, pace.lag(), pace.gap()).await {
+            tracing::warn!(%error, "a marker cannot be noted");
+        }
+    }
+}

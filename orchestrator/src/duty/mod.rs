@@ -1,0 +1,87 @@
+//! Periodic duties, one file each. Every replica does all of them; the database decides who gets what.
+
+mod beat;
+mod cancels;
+mod definitions;
+mod housekeeping;
+mod leases;
+mod timers;
+
+use std::time::Duration;
+
+use drover_engine::Input;
+
+use crate::app::App;
+
+pub use {
+    beat::run as beat, cancels::run as cancels, definitions::run as definitions, housekeeping::run as housekeeping,
+    leases::run as leases, timers::run as timers,
+    beat::Identity,
+};
+
+/// How fast things are noticed. All of it follows from the lease.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// A worker that is silent for this long is lost.
+    pub lease: Duration,
+}
+
+impl Pace {
+    /// How often a replica beats and sends its markers when nothing presses.
+    #[must_use]
+    pub fn beat(self) -> Duration {
+        (self.lease / 8).min(Duration::from_secs(1))
+    }
+
+    /// How often while a cancel waits to settle: a person is looking.
+    #[must_use]
+    pub fn pressing(self) -> Duration {
+        self.beat().min(Duration::from_millis(200))
+    }
+
+    /// A marker that is under way longer than this means that its queue is behind.
+    #[must_use]
+    pub fn lag(self) -> Duration {
+        self.lease / 3
+    }
+
+    /// Markers further apart than this mean that nobody was reading.
+    #[must_use]
+    pub fn gap(self) -> Duration {
+        self.lease / 2
+    }
+
+    /// A replica that is silent for this long is not waited for.
+    #[must_use]
+    pub fn dead_after(self) -> Duration {
+        self.lease.max(Duration::from_secs(5))
+    }
+}
+
+/// Most inputs that one round of a duty folds; the rest is found in the next.
+const ROUND: i64 = 500;
+
+/// Folds what a duty found. Whether there was anything.
+async fn fold(app: &App, what: &'static str, inputs: Vec<Input>) -> bool {
+    if inputs.is_empty() {
+        return false;
+    }
+    match app.store.fold(&app.context, inputs.clone()).await {
+        Ok(folded) => app.committed(folded),
+        Err(error) if inputs.len() == 1 || error.is_transient() => {
+            tracing::warn!(%error, "{what} is tried again");
+            return false;
+        }
+        Err(error) => {
+            tracing::warn!(%error, "{what}: the round is folded one by one");
+            for input in inputs {
+                let job_id = input.job_id();
+                match app.store.fold(&app.context, vec![input]).await {
+                    Ok(folded) => app.committed(folded),
+                    Err(error) => tracing::error!(%error, job.id = %job_id, "{what} failed for a job"),
+                }
+            }
+        }
+    }
+    true
+}

@@ -1,0 +1,160 @@
+//! Job events: decoded, folded in one transaction a batch, acknowledged after the commit.
+
+use std::{sync::Arc, time::Instant};
+
+use drover_broker::Delivery;
+use drover_engine::Input;
+use drover_protocol::{
+    JobError, JobEvent, JobEventKind, JobId, MessageType, WorkerSession, decode_one_or_many, message::BadPart,
+};
+use serde::Deserialize;
+use tokio_util::sync::CancellationToken;
+
+use super::{Behind, Marker, batch, bury, settle, subscribe, until_done};
+use crate::{
+    app::App,
+    duty::Pace,
+    store::{Folded, StoreError},
+};
+
+/// Folds the events queue until shutdown.
+pub async fn run(app: Arc<App>, behind: Behind, pace: Pace, shutdown: CancellationToken) {
+    let queue = app.names.events_queue();
+    let Some(mut deliveries) = subscribe(&app, &queue, &shutdown).await else { return };
+    while let Some(taken) = batch(&mut deliveries, &behind, &shutdown).await {
+        let began = Instant::now();
+        let read = read(&app, &taken);
+        app.metrics.batch_events.observe(f64::from(u32::try_from(read.inputs.len()).unwrap_or(u32::MAX)));
+        if fold_all(&app, read.inputs, &shutdown).await.is_none() {
+            // Shutdown during an outage: what is not acknowledged is delivered again to whoever is there.
+            return;
+        }
+        if !read.logs.is_empty() {
+            let kept = until_done!("keeping log lines", &shutdown, app.store.insert_logs(&read.logs));
+            if let Some(Err(error)) = kept {
+                tracing::error!(%error, "log lines were lost");
+            }
+        }
+        if let Some(marker) = read.marker {
+            marker.received(&app, "events", pace).await;
+        }
+        let mut kept = Vec::new();
+        for (index, reason, body) in read.bad {
+            if !bury(&app, &taken[index], &reason, &body).await {
+                kept.push(index);
+            }
+        }
+        settle(&*deliveries, &taken, &kept).await;
+        app.metrics.batch_seconds.observe(began.elapsed().as_secs_f64());
+    }
+}
+
+#[derive(Default)]
+struct Read {
+    inputs: Vec<Input>,
+    logs: Vec<JobEvent>,
+    /// Index of the delivery, what is wrong, and the part that is.
+    bad: Vec<(usize, String, Vec<u8>)>,
+    marker: Option<Marker>,
+}
+
+fn read(app: &App, taken: &[Delivery]) -> Read {
+    let mut read = Read::default();
+    for (index, delivery) in taken.iter().enumerate() {
+        if let Some(marker) = Marker::of(delivery) {
+            read.marker = Some(marker);
+            continue;
+        }
+        let kind = delivery.properties.kind.as_deref();
+        match decode_one_or_many::<JobEvent>(kind, &delivery.body, app.message_bytes) {
+            Ok(parts) => {
+                for part in parts {
+                    match part {
+                        Ok(event) if matches!(event.kind, JobEventKind::Log { .. }) => read.logs.push(event),
+                        Ok(event) => read.inputs.push(Input::Event(event)),
+                        Err(part) => {
+                            read.inputs.extend(failure_of(&part));
+                            read.bad.push((index, part.error.to_string(), part.body));
+                        }
+                    }
+                }
+            }
+            Err(error) => read.bad.push((index, error.to_string(), delivery.body.to_vec())),
+        }
+    }
+    read
+}
+
+/// What can be read of an event that is no good: enough to say whose it is.
+#[derive(Deserialize)]
+struct Fence {
+    job_id: JobId,
+    attempt: u32,
+    dispatch: u32,
+    worker_session: WorkerSession,
+    seq: u64,
+    at: chrono::DateTime<chrono::Utc>,
+}
+
+/// The job of a bad event fails, with the reason: it would wait for ever for an end that cannot be read.
+fn failure_of(part: &BadPart) -> Option<Input> {
+    let fence: Fence = serde_json::from_slice(&part.body).ok()?;
+    let message = format!("its worker sent an event that cannot be taken: {}", part.error);
+    let event = JobEvent {
+        job_id: fence.job_id,
+        attempt: fence.attempt,
+        dispatch: fence.dispatch,
+        worker_session: fence.worker_session,
+        seq: fence.seq,
+        at: fence.at,
+        kind: JobEventKind::Failed {
+            error: JobError::permanent("invalid_event", message),
+            result: None,
+            progress: None,
+        },
+    };
+    // A fence that breaks its own limits names no job.
+    event.check().is_ok().then_some(Input::Event(event))
+}
+
+/// Folds the inputs of a batch; one that cannot be folded is found by halving and put away alone. `None`: shutdown.
+async fn fold_all(app: &App, inputs: Vec<Input>, shutdown: &CancellationToken) -> Option<()> {
+    let mut work = vec![inputs];
+    while let Some(mut inputs) = work.pop() {
+        if inputs.is_empty() {
+            continue;
+        }
+        let outcome: Result<Folded, StoreError> = until_done!("folding events", shutdown, app.store.fold(&app.context, inputs.clone()))?;
+        match outcome {
+            Ok(folded) => app.committed(folded),
+            Err(error) if inputs.len() == 1 => culprit(app, inputs.remove(0), &error, shutdown).await?,
+            Err(error) => {
+                tracing::warn!(%error, count = inputs.len(), "a batch cannot be folded; it is halved");
+                let rest = inputs.split_off(inputs.len() / 2);
+                // The first half is folded first.
+                work.push(rest);
+                work.push(inputs);
+            }
+        }
+    }
+    Some(())
+}
+
+/// An event that breaks the transaction: it goes to the dead letters, and its job fails with the reason.
+async fn culprit(app: &App, input: Input, error: &StoreError, shutdown: &CancellationToken) -> Option<()> {
+    tracing::error!(%error, job.id = %input.job_id(), "an event cannot be folded");
+    let Input::Event(event) = input else { return Some(()) };
+    super::dead::bury_event(app, &event, &error.to_string()).await;
+    let failed = Input::Undeliverable {
+        job_id: event.job_id,
+        dispatch: event.dispatch,
+        error: JobError::permanent("invalid_event", format!("its {} event cannot be taken: {error}", event.kind.name())),
+    };
+    let outcome =
+        until_done!("failing a job", shutdown, app.store.fold(&app.context, vec![failed.clone()]))?;
+    match outcome {
+        Ok(folded) => app.committed(folded),
+        Err(error) => tracing::error!(%error, job.id = %event.job_id, "the job cannot be failed either"),
+    }
+    Some(())
+}

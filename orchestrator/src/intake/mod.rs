@@ -1,0 +1,129 @@
+//! Intake: what the queues bring, in batches as large as what has arrived and never waited for.
+
+mod dead;
+mod events;
+mod heartbeats;
+mod logs;
+mod marker;
+mod submissions;
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use drover_broker::{Deliveries, Delivery, Settle};
+use drover_service::retry::Backoff;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::App;
+
+pub use dead::bury;
+pub use marker::Marker;
+pub use {
+    dead::run as dead_letters, events::run as events, heartbeats::run as heartbeats, logs::run as logs,
+    submissions::run as submissions,
+};
+
+/// Most unsettled deliveries of one queue: what a batch may take, and as much again on its way.
+const PREFETCH: u16 = 1_000;
+/// Most messages of one batch.
+const MESSAGES: usize = 500;
+
+/// How far a queue is folded by this replica.
+#[derive(Clone, Debug, Default)]
+pub struct Behind(Arc<Mutex<Option<Instant>>>);
+
+/// A delivery may be on its way from the broker while the loop thinks that it is idle.
+const IN_FLIGHT: Duration = Duration::from_millis(150);
+
+impl Behind {
+    /// A batch is taken up.
+    fn begin(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// All that had arrived is committed.
+    fn idle(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Everything that had been received this long ago is committed.
+    #[must_use]
+    pub fn by(&self) -> Duration {
+        let began = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        began.map_or(Duration::ZERO, |began| began.elapsed()) + IN_FLIGHT
+    }
+}
+
+/// Waits for a delivery, then takes along what else has arrived. `None`: shutdown, or the broker is closed.
+async fn batch(
+    deliveries: &mut Box<dyn Deliveries>,
+    behind: &Behind,
+    shutdown: &CancellationToken,
+) -> Option<Vec<Delivery>> {
+    let first = match deliveries.try_next() {
+        Some(first) => first,
+        None => {
+            behind.idle();
+            shutdown.run_until_cancelled(deliveries.next()).await??
+        }
+    };
+    behind.begin();
+    let mut batch = vec![first];
+    while batch.len() < MESSAGES {
+        let Some(next) = deliveries.try_next() else { break };
+        batch.push(next);
+    }
+    Some(batch)
+}
+
+/// Settles a committed batch: all of it in one frame, but for what could not be put away.
+async fn settle(deliveries: &dyn Deliveries, batch: &[Delivery], kept: &[usize]) {
+    let Some(last) = batch.last() else { return };
+    if kept.is_empty() {
+        deliveries.ack_through(last.tag).await;
+        return;
+    }
+    for (index, delivery) in batch.iter().enumerate() {
+        let how = if kept.contains(&index) { Settle::GiveBack } else { Settle::Ack };
+        deliveries.settle(delivery.tag, how).await;
+    }
+}
+
+/// Tries a unit of work until it succeeds or fails for good; `None`: shutdown came first. A macro, since the compiler
+/// cannot yet tell that the future of an async closure is `Send`.
+macro_rules! until_done {
+    ($what:expr, $shutdown:expr, $work:expr) => {{
+        let mut backoff =
+            drover_service::retry::Backoff::new(std::time::Duration::from_millis(50), std::time::Duration::from_secs(5));
+        loop {
+            match $work.await {
+                Err(error) if $crate::store::StoreError::is_transient(&error) => {
+                    tracing::warn!(%error, "{} is tried again", $what);
+                    if !backoff.wait($shutdown).await {
+                        break None;
+                    }
+                }
+                outcome => break Some(outcome),
+            }
+        }
+    }};
+}
+use until_done;
+
+/// Subscribes to a queue, trying until it succeeds. `None`: shutdown came first.
+async fn subscribe(app: &App, queue: &str, shutdown: &CancellationToken) -> Option<Box<dyn Deliveries>> {
+    let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
+    loop {
+        match app.broker.consume(queue, PREFETCH).await {
+            Ok(deliveries) => return Some(deliveries),
+            Err(error) => {
+                tracing::warn!(%error, queue, "subscribing failed; it is tried again");
+                if !backoff.wait(shutdown).await {
+                    return None;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Submissions by AMQP: checked, accepted all in one transaction, answered.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use drover_broker::{Delivery, Publication};
+use drover_protocol::{
+    DecodeError, JobStatus, Submission, SubmissionError, SubmissionReply, decode, encode, limits,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{Behind, batch, bury, settle, subscribe, until_done};
+use crate::{
+    app::{ActionError, App, Idempotency},
+    relay::properties,
+    store::{Accepted, NewRoot, StoreError},
+};
+
+/// Accepts submissions until shutdown.
+pub async fn run(app: Arc<App>, shutdown: CancellationToken) {
+    let behind = Behind::default();
+    let Some(mut deliveries) = subscribe(&app, &app.names.submit_queue(), &shutdown).await else { return };
+    while let Some(taken) = batch(&mut deliveries, &behind, &shutdown).await {
+        let Some(outcome) = until_done!("accepting submissions", &shutdown, accept(&app, &taken))
+        else {
+            return;
+        };
+        let replies = match outcome {
+            Ok(replies) => replies,
+            Err(error) => {
+                tracing::error!(%error, "submissions cannot be accepted");
+                let error = refusal("internal", "the orchestrator cannot accept it; see its log", None);
+                taken.iter().map(|_| error.clone()).collect()
+            }
+        };
+        let mut kept = Vec::new();
+        for (index, (delivery, reply)) in taken.iter().zip(&replies).enumerate() {
+            if let SubmissionReply::Refused { error } = reply
+                && !bury(&app, delivery, &error.message, &delivery.body).await
+            {
+                kept.push(index);
+            }
+        }
+        answer(&app, &taken, replies).await;
+        settle(&*deliveries, &taken, &kept).await;
+    }
+}
+
+/// One reply for each delivery; everything that is accepted, in one transaction.
+async fn accept(app: &App, taken: &[Delivery]) -> Result<Vec<SubmissionReply>, StoreError> {
+    let mut checked: Vec<Result<NewRoot, SubmissionReply>> = Vec::with_capacity(taken.len());
+    for delivery in taken {
+        checked.push(match read(app, delivery) {
+            Ok((submission, key)) => match app.check(submission, Some(key)).await {
+                Ok(root) => Ok(root),
+                Err(ActionError::Store(error)) => return Err(error),
+                Err(error) => Err(refused(&error)),
+            },
+            Err(reply) => Err(reply),
+        });
+    }
+    let roots: Vec<NewRoot> = checked.iter().filter_map(|checked| checked.as_ref().ok()).cloned().collect();
+    let mut accepted = Vec::new().into_iter();
+    if !roots.is_empty() {
+        let (outcomes, folded) = app.store.submit(&app.context, roots).await?;
+        app.committed(folded);
+        accepted = outcomes.into_iter();
+    }
+    Ok(checked
+        .into_iter()
+        .map(|checked| match checked {
+            Err(reply) => reply,
+            Ok(_) => match accepted.next() {
+                Some(Accepted::New(id)) => {
+                    app.metrics.submitted.inc();
+                    SubmissionReply::Accepted { id, status: JobStatus::Pending, duplicate: false }
+                }
+                Some(Accepted::Duplicate(id)) => {
+                    SubmissionReply::Accepted { id, status: JobStatus::Pending, duplicate: true }
+                }
+                Some(Accepted::Conflict(id)) => refused(&ActionError::KeyConflict(id)),
+                None => refusal("internal", "it was not accepted", None),
+            },
+        })
+        .collect())
+}
+
+fn read(app: &App, delivery: &Delivery) -> Result<(Submission, Idempotency), SubmissionReply> {
+    let properties = &delivery.properties;
+    let submission = decode::<Submission>(properties.kind.as_deref(), &delivery.body, app.message_bytes)
+        .map_err(|error| refusal(kind_of(&error), &error.to_string(), None))?;
+    let key = properties.message_id.clone().filter(|key| !key.is_empty() && key.len() <= limits::KEY_BYTES);
+    let Some(key) = key else {
+        let message = format!(
+            "the property message_id is missing or longer than {} bytes; set it to a unique value, so that a redelivery \
+             makes no second job",
+            limits::KEY_BYTES
+        );
+        return Err(refusal("malformed", &message, Some("message_id")));
+    };
+    let sender = properties.app_id.clone().unwrap_or_default();
+    Ok((submission, Idempotency { scope: format!("amqp:{sender}"), key }))
+}
+
+const fn kind_of(error: &DecodeError) -> &'static str {
+    match error {
+        DecodeError::TooLarge { .. } => "too_large",
+        DecodeError::Type { .. } => "unknown_message_type",
+        DecodeError::Malformed { .. } | DecodeError::Nul { .. } | DecodeError::Limit { .. } => "malformed",
+    }
+}
+
+fn refused(error: &ActionError) -> SubmissionReply {
+    match error {
+        ActionError::UnknownType(_) => refusal("unknown_type", &error.to_string(), Some("/type")),
+        ActionError::InvalidParams { errors, .. } => {
+            let field = errors.first().map(|error| format!("/params{}", error.pointer));
+            refusal("invalid_params", &error.to_string(), field.as_deref())
+        }
+        ActionError::KeyConflict(_) => refusal("conflict", &error.to_string(), Some("message_id")),
+        _ => refusal("refused", &error.to_string(), None),
+    }
+}
+
+fn refusal(kind: &str, message: &str, field: Option<&str>) -> SubmissionReply {
+    let error = SubmissionError { kind: kind.into(), message: message.into(), field: field.map(Into::into) };
+    SubmissionReply::Refused { error }
+}
+
+/// Answers those that asked for an answer. A lost answer does no harm: the same submission may be sent again.
+async fn answer(app: &App, taken: &[Delivery], replies: Vec<SubmissionReply>) {
+    let publications: Vec<Publication> = taken
+        .iter()
+        .zip(replies)
+        .filter_map(|(delivery, reply)| {
+            let original = &delivery.properties;
+            let reply_to = original.reply_to.clone()?;
+            let mut properties = properties::<SubmissionReply>(app);
+            properties.correlation_id = original.correlation_id.clone().or_else(|| original.message_id.clone());
+            Some(Publication {
+                exchange: String::new(),
+                routing_key: reply_to,
+                body: Bytes::from(encode(&reply, app.message_bytes).ok()?),
+                properties,
+                mandatory: false,
+            })
+        })
+        .collect();
+    if publications.is_empty() {
+        return;
+    }
+    for outcome in app.broker.publish(publications).await {
+        if let Err(error) = outcome {
+            tracing::warn!(%error, "an answer to a submission was not published");
+        }
+    }
+}

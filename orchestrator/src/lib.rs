@@ -1,0 +1,13 @@
+//! The orchestrator: accepts jobs, dispatches them, folds their events.
+
+pub mod app;
+pub mod changes;
+pub mod config;
+pub mod duty;
+pub mod http;
+pub mod intake;
+pub mod live;
+pub mod metrics;
+pub mod relay;
+pub mod run;
+pub mod store;

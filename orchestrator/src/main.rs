@@ -1,0 +1,58 @@
+//! The orchestrator's process.
+
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
+
+use anyhow::Context;
+use clap::Parser;
+use drover_broker::amqp::{AmqpBroker, AmqpConfig};
+use drover_orchestrator::{
+    config::{self, Config},
+    run,
+};
+use drover_service::{config::Loader, shutdown, telemetry};
+use secrecy::ExposeSecret;
+use tokio::net::TcpListener;
+
+/// Accepts jobs, dispatches them to workers, folds what they report.
+///
+/// Configured by a TOML file and by the environment (DROVER__SECTION__KEY); config/default.toml lists every knob.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// Configuration file; DROVER_CONFIG names one, too.
+    #[arg(long)]
+    config: Option<PathBuf>,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match start(&Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Logging may be what failed.
+            #[expect(clippy::print_stderr, reason = "the last word of the process")]
+            {
+                eprintln!("drover-orchestrator: {error:#}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn start(arguments: &Arguments) -> anyhow::Result<()> {
+    let config: Config = Loader::new(config::DEFAULTS)
+        .file(arguments.config.as_deref())
+        .secrets(config::SECRETS)
+        .only(config::SECTIONS)
+        .load()?;
+    telemetry::init(&config.log)?;
+    // One provider for lapin and tokio-postgres; a second install fails and changes nothing.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let shutdown = shutdown::on_signal()?;
+    let listener = TcpListener::bind(config.http.listen)
+        .await
+        .with_context(|| format!("http.listen: {} cannot be used", config.http.listen))?;
+    let amqp = AmqpConfig::new(config.amqp.url.expose_secret(), &config.amqp.prefix);
+    let broker = AmqpBroker::connect(amqp).await.context("amqp.url")?;
+    run::run(&config, Arc::clone(&broker) as _, listener, shutdown).await
+}

@@ -1,0 +1,251 @@
+//! The relay: what committed transactions owe goes to the broker; a row of the outbox goes only after the confirm.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use chrono::Utc;
+use drover_broker::{Properties, Publication, PublishError, Topology};
+use drover_engine::Input;
+use drover_protocol::{
+    Control, DecodeError, JobError, JobId, JobMessage, JobType, MessageType, Notification, encode,
+};
+use serde_json::Value;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    app::App,
+    store::{OutboxRow, Outgoing, StoreError},
+};
+
+/// Batches that wait for the relay; when it is behind, the sweeper takes the rest from the outbox.
+const BACKLOG: usize = 1_024;
+/// Most messages of one publish.
+const BATCH: usize = 512;
+/// How often the outbox is looked through for what a crash or a failed publish left.
+const SWEEP: Duration = Duration::from_secs(1);
+
+/// Takes what is owed to the broker.
+#[derive(Clone, Debug)]
+pub struct RelayHandle(mpsc::Sender<Vec<OutboxRow>>);
+
+impl RelayHandle {
+    /// A handle, and what it is given.
+    #[must_use]
+    pub fn new() -> (Self, mpsc::Receiver<Vec<OutboxRow>>) {
+        let (sender, receiver) = mpsc::channel(BACKLOG);
+        (Self(sender), receiver)
+    }
+
+    /// Hands over committed rows. A relay that is behind leaves them to the sweeper: nothing is lost, nobody waits.
+    pub fn send(&self, rows: Vec<OutboxRow>) {
+        if !rows.is_empty() {
+            let _ = self.0.try_send(rows);
+        }
+    }
+}
+
+/// Sends what it is given, until shutdown.
+pub async fn run(app: Arc<App>, mut given: mpsc::Receiver<Vec<OutboxRow>>, shutdown: CancellationToken) {
+    while let Some(Some(mut rows)) = shutdown.run_until_cancelled(given.recv()).await {
+        while rows.len() < BATCH {
+            let Ok(more) = given.try_recv() else { break };
+            rows.extend(more);
+        }
+        send(&app, rows).await;
+    }
+}
+
+/// Looks through the outbox for what nobody sends, until shutdown.
+pub async fn sweep(app: Arc<App>, shutdown: CancellationToken) {
+    let claim = Duration::from_secs_f64(app.context.claim_seconds);
+    let limit = i64::try_from(BATCH).unwrap_or(i64::MAX);
+    loop {
+        match app.store.claim_outbox(limit, claim).await {
+            Ok(rows) if !rows.is_empty() => {
+                tracing::info!(count = rows.len(), "publishing what was left in the outbox");
+                send(&app, rows).await;
+            }
+            Ok(_) => {
+                if shutdown.run_until_cancelled(tokio::time::sleep(SWEEP)).await.is_none() {
+                    return;
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the outbox cannot be read");
+                if shutdown.run_until_cancelled(tokio::time::sleep(SWEEP)).await.is_none() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// A message on its way, with the row that owes it.
+struct Owed {
+    row: i64,
+    publication: Publication,
+    job_type: Option<JobType>,
+}
+
+async fn send(app: &App, rows: Vec<OutboxRow>) {
+    let count = i64::try_from(rows.len()).unwrap_or(i64::MAX);
+    app.metrics.relay_backlog.inc_by(count);
+    match compose(app, rows).await {
+        Ok((owed, mut done)) => {
+            done.extend(publish(app, owed).await);
+            forget(app, &done).await;
+        }
+        // The rows are claimed for a while, then the sweeper finds them.
+        Err(error) => tracing::warn!(%error, "messages cannot be made from the outbox; they are tried again"),
+    }
+    app.metrics.relay_backlog.dec_by(count);
+}
+
+/// Makes the messages. Rows that owe nothing any more are done at once.
+async fn compose(app: &App, rows: Vec<OutboxRow>) -> Result<(Vec<Owed>, Vec<i64>), StoreError> {
+    let dispatches: Vec<(JobId, u32)> = rows
+        .iter()
+        .filter_map(|row| match row.outgoing {
+            Outgoing::Job { job_id, dispatch } => Some((job_id, dispatch)),
+            Outgoing::Control(_) | Outgoing::Notification(_) => None,
+        })
+        .collect();
+    let mut messages: HashMap<JobId, JobMessage> = HashMap::new();
+    if !dispatches.is_empty() {
+        messages = app.store.job_messages(&dispatches).await?.into_iter().map(|job| (job.id, job)).collect();
+    }
+    let (mut owed, mut done, mut undeliverable) = (Vec::new(), Vec::new(), Vec::new());
+    for row in rows {
+        let composed = match row.outgoing {
+            Outgoing::Job { job_id, dispatch } => match messages.get(&job_id) {
+                Some(job) if job.dispatch == dispatch => match job_publication(app, job) {
+                    Ok(publication) => Some((publication, Some(job.job_type.clone()))),
+                    Err(error) => {
+                        undeliverable.push((job_id, dispatch, error));
+                        None
+                    }
+                },
+                _ => None,
+            },
+            Outgoing::Control(body) => control_publication(app, &body).map(|publication| (publication, None)),
+            Outgoing::Notification(body) => notification_publication(app, &body).map(|publication| (publication, None)),
+        };
+        match composed {
+            Some((publication, job_type)) => owed.push(Owed { row: row.id, publication, job_type }),
+            None => done.push(row.id),
+        }
+    }
+    refuse(app, undeliverable).await?;
+    Ok((owed, done))
+}
+
+/// A job whose message cannot be made fails, and says why.
+async fn refuse(app: &App, undeliverable: Vec<(JobId, u32, DecodeError)>) -> Result<(), StoreError> {
+    if undeliverable.is_empty() {
+        return Ok(());
+    }
+    let inputs = undeliverable
+        .into_iter()
+        .map(|(job_id, dispatch, error)| {
+            let error = JobError::permanent("undeliverable", format!("its message cannot be sent: {error}"));
+            Input::Undeliverable { job_id, dispatch, error }
+        })
+        .collect();
+    let folded = app.store.fold(&app.context, inputs).await?;
+    app.committed(folded);
+    Ok(())
+}
+
+/// Publishes; declares the queue of a type that nobody has declared yet. The rows that are done.
+async fn publish(app: &App, owed: Vec<Owed>) -> Vec<i64> {
+    let mut done = Vec::with_capacity(owed.len());
+    let mut unroutable = Vec::new();
+    let outcomes = app.broker.publish(owed.iter().map(|owed| owed.publication.clone()).collect()).await;
+    for (owed, outcome) in owed.into_iter().zip(outcomes) {
+        match outcome {
+            Ok(()) => done.push(owed.row),
+            Err(PublishError::Unroutable { .. }) if owed.job_type.is_some() => unroutable.push(owed),
+            Err(error) => {
+                app.metrics.unconfirmed.inc();
+                tracing::warn!(%error, outbox.id = owed.row, "not published; it is tried again");
+            }
+        }
+    }
+    app.metrics.published.inc_by(u64::try_from(done.len()).unwrap_or(0));
+    if unroutable.is_empty() {
+        return done;
+    }
+    let types: Vec<&JobType> = unroutable.iter().filter_map(|owed| owed.job_type.as_ref()).collect();
+    if let Err(error) = app.broker.declare(&Topology::job_queues(&app.names, types)).await {
+        tracing::warn!(%error, "the queues of job types cannot be declared; their messages are tried again");
+        return done;
+    }
+    let again = app.broker.publish(unroutable.iter().map(|owed| owed.publication.clone()).collect()).await;
+    done.extend(unroutable.iter().zip(again).filter(|(_, outcome)| outcome.is_ok()).map(|(owed, _)| owed.row));
+    done
+}
+
+async fn forget(app: &App, rows: &[i64]) {
+    if rows.is_empty() {
+        return;
+    }
+    if let Err(error) = app.store.delete_outbox(rows).await {
+        tracing::warn!(%error, count = rows.len(), "published rows stay in the outbox and are published once more");
+    }
+}
+
+fn job_publication(app: &App, job: &JobMessage) -> Result<Publication, DecodeError> {
+    let body = encode(job, app.message_bytes)?;
+    let headers = [("attempt".to_owned(), job.attempt.to_string()), ("dispatch".to_owned(), job.dispatch.to_string())];
+    Ok(Publication {
+        exchange: app.names.jobs_exchange(),
+        routing_key: job.job_type.to_string(),
+        body: Bytes::from(body),
+        properties: Properties {
+            message_id: Some(job.id.to_string()),
+            correlation_id: Some(job.root_id.to_string()),
+            reply_to: Some(app.names.events_queue()),
+            headers: headers.into(),
+            ..properties::<JobMessage>(app)
+        },
+        mandatory: true,
+    })
+}
+
+fn control_publication(app: &App, body: &Value) -> Option<Publication> {
+    Some(Publication {
+        exchange: app.names.control_exchange(),
+        routing_key: String::new(),
+        body: Bytes::from(serde_json::to_vec(body).ok()?),
+        properties: properties::<Control>(app),
+        mandatory: false,
+    })
+}
+
+fn notification_publication(app: &App, body: &Value) -> Option<Publication> {
+    let notification: Notification = serde_json::from_value(body.clone()).ok()?;
+    Some(Publication {
+        exchange: app.names.notifications_exchange(),
+        routing_key: notification.routing_key(),
+        body: Bytes::from(serde_json::to_vec(&notification).ok()?),
+        properties: Properties {
+            message_id: Some(notification.id.clone()),
+            content_type: Some("application/cloudevents+json".into()),
+            ..properties::<Notification>(app)
+        },
+        mandatory: false,
+    })
+}
+
+/// What every message of this kind says of itself.
+pub fn properties<T: MessageType>(app: &App) -> Properties {
+    Properties {
+        message_id: Some(uuid::Uuid::now_v7().to_string()),
+        kind: Some(T::type_property()),
+        content_type: Some("application/json".into()),
+        app_id: Some(app.names.prefix().into()),
+        timestamp: Some(Utc::now()),
+        ..Properties::default()
+    }
+}

@@ -1,0 +1,142 @@
+//! The orchestrator as a whole: connects, migrates, starts every loop, drains.
+
+use std::{path::Path, sync::Arc};
+
+use anyhow::{Context, bail};
+use drover_broker::{Broker, Topology};
+use drover_engine::Limits;
+use drover_protocol::Names;
+use tokio::{net::TcpListener, sync::watch};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use uuid::Uuid;
+
+use crate::{
+    app::App,
+    changes,
+    config::{Config, duration},
+    duty::{self, Identity, Pace},
+    http, intake,
+    live::Live,
+    metrics::Metrics,
+    relay::{self, RelayHandle},
+    store::{FoldContext, Store, StoreConfig},
+};
+
+/// How long written outbox rows are left to whoever wrote them, in seconds. Longer than a publish with its deadline takes.
+const CLAIM_SECONDS: f64 = 30.0;
+
+/// Runs until `shutdown`, then finishes what it is at. `ready` is told where HTTP listens.
+///
+/// # Errors
+/// When the configuration, the database or the definitions folder is no good. What goes wrong later is tried again.
+pub async fn run(
+    config: &Config,
+    broker: Arc<dyn Broker>,
+    listener: TcpListener,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let names = Names::new(&config.amqp.prefix)?;
+    let store = Store::new(&StoreConfig {
+        url: config.database.url.clone(),
+        connections: config.database.connections,
+        wait: duration(config.database.wait_seconds),
+        statement_timeout: duration(config.database.statement_timeout_seconds),
+    })?;
+    store.migrate().await.context("preparing the database")?;
+    broker.declare(&Topology::base(&names)).await.context("declaring exchanges and queues")?;
+
+    let (relay, owed) = RelayHandle::new();
+    let (live, changed) = Live::new();
+    let (_epoch, epoch) = watch::channel(broker.epoch().await.ok());
+    let own = &config.orchestrator;
+    let limits = Limits {
+        cancel_timeout: duration(own.cancel_timeout_seconds),
+        timeout_grace: duration(own.timeout_grace_seconds),
+        poison_losses: own.poison_losses,
+        ..Limits::default()
+    };
+    let context = FoldContext { registry: Default::default(), limits, claim_seconds: CLAIM_SECONDS, epoch };
+    let app = Arc::new(App {
+        store,
+        context,
+        broker,
+        names,
+        relay,
+        live,
+        metrics: Metrics::default(),
+        message_bytes: config.amqp.message_bytes,
+    });
+    register(&app, &own.definitions).await?;
+    app.store.refresh(&app.context.registry).await?;
+
+    let pace = Pace { lease: duration(own.lease_seconds) };
+    let tasks = TaskTracker::new();
+    // The intake ends first; the relay and the HTTP server go on until what it committed is published.
+    let relay_shutdown = CancellationToken::new();
+    tasks.spawn(relay::run(Arc::clone(&app), owed, relay_shutdown.clone()));
+    tasks.spawn(changes::tell(Arc::clone(&app), changed, relay_shutdown.clone()));
+    let loops = start(&app, pace, &shutdown);
+    tracing::info!(address = %listener.local_addr()?, "orchestrator is ready");
+    http::serve(Arc::clone(&app), listener, shutdown.clone()).await.context("serving HTTP")?;
+
+    let drain = duration(own.drain_seconds);
+    if !drover_service::shutdown::drain(&loops, drain).await {
+        tracing::warn!("a loop did not end in time; what it was at is done by whoever starts next");
+    }
+    relay_shutdown.cancel();
+    drover_service::shutdown::drain(&tasks, drain).await;
+    app.broker.close().await;
+    Ok(())
+}
+
+fn start(app: &Arc<App>, pace: Pace, shutdown: &CancellationToken) -> TaskTracker {
+    let loops = TaskTracker::new();
+    let stop = || shutdown.clone();
+    let it = || Arc::clone(app);
+    let (events, heartbeats) = (intake::Behind::default(), intake::Behind::default());
+    let (tell_cancelling, cancelling) = watch::channel(false);
+    loops.spawn(intake::events(it(), events.clone(), pace, stop()));
+    loops.spawn(intake::heartbeats(it(), heartbeats.clone(), pace, stop()));
+    loops.spawn(intake::logs(it(), stop()));
+    loops.spawn(intake::submissions(it(), stop()));
+    loops.spawn(intake::dead_letters(it(), stop()));
+    loops.spawn(relay::sweep(it(), stop()));
+    loops.spawn(changes::hear(it(), stop()));
+    loops.spawn(duty::timers(it(), stop()));
+    loops.spawn(duty::leases(it(), pace, stop()));
+    loops.spawn(duty::cancels(it(), pace, cancelling, stop()));
+    loops.spawn(duty::definitions(it(), stop()));
+    loops.spawn(duty::housekeeping(it(), stop()));
+    let identity = Identity { id: Uuid::now_v7(), host: host() };
+    loops.spawn(duty::beat(it(), identity, [events, heartbeats], pace, tell_cancelling, stop()));
+    loops
+}
+
+/// Registers the definitions of a folder, in order of their names.
+async fn register(app: &App, folder: &Path) -> anyhow::Result<()> {
+    if folder.as_os_str().is_empty() {
+        return Ok(());
+    }
+    let entries = std::fs::read_dir(folder)
+        .with_context(|| format!("orchestrator.definitions: the folder {} cannot be read", folder.display()))?;
+    let mut files = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        if path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml" || ending == "json") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    for file in files {
+        let text = std::fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
+        let source = file.display().to_string();
+        if let Err(error) = app.apply(&source, &text).await {
+            bail!("the definition {source} is not valid:\n{error}");
+        }
+    }
+    Ok(())
+}
+
+fn host() -> String {
+    nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_else(|| "unknown".into())
+}

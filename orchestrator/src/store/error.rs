@@ -1,0 +1,77 @@
+//! What can go wrong at the database.
+
+use tokio_postgres::error::SqlState;
+
+/// A unit of work failed. Nothing of it was committed, unless the connection broke during the commit: every unit of work
+/// is safe to repeat.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// No connection within the time allowed.
+    #[error("no database connection: {0}")]
+    Pool(#[from] deadpool_postgres::PoolError),
+    /// The database refused or broke off.
+    #[error("database: {}", describe(.0))]
+    Postgres(#[from] tokio_postgres::Error),
+    /// A stored row does not read as what it should be.
+    #[error("a stored {what} cannot be read: {reason}")]
+    Corrupt {
+        /// Table and row.
+        what: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The migrations could not be applied.
+    #[error("migrating the database failed: {0}")]
+    Migrate(String),
+    /// The work was asked for more rounds than any definition can need.
+    #[error("the fold of {roots} trees did not come to rest within {rounds} rounds")]
+    Unrest {
+        /// How many trees.
+        roots: usize,
+        /// The limit.
+        rounds: usize,
+    },
+}
+
+impl StoreError {
+    /// Whether the same work may succeed later: the database is away, busy or chose this transaction as a victim.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Pool(_) => true,
+            Self::Postgres(error) => match error.code() {
+                None => true,
+                Some(code) => {
+                    let class = code.code().get(..2).unwrap_or_default();
+                    matches!(class, "08" | "53" | "57" | "58")
+                        || [
+                            SqlState::T_R_SERIALIZATION_FAILURE,
+                            SqlState::T_R_DEADLOCK_DETECTED,
+                            SqlState::LOCK_NOT_AVAILABLE,
+                        ]
+                        .contains(code)
+                }
+            },
+            Self::Corrupt { .. } | Self::Migrate(_) | Self::Unrest { .. } => false,
+        }
+    }
+
+    pub(super) fn corrupt(what: impl Into<String>, reason: impl std::fmt::Display) -> Self {
+        Self::Corrupt { what: what.into(), reason: reason.to_string() }
+    }
+}
+
+/// The driver's own text says only "db error".
+fn describe(error: &tokio_postgres::Error) -> String {
+    match error.as_db_error() {
+        Some(db) => {
+            let detail = db.detail().map(|detail| format!(" ({detail})")).unwrap_or_default();
+            let constraint = db.constraint().map(|name| format!(" [{name}]")).unwrap_or_default();
+            format!("{} {}{detail}{constraint}", db.code().code(), db.message())
+        }
+        None => {
+            let cause = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
+            format!("{error}{cause}")
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! The fold, run against the database: one transaction for a batch of inputs, a handful of statements whatever its size.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use chrono::Utc;
+use deadpool_postgres::Transaction;
+use drover_engine::{Command, Entropy, Fold, Ignored, Input, Limits, Outcome, Tree, fold::NewJob, view};
+use drover_protocol::{JobEventKind, JobId};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{
+    OutboxRow, Registry, Store, StoreError,
+    load::{self, Window},
+    rows::{signed, signed_long},
+    statements as sql,
+    write::{self, Expansion, Stamp},
+};
+
+/// More rounds than nesting, steps and skips of any definition can need; a bug must not spin in a transaction.
+const ROUNDS: usize = 2_000;
+
+/// What every fold of this process shares.
+pub struct FoldContext {
+    /// The definitions.
+    pub registry: Registry,
+    /// The limits.
+    pub limits: Limits,
+    /// How long the rows of the outbox are left to whoever wrote them, in seconds.
+    pub claim_seconds: f64,
+    /// Which data of the broker is published to.
+    pub epoch: tokio::sync::watch::Receiver<Option<String>>,
+}
+
+/// What a committed fold leaves to do.
+#[derive(Debug, Default)]
+pub struct Folded {
+    /// What it said to each input, in order.
+    pub outcomes: Vec<Outcome>,
+    /// What is owed to the broker.
+    pub outbox: Vec<OutboxRow>,
+    /// The trees that changed, for those who watch them.
+    pub changed: Vec<JobId>,
+}
+
+/// Ids by time and randomness, jitter by randomness.
+struct SystemEntropy;
+
+impl Entropy for SystemEntropy {
+    fn job_id(&mut self) -> JobId {
+        JobId(Uuid::now_v7())
+    }
+
+    fn jitter(&mut self) -> f64 {
+        let bits = u32::try_from(Uuid::new_v4().as_u128() >> 96).unwrap_or(0);
+        f64::from(bits) / (f64::from(u32::MAX) + 1.0)
+    }
+}
+
+impl Store {
+    /// Folds a batch of inputs in one transaction.
+    ///
+    /// # Errors
+    /// When the database refuses or is away: nothing is changed, and the same batch may be tried again.
+    pub async fn fold(&self, context: &FoldContext, inputs: Vec<Input>) -> Result<Folded, StoreError> {
+        let mut client = self.client().await?;
+        let tx = client.transaction().await?;
+        let ids: Vec<Uuid> =
+            inputs.iter().map(|input| input.job_id().0).collect::<BTreeSet<_>>().into_iter().collect();
+        let roots = load::lock_roots(&tx, &ids).await?;
+        let mut tree = Tree::default();
+        load::with_ancestors(&tx, &context.registry, &ids, &mut tree).await?;
+        if inputs.iter().any(Input::needs_descendants) {
+            load::unfinished(&tx, &context.registry, &roots, &mut tree).await?;
+        }
+        let inputs = without_known_items(&tx, inputs).await?;
+
+        let mut entropy = SystemEntropy;
+        let mut fold = Fold::new(tree, Utc::now(), &mut entropy, &context.registry, context.limits);
+        let outcomes = inputs.into_iter().map(|input| input.map_or(REPEATED, |input| fold.apply(input))).collect();
+        let (outbox, changed) = finish(&tx, context, fold, &HashMap::new()).await?;
+        tx.commit().await?;
+        Ok(Folded { outcomes, outbox, changed })
+    }
+
+    /// Makes jobs within a transaction that the caller began: what was submitted.
+    pub(super) async fn create(
+        tx: &Transaction<'_>,
+        context: &FoldContext,
+        jobs: Vec<(NewJob, Value)>,
+    ) -> Result<Folded, StoreError> {
+        let mut entropy = SystemEntropy;
+        let mut fold = Fold::new(Tree::default(), Utc::now(), &mut entropy, &context.registry, context.limits);
+        let mut labels = HashMap::new();
+        for (job, job_labels) in jobs {
+            labels.insert(job.id, job_labels);
+            fold.create(job);
+        }
+        let (outbox, changed) = finish(tx, context, fold, &labels).await?;
+        Ok(Folded { outcomes: Vec::new(), outbox, changed })
+    }
+}
+
+const REPEATED: Outcome = Outcome::Ignored(Ignored::Repeat);
+
+/// A chunk of a list that was delivered before must not be counted again.
+async fn without_known_items(tx: &Transaction<'_>, inputs: Vec<Input>) -> Result<Vec<Option<Input>>, StoreError> {
+    let key = |input: &Input| match input {
+        Input::Event(event) if matches!(event.kind, JobEventKind::Items { .. }) => {
+            Some((event.job_id.0, signed(event.dispatch), signed_long(event.seq)))
+        }
+        _ => None,
+    };
+    let keys: Vec<_> = inputs.iter().filter_map(key).collect();
+    if keys.is_empty() {
+        return Ok(inputs.into_iter().map(Some).collect());
+    }
+    let statement = tx.prepare_cached(sql::KNOWN_ITEMS).await?;
+    let jobs: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
+    let dispatches: Vec<i32> = keys.iter().map(|key| key.1).collect();
+    let seqs: Vec<i64> = keys.iter().map(|key| key.2).collect();
+    let rows = tx.query(&statement, &[&jobs, &dispatches, &seqs]).await?;
+    let mut known: HashSet<(Uuid, i32, i64)> =
+        rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect();
+    Ok(inputs.into_iter().map(|input| key(&input).is_none_or(|key| known.insert(key)).then_some(input)).collect())
+}
+
+/// Answers what the fold asks for until it rests, then writes all of it.
+async fn finish(
+    tx: &Transaction<'_>,
+    context: &FoldContext,
+    mut fold: Fold<'_>,
+    labels: &HashMap<JobId, Value>,
+) -> Result<(Vec<OutboxRow>, Vec<JobId>), StoreError> {
+    let mut rounds = 0;
+    loop {
+        let plan = fold.plan();
+        if plan.is_empty() {
+            break;
+        }
+        rounds += 1;
+        if rounds > ROUNDS {
+            return Err(StoreError::Unrest { roots: fold.tree.jobs().count(), rounds: ROUNDS });
+        }
+        answer(tx, context, &mut fold, plan).await?;
+    }
+    let effects = fold.effects();
+    let epoch = context.epoch.borrow().clone();
+    let stamp = Stamp { now: Utc::now(), epoch: epoch.as_deref(), labels };
+    write::insert_jobs(tx, &fold.tree, &stamp).await?;
+    write::update_jobs(tx, &fold.tree, &stamp).await?;
+    let outbox = write::effects(tx, &fold.tree, effects, context.claim_seconds).await?;
+    let changed: BTreeSet<JobId> = fold.tree.created().chain(fold.tree.changed()).map(|job| job.root_id).collect();
+    Ok((outbox, changed.into_iter().collect()))
+}
+
+/// One round: one statement for each kind of request, however many ask.
+async fn answer(
+    tx: &Transaction<'_>,
+    context: &FoldContext,
+    fold: &mut Fold<'_>,
+    plan: Vec<Command>,
+) -> Result<(), StoreError> {
+    let (mut advances, mut assembles, mut expansions, mut windows) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut loads, mut waiting) = (Vec::new(), Vec::new());
+    for command in plan {
+        match command {
+            Command::Load { workflow, jobs } => {
+                loads.extend(jobs.iter().map(|job| job.0));
+                waiting.push((workflow, BTreeSet::new()));
+            }
+            Command::Advance { workflow, results } => advances.push((workflow, results)),
+            Command::Assemble { workflow, summary } => assembles.push((workflow, summary)),
+            Command::Expand { workflow, step, source, batch_size, template } => {
+                expansions.push(Expansion { workflow, step, source, batch_size, template: template.to_json() });
+            }
+            Command::Window { workflow, step, cursor, count, all } => {
+                windows.push(Window { step: (workflow, step), cursor, count, all });
+            }
+            Command::Publish { .. }
+            | Command::Tombstone(_)
+            | Command::Stop { .. }
+            | Command::StoreItems { .. }
+            | Command::Record(_)
+            | Command::Notify { .. } => {}
+        }
+    }
+    load::with_ancestors(tx, &context.registry, &loads, &mut fold.tree).await?;
+    advances.extend(waiting);
+    if !assembles.is_empty() {
+        assemble(tx, fold, assembles).await?;
+    }
+    if !expansions.is_empty() {
+        for (workflow, step, total) in write::expand(tx, expansions).await? {
+            fold.expanded(workflow, step, total);
+        }
+    }
+    if !windows.is_empty() {
+        open_windows(tx, context, fold, &windows).await?;
+    }
+    if !advances.is_empty() {
+        let mut facts = load::facts(tx, &fold.tree, &advances).await?;
+        for (workflow, _) in advances {
+            if let Some(facts) = facts.remove(&workflow) {
+                fold.advance(workflow, &facts);
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn assemble(
+    tx: &Transaction<'_>,
+    fold: &mut Fold<'_>,
+    assembles: Vec<(JobId, Value)>,
+) -> Result<(), StoreError> {
+    let workflows: Vec<JobId> = assembles.iter().map(|(id, _)| *id).collect();
+    let mut ends = load::ends(tx, &fold.tree, &workflows).await?;
+    for (id, summary) in assembles {
+        let ends = ends.remove(&id).unwrap_or_default();
+        if let Some(job) = fold.tree.get(id) {
+            let result = view::result(job, &summary, &ends);
+            fold.assembled(id, result);
+        }
+    }
+    Ok(())
+}
+
+async fn open_windows(
+    tx: &Transaction<'_>,
+    context: &FoldContext,
+    fold: &mut Fold<'_>,
+    windows: &[Window],
+) -> Result<(), StoreError> {
+    let mut found = load::windows(tx, windows).await?;
+    let earlier: Vec<Uuid> =
+        found.values().flat_map(|(rows, _)| rows.iter().filter_map(|row| row.job_id)).map(|id| id.0).collect();
+    load::with_ancestors(tx, &context.registry, &earlier, &mut fold.tree).await?;
+    for window in windows {
+        let Some((rows, template)) = found.remove(&window.step) else {
+            let what = format!("fan-out of job {} step {}", window.step.0, window.step.1);
+            return Err(StoreError::corrupt(what, "its template is missing"));
+        };
+        let exhausted = rows.len() < usize::try_from(window.count).unwrap_or(usize::MAX);
+        fold.dispatch_batches(window.step.0, window.step.1, &rows, exhausted, &template);
+    }
+    Ok(())
+}

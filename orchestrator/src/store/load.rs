@@ -1,0 +1,275 @@
+//! Reads what a fold needs, one statement for each kind of request.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use deadpool_postgres::Transaction;
+use drover_engine::{
+    Tree,
+    expression::Template,
+    fold::{BatchRow, Facts},
+    view::SubJobEnd,
+};
+use drover_protocol::JobId;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{
+    Registry, StoreError,
+    rows::{self, index, json, signed, unsigned},
+    statements as sql,
+};
+
+/// A step of a workflow, by the workflow's id and the step's index.
+pub(super) type StepRef = (JobId, usize);
+
+/// Locks the roots of these jobs, in one order for everybody.
+pub(super) async fn lock_roots(tx: &Transaction<'_>, jobs: &[Uuid]) -> Result<Vec<Uuid>, StoreError> {
+    let statement = tx.prepare_cached(sql::LOCK_ROOTS).await?;
+    let rows = tx.query(&statement, &[&jobs]).await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// Loads these jobs and all above them.
+pub(super) async fn with_ancestors(
+    tx: &Transaction<'_>,
+    registry: &Registry,
+    jobs: &[Uuid],
+    tree: &mut Tree,
+) -> Result<(), StoreError> {
+    load(tx, registry, sql::LOAD_WITH_ANCESTORS, jobs, tree).await
+}
+
+/// Loads every unfinished job of these trees.
+pub(super) async fn unfinished(
+    tx: &Transaction<'_>,
+    registry: &Registry,
+    roots: &[Uuid],
+    tree: &mut Tree,
+) -> Result<(), StoreError> {
+    load(tx, registry, sql::LOAD_UNFINISHED, roots, tree).await
+}
+
+async fn load(
+    tx: &Transaction<'_>,
+    registry: &Registry,
+    sql: &str,
+    ids: &[Uuid],
+    tree: &mut Tree,
+) -> Result<(), StoreError> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let statement = tx.prepare_cached(sql).await?;
+    let rows = tx.query(&statement, &[&ids]).await?;
+    let mut hashes = BTreeSet::new();
+    for row in &rows {
+        if let Some(hash) = row.try_get::<_, Option<String>>("definition_hash")? {
+            hashes.insert(hash);
+        }
+    }
+    registry.ensure(tx, &hashes).await?;
+    for row in &rows {
+        tree.load(rows::job(row, &|hash, path| registry.by_hash(hash, path))?);
+    }
+    Ok(())
+}
+
+/// What the expressions of these workflows read: their parameters and the results of the named steps.
+pub(super) async fn facts(
+    tx: &Transaction<'_>,
+    tree: &Tree,
+    wanted: &[(JobId, BTreeSet<String>)],
+) -> Result<HashMap<JobId, Facts>, StoreError> {
+    let params = params(tx, tree, wanted.iter().map(|(id, _)| *id)).await?;
+    let results = step_results(tx, tree, wanted).await?;
+    Ok(wanted
+        .iter()
+        .map(|(id, _)| {
+            let params = params.get(id).cloned().unwrap_or_default();
+            let results = results.get(id).cloned().unwrap_or_default();
+            (*id, Facts { params, results })
+        })
+        .collect())
+}
+
+async fn params(
+    tx: &Transaction<'_>,
+    tree: &Tree,
+    ids: impl Iterator<Item = JobId>,
+) -> Result<HashMap<JobId, Arc<Value>>, StoreError> {
+    let mut known = HashMap::new();
+    let mut missing: Vec<Uuid> = Vec::new();
+    for id in ids {
+        match tree.get(id).and_then(|job| job.params.clone()) {
+            Some(params) => {
+                known.insert(id, Arc::new(params));
+            }
+            None => missing.push(id.0),
+        }
+    }
+    if !missing.is_empty() {
+        let statement = tx.prepare_cached(sql::PARAMS_OF).await?;
+        for row in tx.query(&statement, &[&missing]).await? {
+            known.insert(JobId(row.try_get(0)?), Arc::new(row.try_get(1)?));
+        }
+    }
+    Ok(known)
+}
+
+type StepResults = HashMap<JobId, BTreeMap<String, Arc<Value>>>;
+
+async fn step_results(
+    tx: &Transaction<'_>,
+    tree: &Tree,
+    wanted: &[(JobId, BTreeSet<String>)],
+) -> Result<StepResults, StoreError> {
+    let steps = wanted.iter().flat_map(|(id, keys)| keys.iter().filter_map(|key| step_index(tree, *id, key)));
+    let steps: Vec<StepRef> = steps.collect();
+    if steps.is_empty() {
+        return Ok(StepResults::new());
+    }
+    let (parents, indexes) = columns(&steps);
+    let statement = tx.prepare_cached(sql::STEP_RESULTS).await?;
+    let mut found: HashMap<StepRef, Vec<(Option<u32>, Value)>> = HashMap::new();
+    for row in tx.query(&statement, &[&parents, &indexes]).await? {
+        let step = step_ref(&row)?;
+        let id = JobId(row.try_get("id")?);
+        let stored = row.try_get::<_, Option<Value>>("result")?;
+        let result = tree.get(id).and_then(|job| job.result.clone()).or(stored).unwrap_or_default();
+        found.entry(step).or_default().push((row.try_get::<_, Option<i32>>("batch_index")?.map(unsigned), result));
+    }
+    // A sub-job that was made and ended within this fold has no row yet.
+    for job in tree.created() {
+        if let (Some(parent), Some(result)) = (job.parent, &job.result) {
+            found.entry((parent.id, parent.step)).or_default().push((parent.batch, result.clone()));
+        }
+    }
+    Ok(by_key(tree, wanted, &mut found))
+}
+
+fn by_key(
+    tree: &Tree,
+    wanted: &[(JobId, BTreeSet<String>)],
+    found: &mut HashMap<StepRef, Vec<(Option<u32>, Value)>>,
+) -> StepResults {
+    let mut results = StepResults::new();
+    for (id, keys) in wanted {
+        for key in keys {
+            let mut values = step_index(tree, *id, key).and_then(|step| found.remove(&step)).unwrap_or_default();
+            values.sort_by_key(|(batch, _)| *batch);
+            let single = values.len() == 1 && values.iter().all(|(batch, _)| batch.is_none());
+            let mut values = values.into_iter().map(|(_, value)| value);
+            let value = if single { values.next().unwrap_or_default() } else { Value::Array(values.collect()) };
+            results.entry(*id).or_default().insert(key.clone(), Arc::new(value));
+        }
+    }
+    results
+}
+
+fn step_index(tree: &Tree, id: JobId, key: &str) -> Option<StepRef> {
+    let definition = &tree.get(id)?.workflow.as_ref()?.definition;
+    let mut steps = definition.steps.iter().chain(&definition.cleanup);
+    steps.position(|step| step.key == key).map(|index| (id, index))
+}
+
+/// The next batches of these fan-outs, from their cursors on.
+pub(super) async fn windows(
+    tx: &Transaction<'_>,
+    windows: &[Window],
+) -> Result<HashMap<StepRef, (Vec<BatchRow>, Template)>, StoreError> {
+    let steps: Vec<StepRef> = windows.iter().map(|window| window.step).collect();
+    let (workflows, indexes) = columns(&steps);
+    let first: Vec<i32> = windows.iter().map(|window| signed(window.cursor)).collect();
+    let count: Vec<i32> = windows.iter().map(|window| signed(window.count)).collect();
+    let every: Vec<bool> = windows.iter().map(|window| window.all).collect();
+    let mut found = HashMap::new();
+    let statement = tx.prepare_cached(sql::TEMPLATES_OF).await?;
+    for row in tx.query(&statement, &[&workflows, &indexes]).await? {
+        let step = (JobId(row.try_get(0)?), usize::try_from(row.try_get::<_, i32>(1)?).unwrap_or(0));
+        let template = Template::from_json(&row.try_get::<_, Value>(2)?)
+            .map_err(|error| StoreError::corrupt(format!("template of job {} step {}", step.0, step.1), error))?;
+        found.insert(step, (Vec::new(), template));
+    }
+    let statement = tx.prepare_cached(sql::NEXT_BATCHES).await?;
+    for row in tx.query(&statement, &[&workflows, &indexes, &first, &count, &every]).await? {
+        let step = (JobId(row.try_get(0)?), usize::try_from(row.try_get::<_, i32>(1)?).unwrap_or(0));
+        if let Some((rows, _)) = found.get_mut(&step) {
+            rows.push(BatchRow {
+                index: unsigned(row.try_get(2)?),
+                items: row.try_get(3)?,
+                job_id: row.try_get::<_, Option<Uuid>>(4)?.map(JobId),
+            });
+        }
+    }
+    Ok(found)
+}
+
+/// A fan-out that has room.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Window {
+    pub(super) step: StepRef,
+    pub(super) cursor: u32,
+    pub(super) count: u32,
+    pub(super) all: bool,
+}
+
+/// How the sub-jobs of these workflows ended.
+pub(super) async fn ends(
+    tx: &Transaction<'_>,
+    tree: &Tree,
+    workflows: &[JobId],
+) -> Result<HashMap<JobId, BTreeMap<(usize, Option<u32>), SubJobEnd>>, StoreError> {
+    let steps: Vec<StepRef> = workflows
+        .iter()
+        .flat_map(|id| {
+            let count = tree.get(*id).and_then(|job| job.workflow.as_ref()).map_or(0, |w| w.state.steps.len());
+            (0..count).map(|index| (*id, index))
+        })
+        .collect();
+    let (parents, indexes) = columns(&steps);
+    let statement = tx.prepare_cached(sql::SUB_JOB_ENDS).await?;
+    let mut ends: HashMap<JobId, BTreeMap<(usize, Option<u32>), SubJobEnd>> = HashMap::new();
+    for row in tx.query(&statement, &[&parents, &indexes]).await? {
+        let (parent, step) = step_ref(&row)?;
+        let id = JobId(row.try_get("id")?);
+        let status: String = row.try_get("status")?;
+        let end = SubJobEnd {
+            job_id: id,
+            status: status.parse().map_err(|error| StoreError::corrupt(format!("job {id}"), error))?,
+            result: row.try_get("result")?,
+            error: json(&row, "error", id)?,
+            started_at: row.try_get("started_at")?,
+            finished_at: row.try_get("finished_at")?,
+        };
+        let batch = row.try_get::<_, Option<i32>>("batch_index")?.map(unsigned);
+        ends.entry(parent).or_default().insert((step, batch), end);
+    }
+    // What this very fold has changed is not in the rows yet.
+    for job in tree.jobs() {
+        let Some(parent) = job.parent.filter(|parent| workflows.contains(&parent.id)) else { continue };
+        let ends = ends.entry(parent.id).or_default();
+        let stored = ends.get(&(parent.step, parent.batch)).and_then(|end| end.result.clone());
+        let end = SubJobEnd {
+            job_id: job.id,
+            status: job.status,
+            result: job.result.clone().or(stored),
+            error: job.error.clone(),
+            started_at: job.started_at,
+            finished_at: job.finished_at,
+        };
+        ends.insert((parent.step, parent.batch), end);
+    }
+    Ok(ends)
+}
+
+pub(super) fn columns(steps: &[StepRef]) -> (Vec<Uuid>, Vec<i32>) {
+    steps.iter().map(|(id, step)| (id.0, index(*step))).unzip()
+}
+
+fn step_ref(row: &tokio_postgres::Row) -> Result<StepRef, StoreError> {
+    let step: i32 = row.try_get("step_index")?;
+    Ok((JobId(row.try_get("parent_id")?), usize::try_from(step).unwrap_or(0)))
+}

@@ -1,0 +1,55 @@
+//! The schema, brought up to date by whichever replica comes first.
+
+use std::time::Duration;
+
+use rustls::{ClientConfig, RootCertStore};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::{Store, StoreError};
+
+mod embedded {
+    refinery::embed_migrations!("../migrations");
+}
+
+/// Any number that no other program uses as an advisory lock: refinery takes no lock of its own, and of six replicas
+/// starting at once five failed.
+const LOCK: i64 = 0x6472_6f76_6572;
+const POLL: Duration = Duration::from_millis(100);
+
+impl Store {
+    /// Applies the migrations that are missing. Safe when several replicas start at once; an older replica starts on a newer
+    /// schema.
+    ///
+    /// # Errors
+    /// When the database is away or a migration fails; then nothing of that migration is applied.
+    pub async fn migrate(&self) -> Result<(), StoreError> {
+        let mut client = self.client().await?;
+        // Polled, not waited for: a waiting lock would hold a snapshot that some migrations must not find.
+        while !client.query_one("SELECT pg_try_advisory_lock($1)", &[&LOCK]).await?.get::<_, bool>(0) {
+            tokio::time::sleep(POLL).await;
+        }
+        let report = embedded::migrations::runner()
+            .set_abort_missing(false)
+            .set_abort_divergent(true)
+            .run_async(&mut **client.as_mut())
+            .await;
+        client.execute("SELECT pg_advisory_unlock($1)", &[&LOCK]).await?;
+        let report = report.map_err(|error| StoreError::Migrate(error.to_string()))?;
+        for migration in report.applied_migrations() {
+            tracing::info!(migration = %migration, "applied");
+        }
+        Ok(())
+    }
+}
+
+/// TLS for `sslmode=prefer` and `require`, trusting the system's certificates. A machine without any can still connect
+/// without TLS.
+pub(super) fn tls() -> MakeRustlsConnect {
+    MakeRustlsConnect::with_native_certs().map_or_else(
+        |_| {
+            let roots = RootCertStore::empty();
+            MakeRustlsConnect::new(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth())
+        },
+        |(connector, _)| connector,
+    )
+}

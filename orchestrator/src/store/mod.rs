@@ -1,0 +1,92 @@
+//! The store: all SQL, and the short transactions it runs in.
+
+mod error;
+mod fleet;
+mod fold;
+mod load;
+mod migrate;
+mod outbox;
+mod registry;
+mod rows;
+mod statements;
+mod submit;
+mod write;
+
+use std::time::Duration;
+
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
+use secrecy::{ExposeSecret, SecretString};
+
+pub use error::StoreError;
+pub use fleet::{Beat, DeadLetter, OpenCancels, WorkerArrival, WorkerBeat};
+pub use fold::{Folded, FoldContext};
+pub use outbox::{OutboxRow, Outgoing};
+pub use registry::Registry;
+pub use submit::{Accepted, NewRoot, SubmissionKey};
+
+/// How to reach the database.
+#[derive(Clone, Debug)]
+pub struct StoreConfig {
+    /// `postgres://…`, with the password.
+    pub url: SecretString,
+    /// Most connections.
+    pub connections: usize,
+    /// Longest wait for a connection.
+    pub wait: Duration,
+    /// The server gives up a statement after this.
+    pub statement_timeout: Duration,
+}
+
+/// The database.
+#[derive(Clone)]
+pub struct Store {
+    pool: Pool,
+}
+
+impl Store {
+    /// Sets up the pool; it connects when it is first used.
+    ///
+    /// # Errors
+    /// When the address cannot be used.
+    pub fn new(config: &StoreConfig) -> Result<Self, StoreError> {
+        let mut postgres: tokio_postgres::Config = config.url.expose_secret().parse()?;
+        let milliseconds = config.statement_timeout.as_millis();
+        // A time-out on our side would leave the statement running on the server.
+        let settings = format!(
+            "-c statement_timeout={milliseconds} -c lock_timeout={milliseconds} \
+             -c idle_in_transaction_session_timeout={milliseconds}"
+        );
+        let options = match postgres.get_options() {
+            Some(options) => format!("{options} {settings}"),
+            None => settings,
+        };
+        postgres.options(options);
+        postgres.application_name("drover-orchestrator");
+        postgres.connect_timeout(config.wait);
+        postgres.keepalives_idle(Duration::from_secs(30));
+        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Verified };
+        let manager = Manager::from_config(postgres, migrate::tls(), recycling);
+        let pool = Pool::builder(manager)
+            .max_size(config.connections)
+            .wait_timeout(Some(config.wait))
+            .create_timeout(Some(config.wait))
+            .recycle_timeout(Some(config.wait))
+            .runtime(Runtime::Tokio1)
+            .build()
+            .map_err(|error| StoreError::Migrate(error.to_string()))?;
+        Ok(Self { pool })
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.client().await?.simple_query("SELECT 1").await?;
+        Ok(())
+    }
+
+    async fn client(&self) -> Result<Object, StoreError> {
+        Ok(self.pool.get().await?)
+    }
+}

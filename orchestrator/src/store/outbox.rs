@@ -1,0 +1,175 @@
+//! The outbox: messages that committed transactions owe to the broker.
+
+use std::time::Duration;
+
+use deadpool_postgres::Transaction;
+use drover_engine::job::Policy;
+use drover_protocol::{Control, JobId, JobMessage, JobType, Notification};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{
+    Store, StoreError,
+    rows::{self, seconds, signed, unsigned},
+    statements as sql,
+};
+
+/// A message that is owed to the broker.
+#[derive(Clone, Debug)]
+pub struct OutboxRow {
+    /// The row's id; 0 until it is inserted.
+    pub id: i64,
+    /// What it is.
+    pub outgoing: Outgoing,
+}
+
+/// What is owed.
+#[derive(Clone, Debug)]
+pub enum Outgoing {
+    /// The message of this dispatch of a job; made when it is sent.
+    Job {
+        /// The job.
+        job_id: JobId,
+        /// The dispatch.
+        dispatch: u32,
+    },
+    /// A control message.
+    Control(Value),
+    /// A notification.
+    Notification(Value),
+}
+
+impl OutboxRow {
+    pub(super) const fn job(job_id: JobId, dispatch: u32) -> Self {
+        Self { id: 0, outgoing: Outgoing::Job { job_id, dispatch } }
+    }
+
+    pub(super) fn control(control: &Control) -> Self {
+        Self { id: 0, outgoing: Outgoing::Control(serde_json::to_value(control).unwrap_or_default()) }
+    }
+
+    pub(super) fn notification(notification: &Notification) -> Self {
+        Self { id: 0, outgoing: Outgoing::Notification(serde_json::to_value(notification).unwrap_or_default()) }
+    }
+}
+
+impl Outgoing {
+    const fn kind(&self) -> &'static str {
+        match self {
+            Self::Job { .. } => "job",
+            Self::Control(_) => "control",
+            Self::Notification(_) => "notification",
+        }
+    }
+
+    fn read(kind: &str, job_id: Option<Uuid>, dispatch: Option<i32>, body: Option<Value>) -> Option<Self> {
+        match (kind, job_id, dispatch, body) {
+            ("job", Some(job_id), Some(dispatch), _) => {
+                Some(Self::Job { job_id: JobId(job_id), dispatch: unsigned(dispatch) })
+            }
+            ("control", _, _, Some(body)) => Some(Self::Control(body)),
+            ("notification", _, _, Some(body)) => Some(Self::Notification(body)),
+            _ => None,
+        }
+    }
+
+    const fn fence(&self) -> (Option<JobId>, Option<u32>) {
+        match self {
+            Self::Job { job_id, dispatch } => (Some(*job_id), Some(*dispatch)),
+            Self::Control(_) | Self::Notification(_) => (None, None),
+        }
+    }
+
+    const fn body(&self) -> Option<&Value> {
+        match self {
+            Self::Job { .. } => None,
+            Self::Control(body) | Self::Notification(body) => Some(body),
+        }
+    }
+}
+
+/// Writes what is owed. The rows are claimed for whoever commits them: it sends them at once.
+pub(super) async fn insert(
+    tx: &Transaction<'_>,
+    mut owed: Vec<OutboxRow>,
+    claim_seconds: f64,
+) -> Result<Vec<OutboxRow>, StoreError> {
+    if owed.is_empty() {
+        return Ok(owed);
+    }
+    let statement = tx.prepare_cached(sql::INSERT_OUTBOX).await?;
+    let kinds: Vec<&str> = owed.iter().map(|row| row.outgoing.kind()).collect();
+    let jobs: Vec<Option<Uuid>> = owed.iter().map(|row| row.outgoing.fence().0.map(|id| id.0)).collect();
+    let dispatches: Vec<Option<i32>> = owed.iter().map(|row| row.outgoing.fence().1.map(signed)).collect();
+    let bodies: Vec<Option<&Value>> = owed.iter().map(|row| row.outgoing.body()).collect();
+    let ids = tx.query(&statement, &[&kinds, &jobs, &dispatches, &bodies, &claim_seconds]).await?;
+    for (row, id) in owed.iter_mut().zip(ids) {
+        row.id = id.try_get(0)?;
+    }
+    Ok(owed)
+}
+
+impl Store {
+    /// Takes up to `limit` rows that nobody sends, for `claim`.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn claim_outbox(&self, limit: i64, claim: Duration) -> Result<Vec<OutboxRow>, StoreError> {
+        let client = self.client().await?;
+        let statement = client.prepare_cached(sql::CLAIM_OUTBOX).await?;
+        let rows = client.query(&statement, &[&limit, &seconds(claim)]).await?;
+        let mut claimed = Vec::with_capacity(rows.len());
+        for row in rows {
+            let id = row.try_get(0)?;
+            let kind: String = row.try_get(1)?;
+            let outgoing = Outgoing::read(&kind, row.try_get(2)?, row.try_get(3)?, row.try_get(4)?)
+                .ok_or_else(|| StoreError::corrupt(format!("outbox row {id}"), &kind))?;
+            claimed.push(OutboxRow { id, outgoing });
+        }
+        Ok(claimed)
+    }
+
+    /// Forgets what the broker has confirmed.
+    ///
+    /// # Errors
+    /// When the database is away; then the messages are sent once more, which the fence makes harmless.
+    pub async fn delete_outbox(&self, ids: &[i64]) -> Result<(), StoreError> {
+        let client = self.client().await?;
+        let statement = client.prepare_cached(sql::DELETE_OUTBOX).await?;
+        client.execute(&statement, &[&ids]).await?;
+        Ok(())
+    }
+
+    /// The messages of these dispatches. One that is no longer current has none.
+    ///
+    /// # Errors
+    /// When the database is away or a row cannot be read.
+    pub async fn job_messages(&self, dispatches: &[(JobId, u32)]) -> Result<Vec<JobMessage>, StoreError> {
+        let client = self.client().await?;
+        let statement = client.prepare_cached(sql::JOB_MESSAGES).await?;
+        let ids: Vec<Uuid> = dispatches.iter().map(|(id, _)| id.0).collect();
+        let numbers: Vec<i32> = dispatches.iter().map(|(_, dispatch)| signed(*dispatch)).collect();
+        let rows = client.query(&statement, &[&ids, &numbers]).await?;
+        rows.iter().map(job_message).collect()
+    }
+}
+
+fn job_message(row: &tokio_postgres::Row) -> Result<JobMessage, StoreError> {
+    let id = JobId(row.try_get("id")?);
+    let policy = rows::json::<Policy>(row, "policy", id)?.unwrap_or_default();
+    let job_type: String = row.try_get("type")?;
+    let timeout = policy.timeout_ms.map(Duration::from_millis);
+    Ok(JobMessage {
+        id,
+        job_type: JobType::new(job_type).map_err(|error| StoreError::corrupt(format!("job {id}"), error))?,
+        attempt: unsigned(row.try_get("attempt")?),
+        dispatch: unsigned(row.try_get("dispatch")?),
+        parent_id: row.try_get::<_, Option<Uuid>>("parent_id")?.map(JobId),
+        root_id: JobId(row.try_get("root_id")?),
+        step: row.try_get("step_key")?,
+        params: row.try_get("params")?,
+        timeout_seconds: timeout.map(|timeout| timeout.as_secs_f64()),
+        deadline: None,
+        idempotency_key: id.to_string(),
+    })
+}

@@ -1,0 +1,1 @@
+SELECT hash, document FROM definitions WHERE hash = ANY($1)

@@ -1,0 +1,1 @@
+SELECT params_schema FROM job_types WHERE name = $1

@@ -1,0 +1,9 @@
+-- Jobs whose worker is lost or gone.
+SELECT jobs.id, jobs.dispatch, jobs.lease_session
+FROM jobs JOIN workers ON workers.session = jobs.lease_session
+WHERE jobs.lease_session IS NOT NULL AND (
+    workers.status = 'lost'
+    -- One that said goodbye has reported before what became of its jobs: that is folded first.
+    OR workers.status = 'down' AND workers.seen_at < (SELECT folded_at FROM intake WHERE queue = 'events')
+)
+LIMIT $1

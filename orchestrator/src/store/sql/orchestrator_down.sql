@@ -1,0 +1,1 @@
+DELETE FROM orchestrators WHERE id = $1

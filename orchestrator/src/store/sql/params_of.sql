@@ -1,0 +1,1 @@
+SELECT id, params FROM jobs WHERE id = ANY($1)

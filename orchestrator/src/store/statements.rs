@@ -1,0 +1,70 @@
+//! Every SQL statement, by name. A test prepares them all against the migrated schema.
+
+macro_rules! statements {
+    ($($name:ident = $file:literal),+ $(,)?) => {
+        $(pub(super) const $name: &str = include_str!(concat!("sql/", $file, ".sql"));)+
+
+        /// Name and text of every statement.
+        #[cfg(test)]
+        pub(super) const ALL: &[(&str, &str)] = &[$(($file, $name)),+];
+    };
+}
+
+statements! {
+    ADD_CANCEL_ACKS = "add_cancel_acks",
+    CLAIM_OUTBOX = "claim_outbox",
+    CLEAR_FAN_OUTS = "clear_fan_outs",
+    DELETE_OUTBOX = "delete_outbox",
+    DUE_JOBS = "due_jobs",
+    EXPAND_LIST = "expand_list",
+    INSERT_BATCHES = "insert_batches",
+    INSERT_HISTORY = "insert_history",
+    INSERT_ITEMS = "insert_items",
+    INSERT_JOBS = "insert_jobs",
+    INSERT_OUTBOX = "insert_outbox",
+    INSERT_TOMBSTONES = "insert_tombstones",
+    JOB_MESSAGES = "job_messages",
+    KNOWN_ITEMS = "known_items",
+    LOAD_UNFINISHED = "load_unfinished",
+    LOAD_WITH_ANCESTORS = "load_with_ancestors",
+    LOCK_ROOTS = "lock_roots",
+    NEXT_BATCHES = "next_batches",
+    PARAMS_OF = "params_of",
+    STEP_RESULTS = "step_results",
+    SUB_JOB_ENDS = "sub_job_ends",
+    TEMPLATES_OF = "templates_of",
+    TIMED_OUT_JOBS = "timed_out_jobs",
+    UPDATE_JOBS = "update_jobs",
+    // definitions and job types
+    CURRENT_DEFINITION = "current_definition",
+    CURRENT_DEFINITIONS = "current_definitions",
+    DEFINITIONS_BY_HASH = "definitions_by_hash",
+    INSERT_DEFINITION = "insert_definition",
+    SET_CURRENT_DEFINITION = "set_current_definition",
+    JOB_TYPE_SCHEMA = "job_type_schema",
+    UPSERT_JOB_TYPES = "upsert_job_types",
+    // submissions
+    CLAIM_SUBMISSION = "claim_submission",
+    // the fleet
+    WORKER_UP = "worker_up",
+    WORKER_HEARTBEATS = "worker_heartbeats",
+    WORKER_DOWN = "worker_down",
+    OPEN_TOMBSTONES = "open_tombstones",
+    LOSE_WORKERS = "lose_workers",
+    LEASES_OF_LOST = "leases_of_lost",
+    MARK_MISSING = "mark_missing",
+    MISSING_JOBS = "missing_jobs",
+    SUPERSEDED_JOBS = "superseded_jobs",
+    SETTLED_CANCELS = "settled_cancels",
+    DELETE_TOMBSTONES = "delete_tombstones",
+    ORCHESTRATOR_BEAT = "orchestrator_beat",
+    ORCHESTRATOR_DOWN = "orchestrator_down",
+    FOLDED_THROUGH = "folded_through",
+    MARKER_RECEIVED = "marker_received",
+    INTAKE_CURRENT = "intake_current",
+    // logs and dead letters
+    INSERT_LOGS = "insert_logs",
+    INSERT_DEAD_LETTERS = "insert_dead_letters",
+    // deleting
+    DELETE_JOB = "delete_job",
+}

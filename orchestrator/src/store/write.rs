@@ -1,0 +1,315 @@
+//! Writes what a fold decided, one statement for each table.
+
+use std::collections::{BTreeSet, HashMap};
+
+use chrono::{DateTime, Utc};
+use deadpool_postgres::Transaction;
+use drover_engine::{Command, Job, Record, Tree, view};
+use drover_protocol::{Control, ControlId, JobId, Notification, RunningJob, notification::NotificationData};
+use serde_json::{Value, json};
+use tokio_postgres::types::Json;
+use uuid::Uuid;
+
+use super::{
+    StoreError,
+    outbox::{self, OutboxRow},
+    rows::{index, signed, signed_long},
+    statements as sql,
+};
+
+/// Most jobs that one control message names.
+const JOBS_PER_CONTROL: usize = 1_000;
+
+/// What goes into a row beside what the engine knows.
+pub(super) struct Stamp<'a> {
+    pub(super) now: DateTime<Utc>,
+    pub(super) epoch: Option<&'a str>,
+    /// Labels of jobs that are submitted in this fold.
+    pub(super) labels: &'a HashMap<JobId, Value>,
+}
+
+macro_rules! column {
+    ($rows:expr, $row:ident => $value:expr) => {
+        $rows.iter().map(|$row| $value).collect::<Vec<_>>()
+    };
+}
+
+/// Inserts the jobs that the fold made.
+pub(super) async fn insert_jobs(tx: &Transaction<'_>, tree: &Tree, stamp: &Stamp<'_>) -> Result<(), StoreError> {
+    let jobs: Vec<&Job> = tree.created().collect();
+    if jobs.is_empty() {
+        return Ok(());
+    }
+    let empty = json!({});
+    let statement = tx.prepare_cached(sql::INSERT_JOBS).await?;
+    tx.execute(
+        &statement,
+        &[
+            &column!(jobs, job => job.id.0),
+            &column!(jobs, job => job.root_id.0),
+            &column!(jobs, job => job.parent.map(|parent| parent.id.0)),
+            &column!(jobs, job => job.parent.map(|parent| index(parent.step))),
+            &column!(jobs, job => step_of(tree, job).map(|step| step.key.clone())),
+            &column!(jobs, job => job.parent.and_then(|parent| parent.batch).map(signed)),
+            &column!(jobs, job => job.job_type.as_str()),
+            &column!(jobs, job => title(tree, job)),
+            &column!(jobs, job => job.workflow.as_ref().map(|workflow| workflow.definition.hash.clone())),
+            &column!(jobs, job => job.workflow.as_ref().map(|workflow| Json(workflow.definition.path.clone()))),
+            &column!(jobs, job => job.params.clone().unwrap_or_default()),
+            &column!(jobs, job => stamp.labels.get(&job.id).unwrap_or(&empty)),
+            &column!(jobs, job => Json(&job.policy)),
+            &column!(jobs, job => job.created_at),
+            &column!(jobs, job => job.status.as_str()),
+            &column!(jobs, job => signed(job.attempt)),
+            &column!(jobs, job => signed(job.dispatch)),
+            &column!(jobs, job => signed(job.run)),
+            &column!(jobs, job => signed(job.failures)),
+            &column!(jobs, job => signed(job.losses)),
+            &column!(jobs, job => job.progress.hundredths()),
+            &column!(jobs, job => job.message.value.as_deref()),
+            &column!(jobs, job => job.due_at),
+            &column!(jobs, job => job.timeout_at),
+            &column!(jobs, job => job.cancel.as_ref().map(Json)),
+            &column!(jobs, job => job.error.as_ref().map(Json)),
+            &column!(jobs, job => signed_long(job.error_count)),
+            &column!(jobs, job => job.result.as_ref()),
+            &column!(jobs, job => job.workflow.as_ref().map(|workflow| Json(&workflow.state))),
+            &column!(jobs, job => view::metadata(job).map(Json)),
+            &column!(jobs, job => job.started_at),
+            &column!(jobs, job => job.finished_at),
+            &stamp.epoch,
+            &stamp.now,
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Updates the jobs that the fold changed.
+pub(super) async fn update_jobs(tx: &Transaction<'_>, tree: &Tree, stamp: &Stamp<'_>) -> Result<(), StoreError> {
+    let jobs: Vec<&Job> = tree.changed().collect();
+    if jobs.is_empty() {
+        return Ok(());
+    }
+    let statement = tx.prepare_cached(sql::UPDATE_JOBS).await?;
+    tx.execute(
+        &statement,
+        &[
+            &column!(jobs, job => job.id.0),
+            &column!(jobs, job => job.params.as_ref()),
+            &column!(jobs, job => job.status.as_str()),
+            &column!(jobs, job => signed(job.attempt)),
+            &column!(jobs, job => signed(job.dispatch)),
+            &column!(jobs, job => signed(job.run)),
+            &column!(jobs, job => signed(job.failures)),
+            &column!(jobs, job => signed(job.losses)),
+            &column!(jobs, job => job.progress.hundredths()),
+            &column!(jobs, job => job.message.value.as_deref()),
+            &column!(jobs, job => signed_long(job.message.seq)),
+            &column!(jobs, job => job.processed.value.map(signed_long)),
+            &column!(jobs, job => signed_long(job.processed.seq)),
+            &column!(jobs, job => job.total.value.map(signed_long)),
+            &column!(jobs, job => signed_long(job.total.seq)),
+            &column!(jobs, job => job.lease.map(|session| session.0)),
+            &column!(jobs, job => job.due_at),
+            &column!(jobs, job => job.timeout_at),
+            &column!(jobs, job => job.cancel.as_ref().map(Json)),
+            &column!(jobs, job => job.error.as_ref().map(Json)),
+            &column!(jobs, job => signed_long(job.error_count)),
+            &column!(jobs, job => job.result.as_ref()),
+            &column!(jobs, job => (!job.items.is_empty()).then_some(Json(&job.items))),
+            &column!(jobs, job => job.parked.as_ref().map(Json)),
+            &column!(jobs, job => job.workflow.as_ref().map(|workflow| Json(&workflow.state))),
+            &column!(jobs, job => view::metadata(job).map(Json)),
+            &column!(jobs, job => job.started_at),
+            &column!(jobs, job => job.finished_at),
+            &stamp.epoch,
+            &stamp.now,
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+fn step_of<'a>(tree: &'a Tree, job: &Job) -> Option<&'a drover_engine::definition::Step> {
+    let parent = job.parent?;
+    tree.get(parent.id)?.workflow.as_ref()?.step(parent.step)
+}
+
+fn title(tree: &Tree, job: &Job) -> Option<String> {
+    let own = job.workflow.as_ref().map(|workflow| workflow.definition.title.clone());
+    step_of(tree, job).map(|step| step.title.clone()).or(own)
+}
+
+/// Carries out what the fold decided beside its rows. What goes to the broker comes back as outbox rows.
+pub(super) async fn effects(
+    tx: &Transaction<'_>,
+    tree: &Tree,
+    commands: Vec<Command>,
+    claim_seconds: f64,
+) -> Result<Vec<OutboxRow>, StoreError> {
+    let mut records: Vec<Record> = Vec::new();
+    let mut tombstones: BTreeSet<RunningJob> = BTreeSet::new();
+    let mut items = Vec::new();
+    let mut owed: Vec<OutboxRow> = Vec::new();
+    for command in commands {
+        match command {
+            Command::Publish { job_id, dispatch } => {
+                // A dispatch that the same fold has superseded is not published at all.
+                if tree.get(job_id).is_some_and(|job| job.dispatch == dispatch && !job.is_terminal()) {
+                    owed.push(OutboxRow::job(job_id, dispatch));
+                }
+            }
+            Command::Tombstone(job) => {
+                tombstones.insert(job);
+            }
+            Command::Stop { session, job } => {
+                owed.push(OutboxRow::control(&Control::Stop { worker_session: session, jobs: vec![job] }));
+            }
+            Command::StoreItems { job_id, dispatch, seq, name, values } => {
+                items.push((job_id.0, signed(dispatch), signed_long(seq), name, Value::Array(values)));
+            }
+            Command::Record(record) => records.push(record),
+            Command::Notify { job_id } => owed.extend(notification(tree, job_id)),
+            // Answered during the fold.
+            Command::Load { .. }
+            | Command::Advance { .. }
+            | Command::Assemble { .. }
+            | Command::Expand { .. }
+            | Command::Window { .. } => {}
+        }
+    }
+    insert_items(tx, &items).await?;
+    insert_history(tx, tree, &records).await?;
+    owed.extend(bury(tx, &Vec::from_iter(tombstones)).await?);
+    outbox::insert(tx, owed, claim_seconds).await
+}
+
+/// Other systems are told of whole jobs, not of the parts of a workflow.
+fn notification(tree: &Tree, id: JobId) -> Option<OutboxRow> {
+    let job = tree.get(id)?;
+    if job.parent.is_some() || !job.is_terminal() {
+        return None;
+    }
+    let data = NotificationData {
+        job_id: id,
+        job_type: job.job_type.clone(),
+        status: job.status,
+        error: job.error.clone(),
+    };
+    Some(OutboxRow::notification(&Notification::of(data, job.run, job.finished_at?)))
+}
+
+async fn insert_items(tx: &Transaction<'_>, items: &[(Uuid, i32, i64, String, Value)]) -> Result<(), StoreError> {
+    if items.is_empty() {
+        return Ok(());
+    }
+    let statement = tx.prepare_cached(sql::INSERT_ITEMS).await?;
+    tx.execute(
+        &statement,
+        &[
+            &column!(items, item => item.0),
+            &column!(items, item => item.1),
+            &column!(items, item => item.2),
+            &column!(items, item => item.3.as_str()),
+            &column!(items, item => &item.4),
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+async fn insert_history(tx: &Transaction<'_>, tree: &Tree, records: &[Record]) -> Result<(), StoreError> {
+    if records.is_empty() {
+        return Ok(());
+    }
+    let root = |record: &Record| tree.get(record.job_id).map_or(record.job_id.0, |job| job.root_id.0);
+    let statement = tx.prepare_cached(sql::INSERT_HISTORY).await?;
+    tx.execute(
+        &statement,
+        &[
+            &column!(records, record => root(record)),
+            &column!(records, record => record.job_id.0),
+            &column!(records, record => signed(record.attempt)),
+            &column!(records, record => signed(record.dispatch)),
+            &column!(records, record => record.kind),
+            &column!(records, record => &record.detail),
+            &column!(records, record => record.at),
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Keeps the tombstones and makes the broadcasts that tell of them.
+async fn bury(tx: &Transaction<'_>, tombstones: &[RunningJob]) -> Result<Vec<OutboxRow>, StoreError> {
+    let mut owed = Vec::new();
+    for jobs in tombstones.chunks(JOBS_PER_CONTROL) {
+        let control_id = ControlId(Uuid::now_v7());
+        let statement = tx.prepare_cached(sql::INSERT_TOMBSTONES).await?;
+        tx.execute(
+            &statement,
+            &[
+                &column!(jobs, job => job.job_id.0),
+                &column!(jobs, job => signed(job.dispatch)),
+                &column!(jobs, _job => control_id.0),
+            ],
+        )
+        .await?;
+        owed.push(OutboxRow::control(&Control::Cancel { control_id, jobs: jobs.to_vec() }));
+    }
+    Ok(owed)
+}
+
+/// Writes the items of fan-outs, cut into batches. How many batches each has.
+pub(super) async fn expand(
+    tx: &Transaction<'_>,
+    expansions: Vec<Expansion>,
+) -> Result<Vec<(JobId, usize, u32)>, StoreError> {
+    let steps: Vec<_> = expansions.iter().map(|expansion| (expansion.workflow, expansion.step)).collect();
+    let (workflows, indexes) = super::load::columns(&steps);
+    let statement = tx.prepare_cached(sql::CLEAR_FAN_OUTS).await?;
+    tx.execute(&statement, &[&workflows, &indexes, &column!(expansions, expansion => &expansion.template)]).await?;
+    let mut totals = Vec::new();
+    for expansion in expansions {
+        let total = match expansion.source {
+            drover_engine::command::ItemsSource::Inline(ref items) => insert_batches(tx, &expansion, items).await?,
+            drover_engine::command::ItemsSource::List { job_id, ref name } => {
+                let statement = tx.prepare_cached(sql::EXPAND_LIST).await?;
+                let size = i64::from(expansion.batch_size.max(1));
+                let step = index(expansion.step);
+                tx.execute(&statement, &[&expansion.workflow.0, &step, &size, &job_id.0, name]).await?
+            }
+        };
+        totals.push((expansion.workflow, expansion.step, u32::try_from(total).unwrap_or(u32::MAX)));
+    }
+    Ok(totals)
+}
+
+/// A fan-out whose items are to be written.
+pub(super) struct Expansion {
+    pub(super) workflow: JobId,
+    pub(super) step: usize,
+    pub(super) source: drover_engine::command::ItemsSource,
+    pub(super) batch_size: u32,
+    pub(super) template: Value,
+}
+
+async fn insert_batches(tx: &Transaction<'_>, expansion: &Expansion, items: &[Value]) -> Result<u64, StoreError> {
+    let size = usize::try_from(expansion.batch_size.max(1)).unwrap_or(1);
+    let batches: Vec<(usize, Value)> =
+        items.chunks(size).map(|items| Value::Array(items.to_vec())).enumerate().collect();
+    let statement = tx.prepare_cached(sql::INSERT_BATCHES).await?;
+    let written = tx
+        .execute(
+            &statement,
+            &[
+                &column!(batches, _batch => expansion.workflow.0),
+                &column!(batches, _batch => index(expansion.step)),
+                &column!(batches, batch => index(batch.0)),
+                &column!(batches, batch => &batch.1),
+            ],
+        )
+        .await?;
+    Ok(written)
+}

@@ -1,0 +1,198 @@
+//! Our properties as AMQP's and back.
+
+use chrono::DateTime;
+use lapin::{
+    BasicProperties,
+    message::Delivery as RawDelivery,
+    types::{AMQPValue, FieldTable, ShortString},
+};
+use serde_json::Value;
+
+use super::address::MAX_SHORT_STRING_BYTES;
+use crate::{Delivery, Headers, Properties, Publication, PublishError, Tag};
+
+/// Written to disk by the broker before it confirms.
+const PERSISTENT: u8 = 2;
+/// RabbitMQ 4 refuses longer bodies by default, and closes the channel over it.
+const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
+/// All properties travel in one frame of 128 KiB; this leaves room for those that are not headers.
+const MAX_HEADERS_BYTES: usize = 96 * 1024;
+
+/// Whether AMQP can carry the publication. One that it cannot carry would cost the others the channel.
+pub(super) fn check(publication: &Publication) -> Result<(), PublishError> {
+    let Properties { message_id, correlation_id, kind, content_type, reply_to, app_id, timestamp: _, headers } =
+        &publication.properties;
+    let header_bytes: usize = headers.iter().map(|(key, value)| key.len() + value.len() + 8).sum();
+    let short = MAX_SHORT_STRING_BYTES;
+    let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+    let parts = [
+        ("exchange", publication.exchange.len(), short),
+        ("routing key", publication.routing_key.len(), short),
+        ("message_id", length(message_id), short),
+        ("correlation_id", length(correlation_id), short),
+        ("type", length(kind), short),
+        ("content_type", length(content_type), short),
+        ("reply_to", length(reply_to), short),
+        ("app_id", length(app_id), short),
+        ("longest header name", headers.keys().map(String::len).max().unwrap_or(0), short),
+        ("headers", header_bytes, MAX_HEADERS_BYTES),
+        ("body", publication.body.len(), MAX_BODY_BYTES),
+    ];
+    match parts.iter().find(|(_, length, limit)| length > limit) {
+        None => Ok(()),
+        Some((part, length, limit)) => {
+            Err(PublishError::Unfit { reason: format!("{part}: {length} bytes, and at most {limit} are possible") })
+        }
+    }
+}
+
+/// The properties of a publication that passed [`check`], under this message id.
+pub(super) fn to_amqp(properties: &Properties, message_id: &str) -> BasicProperties {
+    let Properties { message_id: _, correlation_id, kind, content_type, reply_to, app_id, timestamp, headers } =
+        properties;
+    let mut amqp = BasicProperties::default().with_delivery_mode(PERSISTENT).with_message_id(message_id.into());
+    let short = |text: &String| ShortString::from(text.as_str());
+    if let Some(text) = correlation_id {
+        amqp = amqp.with_correlation_id(short(text));
+    }
+    if let Some(text) = kind {
+        amqp = amqp.with_type(short(text));
+    }
+    if let Some(text) = content_type {
+        amqp = amqp.with_content_type(short(text));
+    }
+    if let Some(text) = reply_to {
+        amqp = amqp.with_reply_to(short(text));
+    }
+    if let Some(text) = app_id {
+        amqp = amqp.with_app_id(short(text));
+    }
+    // Times before 1970 have no form in AMQP.
+    if let Some(seconds) = timestamp.and_then(|time| u64::try_from(time.timestamp()).ok()) {
+        amqp = amqp.with_timestamp(seconds);
+    }
+    if headers.is_empty() { amqp } else { amqp.with_headers(to_table(headers)) }
+}
+
+fn to_table(headers: &Headers) -> FieldTable {
+    let mut table = FieldTable::default();
+    for (key, value) in headers {
+        table.insert(key.as_str().into(), AMQPValue::LongString(value.as_str().into()));
+    }
+    table
+}
+
+/// A delivery as our callers see it.
+pub(super) fn from_amqp(raw: RawDelivery, tag: Tag) -> Delivery {
+    Delivery {
+        tag,
+        body: raw.data.into(),
+        properties: properties(&raw.properties),
+        exchange: raw.exchange.into(),
+        routing_key: raw.routing_key.into(),
+        redelivered: raw.redelivered,
+    }
+}
+
+fn properties(amqp: &BasicProperties) -> Properties {
+    let text = |value: &Option<ShortString>| value.as_ref().map(ToString::to_string);
+    let time = |seconds: &u64| i64::try_from(*seconds).ok().and_then(|seconds| DateTime::from_timestamp(seconds, 0));
+    let headers = amqp.headers().iter().flat_map(FieldTable::inner);
+    Properties {
+        message_id: text(amqp.message_id()),
+        correlation_id: text(amqp.correlation_id()),
+        kind: text(amqp.kind()),
+        content_type: text(amqp.content_type()),
+        reply_to: text(amqp.reply_to()),
+        app_id: text(amqp.app_id()),
+        timestamp: amqp.timestamp().as_ref().and_then(time),
+        headers: headers.map(|(key, value)| (key.to_string(), header_text(value))).collect(),
+    }
+}
+
+/// Other programs write headers of any type; lists and tables (`x-death`) become JSON.
+fn header_text(value: &AMQPValue) -> String {
+    match to_json(value) {
+        Value::String(text) => text,
+        Value::Null => String::new(),
+        other => other.to_string(),
+    }
+}
+
+fn to_json(value: &AMQPValue) -> Value {
+    let bytes = |bytes: &[u8]| Value::from(String::from_utf8_lossy(bytes));
+    match value {
+        AMQPValue::Boolean(value) => Value::from(*value),
+        AMQPValue::ShortShortInt(value) => Value::from(*value),
+        AMQPValue::ShortShortUInt(value) => Value::from(*value),
+        AMQPValue::ShortInt(value) => Value::from(*value),
+        AMQPValue::ShortUInt(value) => Value::from(*value),
+        AMQPValue::LongInt(value) => Value::from(*value),
+        AMQPValue::LongUInt(value) => Value::from(*value),
+        AMQPValue::LongLongInt(value) => Value::from(*value),
+        AMQPValue::Float(value) => Value::from(*value),
+        AMQPValue::Double(value) => Value::from(*value),
+        AMQPValue::DecimalValue(value) => Value::from(f64::from(value.value) / 10f64.powi(i32::from(value.scale))),
+        AMQPValue::ShortString(value) => Value::from(value.as_str()),
+        AMQPValue::LongString(value) => bytes(value.as_bytes()),
+        AMQPValue::FieldArray(values) => values.as_slice().iter().map(to_json).collect(),
+        AMQPValue::Timestamp(seconds) => Value::from(*seconds),
+        AMQPValue::FieldTable(table) => {
+            table.inner().iter().map(|(key, value)| (key.to_string(), to_json(value))).collect()
+        }
+        AMQPValue::ByteArray(value) => bytes(value.as_slice()),
+        AMQPValue::Void => Value::Null,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_of_any_type_become_text() {
+        let mut inner = FieldTable::default();
+        inner.insert("queue".into(), AMQPValue::LongString("jobs".into()));
+        inner.insert("count".into(), AMQPValue::LongLongInt(3));
+        let table = AMQPValue::FieldArray(vec![AMQPValue::FieldTable(inner)].into());
+        for (value, text) in [
+            (AMQPValue::LongString("a".into()), "a"),
+            (AMQPValue::LongInt(-7), "-7"),
+            (AMQPValue::Boolean(true), "true"),
+            (AMQPValue::Void, ""),
+            (table, r#"[{"count":3,"queue":"jobs"}]"#),
+        ] {
+            assert_eq!(header_text(&value), text);
+        }
+    }
+
+    #[test]
+    fn what_amqp_cannot_carry_is_refused_with_the_part_named() {
+        let good = Publication {
+            exchange: String::new(),
+            routing_key: "queue".into(),
+            body: "{}".into(),
+            properties: Properties::default(),
+            mandatory: true,
+        };
+        assert_eq!(check(&good), Ok(()));
+        let long = "x".repeat(MAX_SHORT_STRING_BYTES + 1);
+        let refused = |part: &str, change: &dyn Fn(&mut Publication)| {
+            let mut publication = good.clone();
+            change(&mut publication);
+            match check(&publication) {
+                Err(PublishError::Unfit { reason }) => assert!(reason.starts_with(part), "{reason}"),
+                other => panic!("{part}: {other:?}"),
+            }
+        };
+        refused("routing key: 256 bytes", &|publication| publication.routing_key.clone_from(&long));
+        refused("reply_to: 256 bytes", &|publication| publication.properties.reply_to = Some(long.clone()));
+        refused("longest header name", &|publication| {
+            publication.properties.headers.insert(long.clone(), String::new());
+        });
+        refused("headers", &|publication| {
+            publication.properties.headers.insert("key".into(), "x".repeat(MAX_HEADERS_BYTES));
+        });
+        refused("body: 16777217 bytes", &|publication| publication.body = vec![0; MAX_BODY_BYTES + 1].into());
+    }
+}

@@ -1,0 +1,54 @@
+//! What workers are told.
+
+use std::collections::BTreeSet;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{ControlId, JobId, RunningJob, WorkerSession, limits};
+
+/// A control message. `type` property: `drover.control.v1`. Broadcast on the control exchange, or sent to one worker's
+/// control queue.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Control {
+    /// The answer to `worker_up`: the worker may consume now.
+    Welcome {
+        /// The worker that asked.
+        worker_session: WorkerSession,
+        /// Cancelled jobs of which a message may still lie in a queue: never to be started.
+        cancelled: Vec<RunningJob>,
+        /// The broadcasts that told of them; to be acknowledged like the broadcasts themselves.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        controls: BTreeSet<ControlId>,
+        /// How long the worker may be silent, in seconds, before its jobs are given to others.
+        #[schemars(extend("exclusiveMinimum" = 0, "maximum" = limits::TIMEOUT_SECONDS))]
+        lease_seconds: f64,
+    },
+    /// Stop these jobs wherever they run, and never start them. Acknowledged in the next heartbeat.
+    Cancel {
+        /// What the acknowledgement names.
+        control_id: ControlId,
+        /// The jobs, each with the dispatch that is cancelled; a later dispatch is not meant.
+        jobs: Vec<RunningJob>,
+    },
+    /// Stop these jobs and report nothing of them: they were taken from this worker.
+    Stop {
+        /// The worker that is meant.
+        worker_session: WorkerSession,
+        /// The jobs that it runs and must not.
+        jobs: Vec<RunningJob>,
+    },
+    /// Take no new jobs, finish what runs, end.
+    Drain {
+        /// The worker that is meant; absent: every worker.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        worker_session: Option<WorkerSession>,
+    },
+}
+
+/// A cancelled dispatch, by name: what a tombstone keeps.
+#[must_use]
+pub const fn tombstone(job_id: JobId, dispatch: u32) -> RunningJob {
+    RunningJob { job_id, dispatch }
+}

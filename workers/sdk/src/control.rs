@@ -1,0 +1,151 @@
+//! What the worker is told: welcome, cancel, stop, drain.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use drover_broker::{Broadcasts, Delivery, Heard};
+use drover_protocol::{Control, ControlId, JobTypeInfo, RunningJob, WorkerEventKind, decode};
+use drover_service::retry::{Backoff, retry};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::{heartbeat::Heartbeat, permits::Permits, session::Session, table::Table};
+
+/// Delay before listening is tried again.
+const RETRY_INITIAL: Duration = Duration::from_millis(200);
+const RETRY_MAX: Duration = Duration::from_secs(10);
+
+/// What the worker says of itself when it comes.
+#[derive(Clone, Debug)]
+pub(crate) struct Introduction {
+    pub(crate) types: Vec<JobTypeInfo>,
+    pub(crate) version: String,
+    pub(crate) host: String,
+}
+
+/// See the module.
+pub(crate) struct ControlLoop {
+    pub(crate) session: Arc<Session>,
+    pub(crate) table: Arc<Table>,
+    pub(crate) permits: Arc<Permits>,
+    pub(crate) heartbeat: Arc<Heartbeat>,
+    pub(crate) introduction: Introduction,
+    /// Cancelled when the worker was told to drain.
+    pub(crate) drain: CancellationToken,
+}
+
+/// Where this worker stands with the orchestrator.
+enum Standing {
+    /// It does not listen: nothing could be answered.
+    Deaf,
+    /// It listens on this queue and waits to be welcomed; it asks again at `ask_at`.
+    Waiting { queue: String, ask_at: Instant },
+    /// It was welcomed.
+    Welcome,
+}
+
+impl ControlLoop {
+    /// Listens until `stop`.
+    pub(crate) async fn run(self, stop: CancellationToken) {
+        let exchange = self.session.names.control_exchange();
+        let listen = retry("listening for control messages", Backoff::new(RETRY_INITIAL, RETRY_MAX), &stop, || {
+            self.session.broker.listen(&exchange, "")
+        });
+        if let Some(heard) = listen.await {
+            stop.run_until_cancelled(self.listen(heard)).await;
+        }
+    }
+
+    async fn listen(&self, mut broadcasts: Box<dyn Broadcasts>) {
+        let mut standing = Standing::Deaf;
+        loop {
+            let ask = async {
+                match &standing {
+                    Standing::Waiting { queue, ask_at } => {
+                        tokio::time::sleep_until(*ask_at).await;
+                        queue.clone()
+                    }
+                    Standing::Deaf | Standing::Welcome => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                heard = broadcasts.next() => match heard {
+                    None => return,
+                    Some(Heard::Listening { queue }) => {
+                        // What was cancelled before this moment may have been missed.
+                        self.permits.close();
+                        standing = Standing::Waiting { queue, ask_at: Instant::now() };
+                    }
+                    Some(Heard::Message(message)) => {
+                        if self.obey(&message) {
+                            standing = Standing::Welcome;
+                        }
+                    }
+                },
+                queue = ask => {
+                    self.ask(&queue).await;
+                    standing = Standing::Waiting { queue, ask_at: Instant::now() + self.session.settings.announce };
+                }
+            }
+        }
+    }
+
+    /// Asks to be welcomed, on this queue.
+    async fn ask(&self, queue: &str) {
+        let Introduction { types, version, host } = self.introduction.clone();
+        let up = WorkerEventKind::WorkerUp { types, version, host, concurrency: self.session.settings.concurrency };
+        // Without a limit a publish that hangs would keep control messages waiting.
+        match tokio::time::timeout(self.session.settings.announce, self.session.report(up, Some(queue))).await {
+            Ok(Ok(())) => tracing::debug!(queue, "announced; waiting for the orchestrator's welcome"),
+            Ok(Err(error)) => tracing::warn!(error = %error, "worker_up did not reach the broker; it is sent again"),
+            Err(_) => tracing::warn!("worker_up was not confirmed in time; it is sent again"),
+        }
+    }
+
+    /// Does what the message says. `true`: it was the welcome.
+    fn obey(&self, message: &Delivery) -> bool {
+        let kind = message.properties.kind.as_deref();
+        match decode::<Control>(kind, &message.body, self.session.settings.message_bytes) {
+            Ok(control) => self.apply(control),
+            Err(error) => {
+                tracing::error!(error = %error, "a control message is not understood and passed over");
+                false
+            }
+        }
+    }
+
+    fn apply(&self, control: Control) -> bool {
+        let me = self.session.id;
+        match control {
+            Control::Welcome { worker_session, cancelled, controls, lease_seconds } if worker_session == me => {
+                self.welcome(&cancelled, &controls, lease_seconds);
+                return true;
+            }
+            Control::Cancel { control_id, jobs } => {
+                let met = self.table.cancel(&jobs);
+                tracing::info!(%control_id, jobs = jobs.len(), running_here = met.len(), "jobs are cancelled");
+                self.heartbeat.acknowledge(control_id, met);
+            }
+            Control::Stop { worker_session, jobs } if worker_session == me => {
+                tracing::warn!(jobs = jobs.len(), "jobs were taken from this worker and are stopped");
+                self.table.take(&jobs);
+            }
+            Control::Drain { worker_session } if worker_session.is_none_or(|session| session == me) => {
+                tracing::info!("told to drain: no new jobs are taken");
+                self.drain.cancel();
+            }
+            Control::Welcome { .. } | Control::Stop { .. } | Control::Drain { .. } => {}
+        }
+        false
+    }
+
+    fn welcome(&self, cancelled: &[RunningJob], controls: &BTreeSet<ControlId>, lease_seconds: f64) {
+        let met = self.table.cancel(cancelled);
+        for control_id in controls {
+            self.heartbeat.acknowledge(*control_id, met.clone());
+        }
+        tracing::info!(cancelled = cancelled.len(), running_here = met.len(), lease_seconds, "welcome");
+        let lease = Duration::try_from_secs_f64(lease_seconds).unwrap_or(Duration::from_secs(15));
+        self.heartbeat.set_lease(lease);
+        self.permits.open();
+    }
+}

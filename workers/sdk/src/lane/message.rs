@@ -1,0 +1,82 @@
+//! What is found out of a job's message before it asks for a permit.
+
+use std::sync::Arc;
+
+use chrono::Utc;
+use drover_broker::{Delivery, Settle, Settler};
+use drover_protocol::{JobError, JobEventKind, JobMessage, decode};
+use serde_json::Value;
+
+use super::Lane;
+use crate::{
+    ending,
+    state::Facts,
+    table::{Known, Receipt},
+};
+
+/// A job that may begin as soon as it has a permit.
+pub(super) struct Ready {
+    pub(super) facts: Facts,
+    pub(super) params: Value,
+    pub(super) receipt: Receipt,
+}
+
+impl Lane {
+    /// Settles what needs no permit: what is malformed, known or too late.
+    pub(super) async fn look(&self, delivery: Delivery, settler: &Arc<dyn Settler>) -> Option<Ready> {
+        let receipt = Receipt::new(Arc::clone(settler), delivery.tag);
+        let message = match self.decode(&delivery) {
+            Ok(message) => message,
+            Err(problem) => {
+                let message_id = delivery.properties.message_id;
+                tracing::error!(job_type = %self.job_type, message_id, "a job message goes to the dead letters: {problem}");
+                receipt.settle(Settle::DeadLetter).await;
+                return None;
+            }
+        };
+        let usual = || self.shared.session.names.events_queue();
+        let route = delivery.properties.reply_to.filter(|route| !route.is_empty()).unwrap_or_else(usual);
+        let facts = Facts::of(&message, route.into());
+        match self.shared.table.look(facts.running()) {
+            Known::New => {}
+            known => {
+                self.settle_known(known, &facts, receipt).await;
+                return None;
+            }
+        }
+        if let Some(deadline) = message.deadline.filter(|deadline| *deadline < Utc::now()) {
+            let error = JobError::permanent("deadline", format!("it was not started before its deadline, {deadline}"));
+            self.shared.reporter.not_begun(&facts, ending::failed(error, None, None), receipt);
+            return None;
+        }
+        Some(Ready { facts, params: message.params, receipt })
+    }
+
+    fn decode(&self, delivery: &Delivery) -> Result<JobMessage, String> {
+        let kind = delivery.properties.kind.as_deref();
+        let limit_bytes = self.shared.session.settings.message_bytes;
+        let message: JobMessage = decode(kind, &delivery.body, limit_bytes).map_err(|error| error.to_string())?;
+        if message.job_type != self.job_type {
+            return Err(format!("/type is {:?}, but the queue is for {:?}", message.job_type, self.job_type));
+        }
+        Ok(message)
+    }
+
+    /// Settles the message of a dispatch that must not be started, or not again.
+    pub(super) async fn settle_known(&self, known: Known, facts: &Facts, receipt: Receipt) {
+        match known {
+            Known::Cancelled => {
+                let kind = JobEventKind::Cancelled { result: None, progress: None };
+                self.shared.reporter.not_begun(facts, kind, receipt);
+            }
+            // It was delivered again since its ack was lost, or could not be given yet.
+            Known::Held(held) => {
+                if let Some(receipt) = held.add_receipt(receipt) {
+                    receipt.settle(Settle::Ack).await;
+                }
+            }
+            Known::Finished => receipt.settle(Settle::Ack).await,
+            Known::New => receipt.settle(Settle::GiveBack).await,
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! One job type: takes its messages from their queue, and begins a job for each as permits allow.
+
+mod message;
+mod pace;
+mod subscription;
+
+use std::{sync::Arc, time::Duration};
+
+use drover_broker::Settle;
+use drover_protocol::JobType;
+use serde_json::Value;
+use tokio::{
+    runtime::Handle,
+    time::{Instant, timeout},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::Instrument;
+
+use crate::{
+    execute::execute,
+    logs::LogGate,
+    permits::{Permit, Permits, TypePermits},
+    registry::AnyJob,
+    reporter::Reporter,
+    session::Session,
+    sink::Sink,
+    state::JobState,
+    table::{Held, Table},
+};
+use message::Ready;
+use pace::Pace;
+use subscription::Subscription;
+
+pub(crate) use subscription::Unsettled;
+
+/// How long a message may wait here for a permit while another worker may be idle.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a permit that was waited for is kept for a message to come.
+const SPARE: Duration = Duration::from_millis(250);
+
+/// What all lanes of a worker share.
+pub(crate) struct Shared {
+    pub(crate) session: Arc<Session>,
+    pub(crate) table: Arc<Table>,
+    pub(crate) permits: Arc<Permits>,
+    pub(crate) reporter: Arc<Reporter>,
+    /// Every job that runs.
+    pub(crate) jobs: TaskTracker,
+    /// Where handlers run.
+    pub(crate) handlers: Handle,
+}
+
+/// See the module.
+pub(crate) struct Lane {
+    shared: Arc<Shared>,
+    job_type: JobType,
+    job: Arc<dyn AnyJob>,
+    permits: TypePermits,
+    pace: Pace,
+    /// A permit that was waited for, kept a moment for the next message.
+    spare: Option<Permit>,
+    stop: CancellationToken,
+}
+
+impl Lane {
+    /// `limit`: how many jobs of the type run at once, if fewer than the worker's own concurrency.
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        job_type: JobType,
+        job: Arc<dyn AnyJob>,
+        limit: Option<u32>,
+        stop: CancellationToken,
+    ) -> Self {
+        let permits = shared.permits.of_type(limit);
+        let pace = Pace::new(permits.limit(), shared.session.settings.prefetch);
+        Self { shared, job_type, job, permits, pace, spare: None, stop }
+    }
+
+    /// Takes and begins jobs until it is stopped; then gives back what was not begun. The subscriptions are to be kept
+    /// until what was begun is acknowledged.
+    pub(crate) async fn run(mut self) -> Unsettled {
+        if self.stop.run_until_cancelled(self.shared.permits.gate_opens()).await.is_none() {
+            return Unsettled::new();
+        }
+        let queue = self.shared.session.names.jobs_queue(&self.job_type);
+        let broker = Arc::clone(&self.shared.session.broker);
+        let Some(mut subscription) = Subscription::open(broker, queue, self.pace.first(), &self.stop).await else {
+            return Unsettled::new();
+        };
+        while let Some(ready) = self.next(&mut subscription).await {
+            let asked_at = Instant::now();
+            match self.permit_in_time().await {
+                Some(permit) => {
+                    self.pace.begun(asked_at.elapsed());
+                    self.begin(ready, permit).await;
+                    if let Some(prefetch) = self.pace.change(subscription.prefetch()) {
+                        subscription.pause().await;
+                        subscription.restart(prefetch, &self.stop).await;
+                    }
+                }
+                None => self.stand_back(&mut subscription, ready).await,
+            }
+        }
+        subscription.pause().await;
+        subscription.close()
+    }
+
+    /// The next job that may begin. `None`: the lane is stopped, or the broker closed.
+    async fn next(&mut self, subscription: &mut Subscription) -> Option<Ready> {
+        loop {
+            let delivery = tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return None,
+                delivery = subscription.next() => delivery?,
+                () = tokio::time::sleep(SPARE), if self.spare.is_some() => {
+                    self.spare = None;
+                    continue;
+                }
+            };
+            if let Some(ready) = self.look(delivery, subscription.settler()).await {
+                return Some(ready);
+            }
+        }
+    }
+
+    async fn permit_in_time(&mut self) -> Option<Permit> {
+        match self.spare.take() {
+            Some(permit) => Some(permit),
+            None => self.stop.run_until_cancelled(timeout(PATIENCE, self.permit())).await?.ok(),
+        }
+    }
+
+    async fn permit(&self) -> Permit {
+        self.shared.reporter.room().await;
+        self.shared.permits.acquire(&self.permits).await
+    }
+
+    /// Leaves the queue to other workers until this one has a permit.
+    async fn stand_back(&mut self, subscription: &mut Subscription, ready: Ready) {
+        tracing::debug!(job_type = %self.job_type, "no permit is free: the queue is left to others");
+        self.pace.stood_back();
+        // First the pause: a message given back must not come to this worker at once.
+        subscription.pause().await;
+        ready.receipt.settle(Settle::GiveBack).await;
+        let Some(permit) = self.stop.clone().run_until_cancelled(self.permit()).await else { return };
+        self.spare = Some(permit);
+        let prefetch = self.pace.change(subscription.prefetch()).unwrap_or_else(|| subscription.prefetch());
+        subscription.restart(prefetch, &self.stop).await;
+    }
+
+    async fn begin(&self, ready: Ready, permit: Permit) {
+        let Ready { facts, params, receipt } = ready;
+        let settings = &self.shared.session.settings;
+        let gate = LogGate::new(settings.log_level, settings.log_lines_per_second);
+        let sink: Arc<dyn Sink> = Arc::<Reporter>::clone(&self.shared.reporter);
+        let state = JobState::new(facts.clone(), sink, gate, settings.message_bytes);
+        match self.shared.table.begin(state, receipt) {
+            Ok(held) => self.spawn(held, params, permit),
+            // It was cancelled, or came twice, while it waited for its permit.
+            Err((known, receipt)) => self.settle_known(known, &facts, receipt).await,
+        }
+    }
+
+    fn spawn(&self, held: Arc<Held>, params: Value, permit: Permit) {
+        self.shared.reporter.started(&held);
+        let (shared, job) = (Arc::clone(&self.shared), Arc::clone(&self.job));
+        let span = held.job.span.clone();
+        let run = async move {
+            match execute(job, &held.job, params, shared.session.settings.grace).await {
+                Some(end) => shared.reporter.ended(&held, end),
+                None => shared.table.end(&held),
+            }
+            drop(permit);
+        };
+        self.shared.jobs.spawn_on(run.instrument(span), &self.shared.handlers);
+    }
+}

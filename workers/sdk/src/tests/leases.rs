@@ -1,0 +1,77 @@
+//! What a worker says of itself while it holds jobs.
+
+use std::time::Duration;
+
+use drover_broker::Settle;
+use drover_protocol::{RunningJob, WorkerEventKind};
+use tokio::time::Instant;
+
+use super::{
+    Scene,
+    fake::{FakeBroker, Publishing, State},
+    jobs::Act,
+    names, section,
+};
+use crate::WorkerSection;
+
+fn running(state: &State) -> Option<Vec<RunningJob>> {
+    match state.heartbeat() {
+        Some(WorkerEventKind::WorkerHeartbeat { running, .. }) => Some(running),
+        _ => None,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn heartbeats_come_at_the_pace_of_the_lease_and_name_what_runs() {
+    let broker = FakeBroker::new();
+    broker.change(|state| state.lease_seconds = 8.0);
+    let scene = Scene::start_with(broker, section());
+    let job = scene.running(Act::Gate).await;
+    let expected = vec![RunningJob { job_id: job.id, dispatch: 1 }];
+    scene.broker.until("a heartbeat names the job", |state| running(state).filter(|jobs| *jobs == expected)).await;
+    let count = |state: &State| {
+        let heartbeat = |event: &&WorkerEventKind| matches!(event, WorkerEventKind::WorkerHeartbeat { .. });
+        state.worker_events().iter().filter(heartbeat).count()
+    };
+    let before = count(&scene.broker.state());
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    let beats = count(&scene.broker.state()) - before;
+    assert!((9..=11).contains(&beats), "four per lease: {beats} in 20 s");
+    scene.probe.gate.add_permits(1);
+    scene.ended(&job).await;
+    scene.broker.until("nothing runs", |state| running(state).filter(Vec::is_empty)).await;
+    scene.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_is_acknowledged_only_after_its_start_is_confirmed_and_runs_meanwhile() {
+    let scene = Scene::start();
+    scene.running(Act::Return(1.into())).await;
+    scene.broker.change(|state| state.publishing = Publishing::Hold);
+    let job = scene.running(Act::Gate).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let settled = |state: &State| state.settled.iter().any(|(id, _)| *id == job.id.to_string());
+    assert!(!settled(&scene.broker.state()));
+    scene.broker.change(|state| state.publishing = Publishing::Confirm);
+    assert_eq!(scene.broker.settled(job.id).await, Settle::Ack);
+    scene.probe.gate.add_permits(1);
+    scene.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_is_isolated_for_too_long_stops_its_jobs() {
+    let scene = Scene::start_with(FakeBroker::new(), WorkerSection { isolation_seconds: 60.0, ..section() });
+    let job = scene.running(Act::StopOnCancel).await;
+    scene.broker.settled(job.id).await;
+    let silent_from = Instant::now();
+    scene.broker.change(|state| state.publishing = Publishing::Fail);
+    tokio::time::sleep(Duration::from_secs(55)).await;
+    scene.broker.change(|state| state.publishing = Publishing::Confirm);
+    tokio::time::sleep(Duration::from_secs(55)).await;
+    assert_eq!(names(&scene.broker.state().events()).last(), Some(&"progress"), "an outage that ends in time harms nothing");
+    scene.broker.change(|state| state.publishing = Publishing::Fail);
+    tokio::time::sleep(Duration::from_secs(75)).await;
+    scene.broker.change(|state| state.publishing = Publishing::Confirm);
+    assert_eq!(names(&scene.ended(&job).await).last(), Some(&"released"), "after {:?}", silent_from.elapsed());
+    scene.end().await;
+}

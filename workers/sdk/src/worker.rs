@@ -1,0 +1,163 @@
+//! A worker, put together: its jobs, its configuration, its `main`.
+
+use std::{path::Path, sync::Arc};
+
+use drover_broker::{Broker, BrokerError};
+use drover_protocol::{Names, limits, names::InvalidJobType};
+use drover_service::config::{ConfigError, Invalid, Validate};
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Job, RegistryError,
+    config::{Settings, WorkerConfig, WorkerSection},
+    control::Introduction,
+    registry::Registry,
+    run::Life,
+    session::Session,
+    text,
+};
+
+/// Why a worker cannot work.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// Its configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A setting is out of its range.
+    #[error("`{}` {}", .0.key, .0.problem)]
+    Setting(Invalid),
+    /// Its jobs cannot be registered.
+    #[error(transparent)]
+    Jobs(#[from] RegistryError),
+    /// The prefix of all names is not valid.
+    #[error("the prefix of exchanges and queues: {0}")]
+    Prefix(#[from] InvalidJobType),
+    /// The broker refuses what the worker needs.
+    #[error(transparent)]
+    Broker(#[from] BrokerError),
+}
+
+/// A program that runs jobs.
+pub struct Worker {
+    registry: Registry,
+    names: Names,
+    settings: Settings,
+    version: String,
+    handlers: Option<Handle>,
+}
+
+/// Puts a [`Worker`] together.
+pub struct WorkerBuilder {
+    name: String,
+    version: String,
+    registry: Result<Registry, RegistryError>,
+    section: WorkerSection,
+    prefix: String,
+    handlers: Option<Handle>,
+    own_sections: Vec<String>,
+}
+
+impl Worker {
+    /// Begins a worker; `name` is what people know the program by.
+    pub fn builder(name: impl Into<String>) -> WorkerBuilder {
+        WorkerBuilder {
+            name: name.into(),
+            version: String::new(),
+            registry: Ok(Registry::default()),
+            section: WorkerSection::default(),
+            prefix: "drover".into(),
+            handlers: None,
+            own_sections: Vec::new(),
+        }
+    }
+
+    /// Works until `shutdown` is cancelled, or until the orchestrator says to drain and everything is done. The broker
+    /// stays open.
+    ///
+    /// # Errors
+    /// When the broker refuses what the worker needs. A broker that cannot be reached is awaited.
+    pub async fn run(self, broker: Arc<dyn Broker>, shutdown: CancellationToken) -> Result<(), WorkerError> {
+        let host = text::clean(host(), limits::KEY_BYTES);
+        let introduction = Introduction { types: self.registry.infos(), version: self.version, host };
+        let session = Arc::new(Session::new(self.names, broker, self.settings));
+        let handlers = self.handlers.unwrap_or_else(Handle::current);
+        Life { session, registry: self.registry, introduction, handlers }.run(shutdown).await
+    }
+}
+
+/// The machine and the process.
+fn host() -> String {
+    let machine = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned());
+    format!("{}:{}", machine.as_deref().unwrap_or("unknown"), std::process::id())
+}
+
+impl WorkerBuilder {
+    /// Registers a job.
+    #[must_use]
+    pub fn job<J: Job>(mut self, job: J) -> Self {
+        self.registry = self.registry.and_then(|mut registry| registry.add(job).map(|()| registry));
+        self
+    }
+
+    /// The program's version, which the UI shows: `env!("CARGO_PKG_VERSION")`.
+    #[must_use]
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.version = version.into();
+        self
+    }
+
+    /// How it works. [`WorkerBuilder::main`] takes this from the configuration.
+    #[must_use]
+    pub const fn settings(mut self, section: WorkerSection) -> Self {
+        self.section = section;
+        self
+    }
+
+    /// What every exchange and queue name begins with. [`WorkerBuilder::main`] takes this from the configuration.
+    #[must_use]
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// The runtime that handlers run on, apart from the worker's own tasks: then a handler that computes without ever
+    /// awaiting delays other handlers, but no heartbeat. [`WorkerBuilder::main`] makes one.
+    #[must_use]
+    pub fn handlers(mut self, handlers: Handle) -> Self {
+        self.handlers = Some(handlers);
+        self
+    }
+
+    /// A section of the configuration that the jobs read for themselves; the worker passes over it.
+    #[must_use]
+    pub fn own_section(mut self, section: impl Into<String>) -> Self {
+        self.own_sections.push(section.into());
+        self
+    }
+
+    /// What the configuration says, with the sections of the jobs passed over.
+    pub(crate) fn load(&self, file: Option<&Path>) -> Result<WorkerConfig, WorkerError> {
+        let own: Vec<&str> = self.own_sections.iter().map(String::as_str).collect();
+        Ok(WorkerConfig::load(file, &own)?)
+    }
+
+    /// Checks everything.
+    ///
+    /// # Errors
+    /// When a job's type is not valid or doubled, there is no job, or a setting is out of its range.
+    pub fn build(self) -> Result<Worker, WorkerError> {
+        let registry = self.registry?;
+        if registry.types().next().is_none() {
+            return Err(RegistryError::Empty.into());
+        }
+        self.section.validate().map_err(WorkerError::Setting)?;
+        Ok(Worker {
+            registry,
+            names: Names::new(&self.prefix)?,
+            settings: Settings::from(&self.section),
+            version: text::clean(format!("{} {}", self.name, self.version).trim().to_owned(), limits::KEY_BYTES),
+            handlers: self.handlers,
+        })
+    }
+}
