@@ -45,7 +45,7 @@ async fn start(arguments: &Arguments) -> anyhow::Result<()> {
         .secrets(config::SECRETS)
         .only(config::SECTIONS)
         .load()?;
-    telemetry::init(&config.log)?;
+    telemetry::init(&config.log, Vec::new())?;
     // One provider for lapin and tokio-postgres; a second install fails and changes nothing.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let shutdown = shutdown::on_signal()?;

@@ -23,15 +23,18 @@
 mod binary;
 mod claim;
 mod database;
+pub mod fleet;
 mod management;
 mod process;
 mod servers;
+mod spawn;
 mod teardown;
 mod vhost;
 pub mod wait;
 
 pub use binary::binary;
 pub use database::Database;
+pub use fleet::Fleet;
 pub use management::Management;
 pub use nix::sys::signal::Signal;
 pub use process::{Process, free_port};

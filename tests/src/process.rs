@@ -2,6 +2,7 @@
 
 use crate::binary::{binary, build_folder};
 use crate::management::http_client;
+use crate::spawn;
 use crate::wait::{self, Seen};
 use anyhow::{Context, bail};
 use nix::sys::signal::{Signal, kill};
@@ -11,7 +12,6 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{LazyLock, Mutex, mpsc};
 use std::time::Duration;
 use std::{env, io, thread};
 
@@ -39,13 +39,13 @@ impl Process {
     fn spawn_program(name: &str, program: &Path, configure: impl FnOnce(&mut Command)) -> anyhow::Result<Self> {
         let log = log_path(name)?;
         let output = File::create(&log)?;
-        let mut command = dying_with_us(program);
+        let mut command = spawn::dying_with_us(program);
         for (variable, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("DROVER_")) {
             command.env_remove(variable);
         }
         command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
         configure(&mut command);
-        let child = spawn_from_lasting_thread(command).with_context(|| format!("starting {}", program.display()))?;
+        let child = spawn::from_lasting_thread(command).with_context(|| format!("starting {}", program.display()))?;
         Ok(Self { name: name.to_owned(), child, log })
     }
 
@@ -160,34 +160,6 @@ fn log_path(name: &str) -> anyhow::Result<PathBuf> {
     fs::create_dir_all(&folder)?;
     let number = COUNTER.fetch_add(1, Ordering::Relaxed);
     Ok(folder.join(format!("{name}-{}-{number}.log", std::process::id())))
-}
-
-/// `setpriv` (util-linux) has the kernel kill the program when its parent ends, and then becomes the program.
-fn dying_with_us(program: &Path) -> Command {
-    static SETPRIV: LazyLock<bool> = LazyLock::new(|| {
-        let try_it = Command::new("setpriv").args(["--pdeathsig", "KILL", "true"]).stderr(Stdio::null()).status();
-        try_it.is_ok_and(|status| status.success())
-    });
-    if !*SETPRIV {
-        return Command::new(program);
-    }
-    let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL", "--"]).arg(program);
-    command
-}
-
-/// For the kernel the parent is the thread that spawned: a runtime's thread may end while its test goes on. This one
-/// lives as long as the process.
-fn spawn_from_lasting_thread(command: Command) -> anyhow::Result<Child> {
-    type Order = (Command, mpsc::Sender<io::Result<Child>>);
-    static SPAWNER: LazyLock<Mutex<mpsc::Sender<Order>>> = LazyLock::new(|| {
-        let (orders, inbox) = mpsc::channel::<Order>();
-        thread::spawn(move || inbox.into_iter().for_each(|(mut command, reply)| drop(reply.send(command.spawn()))));
-        Mutex::new(orders)
-    });
-    let (reply, answer) = mpsc::channel();
-    SPAWNER.lock().map_err(|_| anyhow::anyhow!("the spawner panicked"))?.send((command, reply))?;
-    Ok(answer.recv()??)
 }
 
 #[cfg(test)]

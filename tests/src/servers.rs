@@ -83,7 +83,7 @@ fn default_management_url(amqp_url: &Url) -> anyhow::Result<Url> {
 
 /// `scripts/servers up` takes a lock: of many test processes one starts the servers and the others wait for it.
 async fn start() -> anyhow::Result<HashMap<String, String>> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/servers");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("scripts").join("servers");
     run(&script, "up").await?;
     Ok(parse_exports(&run(&script, "env").await?))
 }

@@ -11,7 +11,7 @@ use crate::{
     api::{Answer, JobView},
     failure::{Exit, Failure},
     follow::{Update, follow},
-    render::{live::Live, page},
+    render::{live::Live, page, style::To},
 };
 
 /// How often the elapsed time on the screen moves.
@@ -21,7 +21,7 @@ const TICK: Duration = Duration::from_secs(1);
 pub(crate) async fn run(ctx: &Context, id: JobId) -> Result<Exit, Failure> {
     let Some(job) = until_end(ctx, id, ctx.output.json).await? else { return Ok(Exit::Interrupted) };
     if !ctx.output.json {
-        ctx.output.line(page::end(&job.body))?;
+        ctx.output.line(page::end(&job.body, To::Stdout))?;
     }
     Ok(Exit::of(job.body.status))
 }
@@ -37,7 +37,7 @@ pub(crate) async fn wait_for(ctx: &Context, id: JobId) -> Result<Option<Answer<J
     if ctx.output.json {
         ctx.output.json(&job.raw)?;
     } else {
-        ctx.output.note(page::end(&job.body));
+        ctx.output.note(page::end(&job.body, To::Stderr));
     }
     Ok(Some(job))
 }
@@ -71,7 +71,10 @@ async fn until_end(ctx: &Context, id: JobId, each_as_json: bool) -> Result<Optio
                     live.end(&job.body);
                     return Ok(Some(*job));
                 }
-                Some(Err(failure)) => return Err(failure),
+                Some(Err(failure)) => {
+                    live.leave();
+                    return Err(failure);
+                }
                 // The follower always says how it ended.
                 None => return Ok(None),
             },

@@ -81,6 +81,8 @@ impl Live {
     pub(crate) fn leave(&mut self) {
         if let Self::Bars(bars) = self {
             bars.leave();
+            // The cursor stands at the end of the last bar; a closed standard error is nobody's concern.
+            let _ = if bars.last.is_some() { writeln!(stderr().lock()) } else { Ok(()) };
         }
     }
 }
@@ -126,8 +128,11 @@ fn text(job: &JobView) -> String {
     format!("{} {}{gap}{message}", style::job(job.status, To::Stderr), bar::percent(job.progress))
 }
 
-/// What the job does, or where it stands in numbers.
+/// What the job does, or where it stands in numbers; nothing once it has ended.
 fn message(job: &JobView) -> String {
+    if job.status.is_terminal() {
+        return String::new();
+    }
     let message = job.metadata.as_ref().and_then(|metadata| metadata.message.as_ref()).or(job.message.as_ref());
     let amount = bar::amount(job.processed, job.total);
     let message = one_line(message.map_or("", String::as_str));

@@ -27,7 +27,7 @@ pub(crate) fn job(job: &JobView, width: Option<usize>) -> String {
         parts.push(steps(job.steps()).render(width));
     }
     parts.extend(job.summary().map(|summary| format!("{}\n{}", style("Summary").bold(), summary_lines(summary))));
-    parts.extend(job.error.as_ref().map(error_line));
+    parts.extend(job.error.as_ref().map(|error| error_line(error, To::Stdout)));
     parts.join("\n\n")
 }
 
@@ -114,22 +114,18 @@ fn summary_lines(summary: &Map<String, Value>) -> String {
     summary.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-fn error_line(error: &JobError) -> String {
+fn error_line(error: &JobError, to: To) -> String {
     let again = if error.retryable { " (may succeed when tried again)" } else { "" };
-    format!(
-        "{} {}: {}{again}",
-        To::Stdout.style().red().bold().apply_to("Error"),
-        printable(&error.kind),
-        printable(&error.message)
-    )
+    let head = to.style().red().bold().apply_to("Error");
+    format!("{head} {}: {}{again}", printable(&error.kind), printable(&error.message))
 }
 
 /// How a job ended: status, time, summary, error.
-pub(crate) fn end(job: &JobView) -> String {
+pub(crate) fn end(job: &JobView, to: To) -> String {
     let took = time::taken(job.started_at, job.finished_at).map(|taken| format!(" in {taken}")).unwrap_or_default();
-    let status = styles::job(job.status, To::Stdout);
-    let mut lines = vec![format!("{} {} {status}{took}", style(one_line(job.name())).bold(), job.id)];
+    let name = to.style().bold().apply_to(one_line(job.name()));
+    let mut lines = vec![format!("{name} {} {}{took}", job.id, styles::job(job.status, to))];
     lines.extend(job.summary().filter(|summary| !summary.is_empty()).map(summary_lines));
-    lines.extend(job.error.as_ref().map(error_line));
+    lines.extend(job.error.as_ref().map(|error| error_line(error, to)));
     lines.join("\n")
 }

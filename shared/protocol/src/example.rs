@@ -128,7 +128,7 @@ fn worker_events() -> Vec<Value> {
 fn controls() -> Vec<Value> {
     let jobs = json!([{ "job_id": JOB, "dispatch": 1 }]);
     vec![
-        json!({ "kind": "welcome", "worker_session": SESSION, "cancelled": jobs, "lease_seconds": 15.0 }),
+        json!({ "kind": "welcome", "worker_session": SESSION, "cancelled": jobs, "controls": [CONTROL], "lease_seconds": 15.0 }),
         json!({ "kind": "cancel", "control_id": CONTROL, "jobs": jobs }),
         json!({ "kind": "stop", "worker_session": SESSION, "jobs": jobs }),
         json!({ "kind": "drain", "worker_session": SESSION }),

@@ -1,6 +1,9 @@
 //! The import worker's program: the worker, and what helps around it.
 
-use std::process::ExitCode;
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::{Parser, Subcommand};
 use drover_import_worker::{
@@ -15,11 +18,14 @@ use drover_worker::Worker;
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
+    /// The worker's configuration; without it, the file that DROVER_CONFIG names
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
 }
 
 #[derive(Subcommand)]
 enum Command {
-    /// Work: take jobs from the broker until told to stop. The same as no command
+    /// Take jobs from the broker until told to stop; the same as no command
     Run,
     /// Search what was imported. Exit codes: 0 found, 1 nothing found, 2 error
     Search(SearchArgs),
@@ -28,10 +34,11 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let done = match Cli::parse().command {
+    let cli = Cli::parse();
+    let done = match cli.command {
         Some(Command::Search(search)) => search.run(),
         Some(Command::Generate(generate)) => generate.run(),
-        Some(Command::Run) | None => work(),
+        Some(Command::Run) | None => work(cli.config.as_deref()),
     };
     done.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
@@ -39,7 +46,7 @@ fn main() -> ExitCode {
     })
 }
 
-fn work() -> anyhow::Result<ExitCode> {
+fn work(config: Option<&Path>) -> anyhow::Result<ExitCode> {
     let roots = Roots::from_env()?;
     Ok(Worker::builder("drover-import-worker")
         .version(env!("CARGO_PKG_VERSION"))
@@ -47,5 +54,5 @@ fn work() -> anyhow::Result<ExitCode> {
         .job(ProcessImport { roots: roots.clone() })
         .job(IndexData { roots: roots.clone() })
         .job(CleanupTemp { roots })
-        .main())
+        .main_with(config))
 }

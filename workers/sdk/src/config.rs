@@ -108,7 +108,8 @@ const MOST_MESSAGE_BYTES: usize = 16 * 1024 * 1024;
 
 impl Validate for WorkerConfig {
     fn validate(&self) -> Result<(), Invalid> {
-        drover_protocol::Names::new(&self.amqp.prefix).map_err(|error| Invalid::new("amqp.prefix", error.to_string()))?;
+        drover_protocol::Names::new(&self.amqp.prefix)
+            .map_err(|error| Invalid::new("amqp.prefix", error.to_string()))?;
         self.log.validate()?;
         self.worker.validate()
     }
@@ -197,7 +198,10 @@ mod tests {
         ] {
             let variable = format!("DROVER__WORKER__{}", key.to_uppercase());
             let text = load(&[(&variable, value)]).unwrap_err();
-            assert!(text.starts_with(&format!("`worker.{key}` = \"{value}\" in the environment ({variable})")), "{text}");
+            assert!(
+                text.starts_with(&format!("`worker.{key}` = \"{value}\" in the environment ({variable})")),
+                "{text}"
+            );
         }
         let text = load(&[("DROVER__AMQP__PREFIX", "Not Good")]).unwrap_err();
         assert!(text.starts_with("`amqp.prefix` = \"Not Good\""), "{text}");

@@ -72,7 +72,11 @@ fn stopped(
     match stop {
         Some(Stop::Timeout) => {
             let seconds = timeout.unwrap_or_default().as_secs_f64();
-            failed(JobError::retryable("timeout", format!("it ran longer than its timeout of {seconds} s")), partial, progress)
+            failed(
+                JobError::retryable("timeout", format!("it ran longer than its timeout of {seconds} s")),
+                partial,
+                progress,
+            )
         }
         Some(Stop::Drain | Stop::Isolation) => JobEventKind::Released,
         // A handler may also decide by itself to count as cancelled.
@@ -135,7 +139,10 @@ pub(crate) fn checked(kind: JobEventKind, limit_bytes: usize) -> JobEventKind {
 pub(crate) fn instead_of(kind: JobEventKind, why: &DecodeError) -> JobEventKind {
     let problem = match why {
         DecodeError::Nul { field } => {
-            format!("{} holds a NUL character (U+0000), which cannot be stored; remove it", field.trim_start_matches('/'))
+            format!(
+                "{} holds a NUL character (U+0000), which cannot be stored; remove it",
+                field.trim_start_matches('/')
+            )
         }
         DecodeError::TooLarge { size_bytes, limit_bytes } => format!(
             "with its result the message has {size_bytes} bytes; the limit is {limit_bytes}. Send long lists by \

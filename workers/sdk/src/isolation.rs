@@ -17,7 +17,11 @@ pub(crate) async fn run(session: Arc<Session>, table: Arc<Table>, stop: Cancella
             let stopped = table.stop_all(Stop::Isolation);
             if stopped > 0 {
                 let silent_seconds = silence.as_secs();
-                tracing::error!(silent_seconds, stopped, "the broker has been out of reach for too long: jobs are stopped");
+                tracing::error!(
+                    silent_seconds,
+                    stopped,
+                    "the broker has been out of reach for too long: jobs are stopped"
+                );
             }
             RECHECK
         } else {

@@ -30,7 +30,11 @@ impl<'a> Chunks<'a> {
     }
 
     /// Adds a value; gives the chunk before it when the value does not fit any more.
-    pub(crate) fn push(&mut self, index: usize, value: &impl Serialize) -> Result<Option<Vec<Box<RawValue>>>, JobFailure> {
+    pub(crate) fn push(
+        &mut self,
+        index: usize,
+        value: &impl Serialize,
+    ) -> Result<Option<Vec<Box<RawValue>>>, JobFailure> {
         let value = self.serialize(index, value)?;
         let bytes = value.get().len() + 1;
         let full = self.values.len() == limits::ITEMS_PER_EVENT || self.bytes + bytes > self.limit_bytes;
@@ -77,8 +81,10 @@ mod tests {
 
     fn chunks_of(count: usize, message_bytes: usize) -> Vec<usize> {
         let mut chunks = Chunks::new("rows", message_bytes).unwrap();
-        let mut sizes: Vec<usize> =
-            (0..count).filter_map(|index| chunks.push(index, &"0123456789").unwrap()).map(|chunk| chunk.len()).collect();
+        let mut sizes: Vec<usize> = (0..count)
+            .filter_map(|index| chunks.push(index, &"0123456789").unwrap())
+            .map(|chunk| chunk.len())
+            .collect();
         sizes.extend(chunks.finish().map(|chunk| chunk.len()));
         sizes
     }

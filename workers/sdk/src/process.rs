@@ -21,11 +21,7 @@ use secrecy::ExposeSecret;
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    Worker, WorkerBuilder, WorkerError,
-    config::AmqpSection,
-    logs,
-};
+use crate::{Worker, WorkerBuilder, WorkerError, config::AmqpSection, logs};
 
 /// Threads of the worker's own tasks: they only wait and carry.
 const OWN_THREADS: usize = 2;
@@ -124,11 +120,7 @@ fn amqp(section: &AmqpSection) -> Result<AmqpConfig, ProcessError> {
     Ok(config)
 }
 
-async fn connect_and_run(
-    worker: Worker,
-    config: AmqpConfig,
-    shutdown: CancellationToken,
-) -> Result<(), WorkerError> {
+async fn connect_and_run(worker: Worker, config: AmqpConfig, shutdown: CancellationToken) -> Result<(), WorkerError> {
     let Some(broker) = connect(config, &shutdown).await? else { return Ok(()) };
     let outcome = worker.run(Arc::clone(&broker) as Arc<dyn Broker>, shutdown).await;
     broker.close().await;

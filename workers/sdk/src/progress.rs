@@ -93,12 +93,8 @@ mod tests {
         assert!(progress.update(ProgressReport { percent: Some(10.0), processed: Some(1), ..Default::default() }));
         assert!(!progress.update(ProgressReport { message: Some("reading".into()), ..Default::default() }));
         assert!(!progress.update(ProgressReport { processed: Some(2), total: Some(4), ..Default::default() }));
-        let expected = ProgressReport {
-            percent: Some(10.0),
-            message: Some("reading".into()),
-            processed: Some(2),
-            total: Some(4),
-        };
+        let expected =
+            ProgressReport { percent: Some(10.0), message: Some("reading".into()), processed: Some(2), total: Some(4) };
         assert_eq!(progress.take(), expected);
         assert_eq!(progress.snapshot(), Some(expected));
         assert!(progress.update(ProgressReport::default()), "a report after a snapshot is news");

@@ -109,7 +109,10 @@ fn done<R: serde::Serialize>(outcome: Outcome<R>) -> Returned {
         Ok(result) => Returned::Done { result, warnings, errors },
         Err(error) => {
             let message = format!("the result is no JSON: {error}");
-            Returned::Failure(JobFailure::Failed { error: JobError::permanent("invalid_result", message), partial: None })
+            Returned::Failure(JobFailure::Failed {
+                error: JobError::permanent("invalid_result", message),
+                partial: None,
+            })
         }
     }
 }

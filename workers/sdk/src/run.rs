@@ -123,11 +123,7 @@ impl Life {
 }
 
 /// `false`: `shutdown` came first.
-async fn declare(
-    broker: &dyn Broker,
-    topology: &Topology,
-    shutdown: &CancellationToken,
-) -> Result<bool, WorkerError> {
+async fn declare(broker: &dyn Broker, topology: &Topology, shutdown: &CancellationToken) -> Result<bool, WorkerError> {
     let mut backoff = Backoff::new(RETRY_INITIAL, RETRY_MAX);
     loop {
         match shutdown.run_until_cancelled(broker.declare(topology)).await {

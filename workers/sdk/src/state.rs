@@ -66,7 +66,9 @@ impl Facts {
             root_id: message.root_id,
             step: message.step.clone(),
             idempotency_key: message.idempotency_key.clone(),
-            timeout: message.timeout_seconds.map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)),
+            timeout: message
+                .timeout_seconds
+                .map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)),
             route,
         }
     }

@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use serde_saphyr::{
     DuplicateKeyPolicy, Location, MessageFormatter, Options, Spanned, UserMessageFormatter, budget::BudgetBreach,
 };
 
-use super::{Problem, limits};
+use super::{Problem, limits, sound};
 
 /// Where a part of a document stands; zero where the document has no text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -127,13 +127,12 @@ fn explain(error: &serde_saphyr::Error) -> String {
         serde_saphyr::Error::Budget { breach: BudgetBreach::Documents { .. }, .. } => {
             "there is a second document (`---`); write one definition per file".into()
         }
-        serde_saphyr::Error::Budget { .. } => format!(
-            "the document is too large or nested too deep: at most {} values and {} levels, aliases counted as often as \
-             they are used",
-            limits::DOCUMENT_NODES,
-            limits::DOCUMENT_DEPTH
-        ),
-        other => UserMessageFormatter.format_message(other).into_owned(),
+        serde_saphyr::Error::Budget { .. } => sound::too_large(),
+        other => {
+            let message = UserMessageFormatter.format_message(other).into_owned();
+            // Below an alias, the same refusal comes as text alone.
+            if message.contains("limits breached") { sound::too_large() } else { message }
+        }
     }
 }
 
@@ -143,6 +142,7 @@ fn options() -> Options {
             max_nodes: limits::DOCUMENT_NODES,
             max_events: 4 * limits::DOCUMENT_NODES,
             max_depth: limits::DOCUMENT_DEPTH,
+            max_total_scalar_bytes: limits::TEXT_BYTES,
             flow_nesting_limit: limits::DOCUMENT_DEPTH,
             max_documents: 1,
         },
@@ -220,9 +220,6 @@ impl<'de> Visitor<'de> for ContentVisitor {
         let mut entries = Vec::new();
         while let Some(key) = map.next_key::<Spanned<String>>()? {
             let value = map.next_value::<Spanned<Content>>()?.into();
-            if key.value.contains('\0') {
-                return Err(A::Error::custom("a key must not contain the character NUL"));
-            }
             entries.push(Entry { key: key.value, key_at: position(key.referenced), value });
         }
         Ok(Content::Map(entries))

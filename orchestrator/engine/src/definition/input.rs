@@ -17,6 +17,8 @@ const PATTERN_BYTES: usize = 1024 * 1024;
 const ERRORS: usize = 20;
 /// How deep defaults are looked for; schemas may refer to themselves.
 const DEFAULTS_DEPTH: usize = 16;
+/// Most places at which defaults are looked for in one set of parameters; a message of a mebibyte has fewer values.
+const DEFAULTS_PLACES: usize = 1_000_000;
 
 /// A compiled JSON Schema (draft 2020-12). It refers to nothing outside itself.
 #[derive(Clone)]
@@ -94,7 +96,12 @@ impl InputSchema {
 
     /// Fills in the schema's defaults and checks the outcome.
     pub(super) fn validate(&self, mut params: Value) -> Result<Value, Vec<FieldError>> {
-        fill(&self.schema, &self.schema, &mut params, 0);
+        let mut defaults = Defaults { root: &self.schema, left: DEFAULTS_PLACES };
+        defaults.fill(&self.schema, &mut params, 0);
+        if defaults.left == 0 {
+            let message = format!("too many values to fill in defaults (more than {DEFAULTS_PLACES} places)");
+            return Err(vec![FieldError { pointer: String::new(), message }]);
+        }
         let mut errors: Vec<FieldError> =
             self.validator.iter_errors(&params).flat_map(|e| self.field_errors(&e)).collect();
         if errors.is_empty() {
@@ -172,36 +179,48 @@ fn refuse_remote(schema: &Value, pointer: String, refuse: &mut impl FnMut(&str, 
 }
 
 /// Fills in `default`s of missing properties, also inside objects and lists that are there.
-fn fill(root: &Value, schema: &Value, value: &mut Value, depth: usize) {
-    let Some(schema) = schema.as_object().filter(|_| depth < DEFAULTS_DEPTH) else { return };
-    if let Some(target) = schema.get("$ref").and_then(Value::as_str).and_then(|target| target.strip_prefix('#'))
-        && let Some(referred) = root.pointer(target)
-    {
-        fill(root, referred, value, depth + 1);
-    }
-    for part in schema.get("allOf").and_then(Value::as_array).into_iter().flatten() {
-        fill(root, part, value, depth + 1);
-    }
-    match value {
-        Value::Object(entries) => fill_object(root, schema, entries, depth),
-        Value::Array(elements) => {
-            if let Some(items) = schema.get("items") {
-                elements.iter_mut().for_each(|element| fill(root, items, element, depth + 1));
-            }
-        }
-        _ => {}
-    }
+struct Defaults<'s> {
+    root: &'s Value,
+    /// Places that may still be looked at: schemas may refer to themselves many times over.
+    left: usize,
 }
 
-fn fill_object(root: &Value, schema: &Map<String, Value>, entries: &mut Map<String, Value>, depth: usize) {
-    for (name, property) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
-        if !entries.contains_key(name)
-            && let Some(default) = property.get("default")
-        {
-            entries.insert(name.clone(), default.clone());
+impl Defaults<'_> {
+    fn fill(&mut self, schema: &Value, value: &mut Value, depth: usize) {
+        let Some(schema) = schema.as_object() else { return };
+        if depth >= DEFAULTS_DEPTH || self.left == 0 {
+            return;
         }
-        if let Some(value) = entries.get_mut(name) {
-            fill(root, property, value, depth + 1);
+        self.left -= 1;
+        if let Some(target) = schema.get("$ref").and_then(Value::as_str).and_then(|target| target.strip_prefix('#'))
+            && let Some(referred) = self.root.pointer(target)
+        {
+            self.fill(referred, value, depth + 1);
+        }
+        for part in schema.get("allOf").and_then(Value::as_array).into_iter().flatten() {
+            self.fill(part, value, depth + 1);
+        }
+        match value {
+            Value::Object(entries) => self.fill_object(schema, entries, depth),
+            Value::Array(elements) => {
+                if let Some(items) = schema.get("items") {
+                    elements.iter_mut().for_each(|element| self.fill(items, element, depth + 1));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn fill_object(&mut self, schema: &Map<String, Value>, entries: &mut Map<String, Value>, depth: usize) {
+        for (name, property) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
+            if !entries.contains_key(name)
+                && let Some(default) = property.get("default")
+            {
+                entries.insert(name.clone(), default.clone());
+            }
+            if let Some(value) = entries.get_mut(name) {
+                self.fill(property, value, depth + 1);
+            }
         }
     }
 }

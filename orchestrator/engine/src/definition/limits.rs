@@ -4,7 +4,9 @@ use std::time::Duration;
 
 /// Largest document, in bytes.
 pub const DOCUMENT_BYTES: usize = 256 * 1024;
-/// Most nodes of a document, aliases counted as often as they are used.
+/// Most bytes of all keys and texts of a document, aliases counted as often as they are used.
+pub const TEXT_BYTES: usize = 1024 * 1024;
+/// Most values of a document, aliases counted as often as they are used.
 pub const DOCUMENT_NODES: usize = 50_000;
 /// Deepest nesting of a document's lists and mappings.
 pub const DOCUMENT_DEPTH: usize = 64;
@@ -32,3 +34,5 @@ pub const TIMEOUT: Duration = Duration::from_secs(30 * 24 * 3600);
 pub const FINISH_IF: usize = 20;
 /// Most problems that are listed; the rest is counted.
 pub const PROBLEMS: usize = 50;
+/// Most problems that are remembered until they are sorted, so that a document full of them stays cheap.
+pub const PROBLEMS_KEPT: usize = 1_000;

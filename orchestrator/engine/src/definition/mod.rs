@@ -11,6 +11,7 @@ mod model;
 mod parse;
 mod report;
 mod retry;
+mod sound;
 mod step;
 #[cfg(test)]
 mod tests;

@@ -11,9 +11,9 @@ use super::{
     expressions::{Compiling, Visible},
     limits,
     report::{Field, Fields, Report},
-    step,
+    sound, step,
 };
-use crate::expression::Template;
+use crate::expression::{Template, shorten};
 
 const KEYS: [&str; 6] = ["name", "title", "input", "steps", "cleanup", "summary"];
 
@@ -60,11 +60,14 @@ fn refused(file: &str, problem: Problem) -> DefinitionError {
 }
 
 fn document(file: &str, node: &Node) -> Result<Definition, DefinitionError> {
-    let json = node.to_value();
     let mut report = Report::default();
+    if sound::check(&Field { node, path: String::new() }, &mut report).is_err() {
+        return Err(report.into_error(file));
+    }
+    let json = node.to_value();
     let mut document = Document { report: &mut report, hash: canonical::hash(&json), json: Arc::new(json), steps: 0 };
-    match (definition(node, &mut document), report.is_empty()) {
-        (Some(definition), true) => Ok(definition),
+    match definition(node, &mut document) {
+        Some(definition) if report.len() == 0 => Ok(definition),
         _ => Err(report.into_error(file)),
     }
 }
@@ -88,11 +91,9 @@ fn definition(node: &Node, document: &mut Document<'_>) -> Option<Definition> {
         in_batch: false,
         level: 1,
     };
-    let cleanup_field = fields.get("cleanup");
-    let cleanup_keys = cleanup_field.as_ref().map(step::keys).unwrap_or_default();
-    let steps = listed.as_ref().and_then(|field| steps(field, &chain, &cleanup_keys, document)).unwrap_or_default();
-    let keys: Vec<String> = listed.as_ref().map(step::keys).unwrap_or_default();
-    let cleanup = cleanup_field.and_then(|field| cleanup(&field, &chain, &keys, document)).unwrap_or_default();
+    let steps = listed.as_ref().and_then(|field| steps(field, &chain, document)).unwrap_or_default();
+    let keys = listed.as_ref().map(step::keys).unwrap_or_default();
+    let cleanup = fields.get("cleanup").and_then(|field| cleanup(&field, &chain, &keys, document)).unwrap_or_default();
     let summary = fields.get("summary").map(|field| summary(&field, &chain, &keys, document)).unwrap_or_default();
     let name = name?;
     Some(Definition {
@@ -109,8 +110,8 @@ fn definition(node: &Node, document: &mut Document<'_>) -> Option<Definition> {
 }
 
 /// Stands for a name that could not be read, so that the rest can be checked all the same.
-#[allow(clippy::expect_used, reason = "a constant that a test reads too")]
 fn placeholder() -> JobType {
+    // A constant; the golden test of a definition without a name comes by here.
     JobType::new("unnamed").expect("a valid name")
 }
 
@@ -120,19 +121,14 @@ pub(super) fn job_type(field: &Field<'_>, report: &mut Report) -> Option<JobType
     JobType::new(text).map_err(|error| field.add(report, error.to_string())).ok()
 }
 
-/// Reads the steps of a definition. `others` are keys that are taken already.
-pub(super) fn steps(
-    field: &Field<'_>,
-    chain: &Chain<'_>,
-    others: &[String],
-    document: &mut Document<'_>,
-) -> Option<Vec<Step>> {
+/// Reads the steps of a definition.
+fn steps(field: &Field<'_>, chain: &Chain<'_>, document: &mut Document<'_>) -> Option<Vec<Step>> {
     let fields = field.list("a list of steps", document.report)?;
     if fields.is_empty() {
         field.add(document.report, "must have at least one step");
     }
     let keys = step::keys(field);
-    let mut taken = others.to_vec();
+    let mut taken = Vec::new();
     let mut steps = Vec::new();
     for (index, field) in fields.iter().enumerate() {
         let place = step::Place { chain, keys: &keys, index, is_cleanup: false, main: &[] };
@@ -177,12 +173,9 @@ fn summary(
     };
     let mut summary = BTreeMap::new();
     for entry in entries {
-        let place = Field { node: &entry.value, path: format!("{}.{}", field.path, entry.key) };
+        let place = field.below(&shorten(&entry.key, 80), &entry.value);
         if entry.key == "total_errors" {
             place.add(document.report, "`total_errors` is counted by the orchestrator; call yours something else");
-        }
-        if summary.contains_key(&entry.key) {
-            document.report.add(entry.key_at, &place.path, "stands here twice; remove one of them");
         }
         let compiled = Compiling { visible: &visible, report: document.report }.template(&place, &place.path);
         summary.extend(compiled.map(|template| (entry.key.clone(), template)));
@@ -204,7 +197,7 @@ pub(super) fn nested(
         );
         return None;
     }
-    let steps = steps(field, chain, &[], document)?;
+    let steps = steps(field, chain, document)?;
     Some(Definition {
         name: chain.name.clone(),
         title: title.to_owned(),

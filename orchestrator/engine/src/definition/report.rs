@@ -20,20 +20,22 @@ const RESERVED: [(&str, &str); 3] = [
 #[derive(Debug, Default)]
 pub(super) struct Report {
     problems: Vec<Problem>,
+    /// Problems that were counted only.
+    dropped: usize,
 }
 
 impl Report {
     pub(super) fn add(&mut self, at: Position, path: &str, message: impl Into<String>) {
+        if self.problems.len() >= limits::PROBLEMS_KEPT {
+            self.dropped += 1;
+            return;
+        }
         self.problems.push(Problem {
             line: at.line,
             column: at.column,
             path: path.to_owned(),
             message: message.into(),
         });
-    }
-
-    pub(super) const fn is_empty(&self) -> bool {
-        self.problems.is_empty()
     }
 
     /// How many problems there are.
@@ -44,7 +46,7 @@ impl Report {
     pub(super) fn into_error(mut self, file: &str) -> DefinitionError {
         self.problems.sort_by_key(|problem| (problem.line, problem.column));
         self.problems.dedup();
-        let more = self.problems.len().saturating_sub(limits::PROBLEMS);
+        let more = self.problems.len().saturating_sub(limits::PROBLEMS) + self.dropped;
         self.problems.truncate(limits::PROBLEMS);
         DefinitionError { file: file.to_owned(), problems: self.problems, more }
     }
@@ -52,8 +54,7 @@ impl Report {
 
 /// A mapping whose keys are known in advance.
 pub(super) struct Fields<'n> {
-    pub(super) at: Position,
-    pub(super) path: String,
+    pub(super) whole: Field<'n>,
     entries: &'n [Entry],
 }
 
@@ -65,37 +66,34 @@ pub(super) struct Field<'n> {
 }
 
 impl<'n> Fields<'n> {
-    /// Takes a mapping; reports anything else, unknown keys and repeated keys.
+    /// Takes a mapping; reports anything else and unknown keys.
     pub(super) fn of(field: &Field<'n>, known: &[&str], report: &mut Report) -> Option<Self> {
         let Content::Map(entries) = &field.node.content else {
             let message = format!("must be a mapping with the keys {}; it is {}", known.join(", "), field.node.kind());
             report.add(field.node.at, &field.path, message);
             return None;
         };
-        let fields = Self { at: field.node.at, path: field.path.clone(), entries };
-        for (index, entry) in entries.iter().enumerate() {
-            let path = fields.path_of(&shorten(&entry.key, 80));
-            if entries[..index].iter().any(|earlier| earlier.key == entry.key) {
-                report.add(entry.key_at, &path, "stands here twice; remove one of them");
-            } else if let Some((_, purpose)) = RESERVED.iter().find(|(name, _)| *name == entry.key) {
+        for entry in entries {
+            let path = field.below(&shorten(&entry.key, 80), &entry.value).path;
+            if let Some((_, purpose)) = RESERVED.iter().find(|(name, _)| *name == entry.key) {
                 report.add(entry.key_at, &path, format!("not supported yet ({purpose}); remove it"));
             } else if !known.contains(&entry.key.as_str()) {
                 report.add(entry.key_at, &path, format!("unknown key: {}", suggest::known(&entry.key, known)));
             }
         }
-        Some(fields)
+        Some(Self { whole: field.clone(), entries })
     }
 
     pub(super) fn get(&self, key: &str) -> Option<Field<'n>> {
         let entry = self.entries.iter().find(|entry| entry.key == key)?;
-        Some(Field { node: &entry.value, path: self.path_of(key) })
+        Some(self.whole.below(key, &entry.value))
     }
 
     /// As [`Self::get`]; reports a missing key.
     pub(super) fn require(&self, key: &str, purpose: &str, report: &mut Report) -> Option<Field<'n>> {
         let field = self.get(key);
         if field.is_none() {
-            report.add(self.at, &self.path, format!("`{key}` is missing: {purpose}"));
+            self.whole.add(report, format!("`{key}` is missing: {purpose}"));
         }
         field
     }
@@ -103,16 +101,23 @@ impl<'n> Fields<'n> {
     /// Reports a key that makes no sense here.
     pub(super) fn refuse(&self, key: &str, reason: &str, report: &mut Report) {
         if let Some(entry) = self.entries.iter().find(|entry| entry.key == key) {
-            report.add(entry.key_at, &self.path_of(key), reason);
+            report.add(entry.key_at, &self.whole.below(key, &entry.value).path, reason);
         }
-    }
-
-    fn path_of(&self, key: &str) -> String {
-        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 }
 
 impl<'n> Field<'n> {
+    /// The value of one of its keys.
+    pub(super) fn below(&self, key: &str, node: &'n Node) -> Self {
+        let path = if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) };
+        Self { node, path }
+    }
+
+    /// One of its elements.
+    pub(super) fn element(&self, index: usize, node: &'n Node) -> Self {
+        Self { node, path: format!("{}[{index}]", self.path) }
+    }
+
     pub(super) fn add(&self, report: &mut Report, message: impl Into<String>) {
         report.add(self.node.at, &self.path, message);
     }
@@ -130,8 +135,7 @@ impl<'n> Field<'n> {
 
     pub(super) fn list(&self, what: &str, report: &mut Report) -> Option<Vec<Self>> {
         let Content::List(nodes) = &self.node.content else { return self.expected(what, report) };
-        let fields = nodes.iter().enumerate();
-        Some(fields.map(|(index, node)| Self { node, path: format!("{}[{index}]", self.path) }).collect())
+        Some(nodes.iter().enumerate().map(|(index, node)| self.element(index, node)).collect())
     }
 
     pub(super) fn text(&self, what: &str, report: &mut Report) -> Option<&'n str> {
@@ -211,15 +215,13 @@ impl<'n> Field<'n> {
         for token in pointer.split('/').skip(1) {
             let name = token.replace("~1", "/").replace("~0", "~");
             let next = match &found.node.content {
-                Content::Map(entries) => entries
-                    .iter()
-                    .find(|entry| entry.key == name)
-                    .map(|entry| Self { node: &entry.value, path: format!("{}.{name}", found.path) }),
-                Content::List(nodes) => name
-                    .parse()
-                    .ok()
-                    .and_then(|index: usize| nodes.get(index))
-                    .map(|node| Self { node, path: format!("{}[{name}]", found.path) }),
+                Content::Map(entries) => {
+                    entries.iter().find(|entry| entry.key == name).map(|entry| found.below(&name, &entry.value))
+                }
+                Content::List(nodes) => {
+                    let index = name.parse().ok();
+                    index.and_then(|index: usize| Some(found.element(index, nodes.get(index)?)))
+                }
                 _ => None,
             };
             let Some(next) = next else { break };

@@ -111,13 +111,13 @@ impl<'a> Reading<'a> {
             [(_, field)] => self.nested(field, title, document).map(|nested| Work::Steps(Arc::new(nested))),
             [] => {
                 let message = "says nothing to run: it needs one of `job`, `workflow` or `steps`";
-                document.report.add(self.fields.at, &self.fields.path, message);
+                self.fields.whole.add(document.report, message);
                 None
             }
             several => {
                 let names: Vec<String> = several.iter().map(|(name, _)| format!("`{name}`")).collect();
                 let message = format!("{} exclude each other; keep one of them", names.join(" and "));
-                document.report.add(self.fields.at, &self.fields.path, message);
+                self.fields.whole.add(document.report, message);
                 None
             }
         }

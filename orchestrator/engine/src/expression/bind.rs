@@ -29,7 +29,7 @@ impl Captured {
     pub(super) fn value(&self) -> Result<Val<'_>, Fault> {
         match self {
             Self::Value(value) => Ok(Val::of(value)),
-            Self::Missing(message) => Err(Fault::Missing(message.clone())),
+            Self::Missing(message) => Err(Fault::Failed(message.clone())),
         }
     }
 }

@@ -21,7 +21,7 @@ const STEP_FIELDS: [&str; 4] = ["status", "result", "error", "totals"];
 const BATCH_FIELDS: [&str; 3] = ["index", "count", "items"];
 const WORKFLOW_FIELDS: [&str; 2] = ["id", "attempt"];
 /// Most memory of a compiled `matches` pattern, in bytes.
-const PATTERN_BYTES: usize = 1024 * 1024;
+const PATTERN_BYTES: usize = 256 * 1024;
 
 /// Compiles a source.
 pub(super) fn compile(source: &str) -> Result<(Node, References), CompileError> {
@@ -339,6 +339,9 @@ fn constant(literal: &LiteralValue) -> Lowered<Literal> {
         LiteralValue::Int(value) => Literal::Int((*value.inner()).into()),
         LiteralValue::UInt(value) => Literal::Int((*value.inner()).into()),
         LiteralValue::Double(value) => Literal::Double(*value.inner()),
+        LiteralValue::String(text) if text.inner().contains('\0') => {
+            return Err("a text must not contain the character NUL: the database cannot hold it".into());
+        }
         LiteralValue::String(text) => Literal::Text(text.inner().to_owned()),
         LiteralValue::Bytes(_) => return Err("bytes (b'…') are not supported; use a text".into()),
     })

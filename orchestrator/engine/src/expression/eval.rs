@@ -65,7 +65,7 @@ impl<'a> Machine<'a> {
             Node::Matches(text, pattern) => {
                 let value = self.eval(text)?;
                 let text = functions::text("matches", &value)?;
-                self.fuel.burn_text(text.len())?;
+                self.fuel.burn(text.len() / 2)?;
                 Ok(Val::Bool(pattern.is_match(text)))
             }
             Node::List(nodes) => {
@@ -178,10 +178,10 @@ impl<'a> Machine<'a> {
         if let Some(count) = range.items_count() {
             return Fault::failed(format!("{} {}", place(node), path::kept_apart(count)));
         }
-        match range.keys() {
+        match range.key_count() {
             Some(keys) => {
-                self.fuel.burn_list(keys.len())?;
-                Ok(keys)
+                self.fuel.burn_list(keys)?;
+                Ok(range.keys(keys).unwrap_or_default())
             }
             None => Fault::failed(format!("a loop needs a list or an object, not {}", range.describe())),
         }

@@ -5,9 +5,7 @@ use super::limits;
 /// Why a part of an expression has no value.
 #[derive(Clone, Debug)]
 pub(super) enum Fault {
-    /// A key that is not there: what `has()` asks about.
-    Missing(String),
-    /// Anything else that `||`, `&&` and their like may outweigh.
+    /// A missing key, kinds that do not fit, and the like: the other side of `||` or `&&` may outweigh it.
     Failed(String),
     /// A limit was met: nothing outweighs it, the whole evaluation stops.
     Limit(String),
@@ -24,7 +22,7 @@ impl Fault {
 
     pub(super) fn into_message(self) -> String {
         match self {
-            Self::Missing(message) | Self::Failed(message) | Self::Limit(message) => message,
+            Self::Failed(message) | Self::Limit(message) => message,
         }
     }
 }

@@ -184,8 +184,8 @@ fn size<'a>(fuel: &mut Fuel, value: &Val<'a>) -> Result<Val<'a>, Fault> {
     if let Some(list) = value.as_list() {
         return Ok(count(list.len()));
     }
-    match value.keys() {
-        Some(keys) => Ok(count(keys.len())),
+    match value.key_count() {
+        Some(keys) => Ok(count(keys)),
         None => Fault::failed(format!("`size` needs a text, a list or an object, not {}", value.describe())),
     }
 }

@@ -174,12 +174,12 @@ pub(super) fn equal(fuel: &mut Fuel, left: &Val<'_>, right: &Val<'_>) -> Result<
         }
         return Ok(true);
     }
-    if let (Some(keys), Some(others)) = (left.keys(), right.keys()) {
-        fuel.burn(keys.len())?;
-        if keys.len() != others.len() {
+    if let (Some(keys), Some(others)) = (left.key_count(), right.key_count()) {
+        if keys != others {
             return Ok(false);
         }
-        for key in keys.iter().filter_map(Val::as_text) {
+        fuel.burn_list(keys)?;
+        for key in left.keys(keys).iter().flatten().filter_map(Val::as_text) {
             let (Some(left), Some(right)) = (left.field(key), right.field(key)) else { return Ok(false) };
             if !equal(fuel, &left, &right)? {
                 return Ok(false);

@@ -58,11 +58,11 @@ fn root<'a>(path: &Path, scope: &'a Scope) -> Result<(Val<'a>, usize), Fault> {
     match &path.root {
         Root::Input => Ok((Val::of(&scope.input), 0)),
         Root::Step(key) => {
-            let step = scope.steps.get(key).ok_or_else(|| Fault::Missing(format!("step `{key}` has not run")))?;
+            let step = scope.steps.get(key).ok_or_else(|| Fault::Failed(format!("step `{key}` has not run")))?;
             Ok(field.map_or_else(|| (whole_step(step), 0), |field| (step_field(step, field), 1)))
         }
         Root::Batch => {
-            let batch = scope.batch.as_ref().ok_or_else(|| Fault::Missing("there is no batch here".into()))?;
+            let batch = scope.batch.as_ref().ok_or_else(|| Fault::Failed("there is no batch here".into()))?;
             let get = |field: &str| match field {
                 "index" => Val::Int(batch.index.into()),
                 "count" => Val::Int(batch.count.into()),
@@ -108,6 +108,9 @@ fn map<'a>(fields: &[&'static str], get: impl Fn(&str) -> Val<'a>) -> Val<'a> {
     Val::Map(Rc::new(entries))
 }
 
+/// Most keys that a missing one is compared with.
+const COMPARED: usize = 50;
+
 /// `value.name`
 pub(super) fn select<'a>(value: &Val<'a>, name: &str, place: impl Fn() -> String) -> Result<Val<'a>, Fault> {
     if let Some(found) = value.field(name) {
@@ -116,13 +119,13 @@ pub(super) fn select<'a>(value: &Val<'a>, name: &str, place: impl Fn() -> String
     if let Some(count) = value.items_count() {
         return Fault::failed(format!("{} {}", place(), kept_apart(count)));
     }
-    let Some(keys) = value.keys() else {
+    let Some(keys) = value.keys(COMPARED) else {
         return Fault::failed(match value {
             Val::Null => format!("{} is null: it has no `{name}`", place()),
             other => format!("{} is {}: it has no `{name}`", place(), other.describe()),
         });
     };
-    Err(Fault::Missing(missing_key(name, &keys, &place())))
+    Err(Fault::Failed(missing_key(name, &keys, &place())))
 }
 
 /// `value[index]`
@@ -130,7 +133,7 @@ pub(super) fn element<'a>(value: &Val<'a>, index: i128, place: impl Fn() -> Stri
     if let Some(list) = value.as_list() {
         let found = usize::try_from(index).ok().and_then(|index| list.get(index));
         return found
-            .ok_or_else(|| Fault::Missing(format!("{} has {} elements: there is no [{index}]", place(), list.len())));
+            .ok_or_else(|| Fault::Failed(format!("{} has {} elements: there is no [{index}]", place(), list.len())));
     }
     if let Some(count) = value.items_count() {
         return Fault::failed(format!("{} {}", place(), kept_apart(count)));
@@ -145,9 +148,8 @@ pub(super) fn kept_apart(count: u64) -> String {
 
 fn missing_key(name: &str, keys: &[Val<'_>], place: &str) -> String {
     const SHOWN: usize = 10;
-    const COMPARED: usize = 50;
     let name = shorten(name, 80);
-    let names: Vec<&str> = keys.iter().filter_map(Val::as_text).take(COMPARED).collect();
+    let names: Vec<&str> = keys.iter().filter_map(Val::as_text).collect();
     if let Some(near) = suggest::nearest(&name, &names) {
         return format!("{place} has no key `{name}` (did you mean `{near}`?)");
     }

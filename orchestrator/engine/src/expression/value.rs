@@ -75,11 +75,20 @@ impl<'a> Val<'a> {
         }
     }
 
-    /// The keys of an object.
-    pub(super) fn keys(&self) -> Option<Vec<Val<'a>>> {
+    /// The keys of an object, at most so many.
+    pub(super) fn keys(&self, most: usize) -> Option<Vec<Val<'a>>> {
         match self {
-            Self::Json(Value::Object(entries)) => Some(entries.keys().map(|key| Val::Text(key)).collect()),
-            Self::Map(entries) => Some(entries.keys().map(cow_text).collect()),
+            Self::Json(Value::Object(entries)) => Some(entries.keys().take(most).map(|key| Val::Text(key)).collect()),
+            Self::Map(entries) => Some(entries.keys().take(most).map(cow_text).collect()),
+            _ => None,
+        }
+    }
+
+    /// How many keys an object has.
+    pub(super) fn key_count(&self) -> Option<usize> {
+        match self {
+            Self::Json(Value::Object(entries)) => Some(entries.len()),
+            Self::Map(entries) => Some(entries.len()),
             _ => None,
         }
     }

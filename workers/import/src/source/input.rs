@@ -39,6 +39,9 @@ impl<'m> Input<'m> {
         if !kind.is_file() {
             return Err(Fault::of_file(FaultKind::Io, "it is not a regular file").into());
         }
+        if kind.len() == 0 {
+            return Err(Fault::of_file(FaultKind::Empty, "the file is empty").into());
+        }
         let file = File::open(path).map_err(|error| Fault::io("open it", &error))?;
         let counted = BufReader::with_capacity(READ_BUFFER_BYTES, Counted { file, meter });
         let reader: Box<dyn BufRead + Send + 'm> = match compression {

@@ -6,7 +6,9 @@ use drover_engine::{
     definition::{Definition, OnFailure, Work},
     expression::{BatchScope, Scope, StepScope, WorkflowScope},
 };
-use drover_import_worker::jobs::{CleanupParams, CleanupTemp, IndexData, IndexParams, ProcessImport, ProcessParams, ValidateImport, ValidateParams};
+use drover_import_worker::jobs::{
+    CleanupParams, CleanupTemp, IndexData, IndexParams, ProcessImport, ProcessParams, ValidateImport, ValidateParams,
+};
 use drover_protocol::{JobId, StepStatus};
 use drover_worker::Job;
 use serde_json::{Value, json};
@@ -82,7 +84,10 @@ fn its_parameters_fit_the_jobs() {
     let full = scope(full, 1);
     assert!(serde_json::from_value::<ValidateParams>(params(&full, 0)).unwrap().schema.is_some());
     assert_eq!(params(&full, 1)["output_path"], "/out");
-    assert_eq!((&params(&full, 2)["index_path"], &params(&full, 3)["index_path"]), (&json!("/index"), &json!("/index")));
+    assert_eq!(
+        (&params(&full, 2)["index_path"], &params(&full, 3)["index_path"]),
+        (&json!("/index"), &json!("/index"))
+    );
     let only_output = scope(json!({"import_path": "/in", "output_path": "/out"}), 1);
     assert_eq!(params(&only_output, 2)["index_path"], "/out/index");
 }
@@ -105,7 +110,8 @@ fn its_summary_has_these_numbers() {
     let scope = scope(json!({"import_path": "/in"}), 2);
     let summary: BTreeMap<&str, Value> =
         definition.summary.iter().map(|(key, template)| (key.as_str(), template.eval(&scope).unwrap())).collect();
-    let expected = [("indexed_rows", 40), ("rejected_rows", 2), ("total_files", 3), ("total_rows", 40), ("valid_files", 2)];
+    let expected =
+        [("indexed_rows", 40), ("rejected_rows", 2), ("total_files", 3), ("total_rows", 40), ("valid_files", 2)];
     assert_eq!(summary, expected.map(|(key, value)| (key, json!(value))).into());
 }
 

@@ -1,10 +1,6 @@
 //! What waits to be sent, and what is on its way.
 
-use std::{
-    collections::VecDeque,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use drover_protocol::{JobEventKind, encode};
 use tokio::{sync::oneshot, time::Instant};

@@ -26,7 +26,9 @@ fn cancel(jobs: &[&JobMessage]) -> (ControlId, Control) {
 
 fn acknowledges(state: &State, id: ControlId) -> Option<Vec<RunningJob>> {
     match state.heartbeat() {
-        Some(WorkerEventKind::WorkerHeartbeat { acknowledged, running, .. }) if acknowledged.contains(&id) => Some(running),
+        Some(WorkerEventKind::WorkerHeartbeat { acknowledged, running, .. }) if acknowledged.contains(&id) => {
+            Some(running)
+        }
         _ => None,
     }
 }
@@ -126,7 +128,7 @@ async fn after_a_reconnect_nothing_begins_before_the_new_welcome() {
     scene.broker.reconnect();
     let asked = |state: &State| {
         let up = |event: &&WorkerEventKind| matches!(event, WorkerEventKind::WorkerUp { .. });
-        (state.worker_events().iter().filter(up).count() >= 2).then_some(())
+        (state.worker_events.iter().filter(up).count() >= 2).then_some(())
     };
     scene.broker.until("it asks again", asked).await;
     let job = scene.submit(Act::Return(1.into()));
@@ -153,7 +155,7 @@ async fn an_acknowledgement_waits_until_the_start_of_what_it_met_is_confirmed() 
     scene.broker.change(|state| state.publishing = Publishing::Confirm);
     scene.broker.until("the cancel is acknowledged", |state| acknowledges(state, id)).await;
     let started = |event: &drover_protocol::JobEvent| event.job_id == job.id && event.kind == JobEventKind::Started;
-    assert!(scene.broker.state().events().iter().any(started), "`started` was there before the acknowledgement");
+    assert!(scene.broker.state().events.clone().iter().any(started), "`started` was there before the acknowledgement");
     scene.probe.gate.add_permits(1);
     scene.end().await;
 }
@@ -163,7 +165,7 @@ async fn nothing_is_reported_of_a_job_that_was_taken() {
     let scene = Scene::start();
     let job = scene.running(Act::StopOnCancel).await;
     scene.broker.settled(job.id).await;
-    let session = scene.broker.state().events()[0].worker_session;
+    let session = scene.broker.state().events.clone()[0].worker_session;
     scene.broker.tell(&Control::Stop { worker_session: session, jobs: vec![of(&job)] });
     let other = scene.submit(Act::Return(1.into()));
     scene.ended(&other).await;
@@ -172,7 +174,7 @@ async fn nothing_is_reported_of_a_job_that_was_taken() {
         _ => None,
     };
     scene.broker.until("it is held no more", idle).await;
-    let events = scene.broker.state().events();
+    let events = scene.broker.state().events.clone();
     assert!(!events.iter().any(|event| event.job_id == job.id && event.kind.is_terminal()), "{events:?}");
     scene.end().await;
 }

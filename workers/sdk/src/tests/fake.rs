@@ -1,7 +1,7 @@
 //! A broker in memory that a test can make slow, silent or forgetful, with an orchestrator's side to it.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeSet, HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
@@ -12,7 +12,7 @@ use drover_broker::{
     Settler, Tag, Topology,
 };
 use drover_protocol::{
-    Control, JobEvent, JobMessage, MessageType, Names, RunningJob, WorkerEvent, WorkerEventKind, decode,
+    Control, ControlId, JobEvent, JobMessage, MessageType, Names, RunningJob, WorkerEvent, WorkerEventKind, decode,
     decode_one_or_many, encode, limits::MESSAGE_BYTES,
 };
 use tokio::sync::{Notify, mpsc};
@@ -41,8 +41,15 @@ pub(crate) struct State {
     pub(crate) publishing: Publishing,
     /// Whether `worker_up` is answered, and with which cancels.
     pub(crate) welcome: Option<Vec<RunningJob>>,
+    pub(crate) controls: BTreeSet<ControlId>,
     pub(crate) lease_seconds: f64,
     pub(crate) published: Vec<Publication>,
+    /// The events of jobs that were confirmed, without log lines.
+    pub(crate) events: Vec<JobEvent>,
+    /// The log lines that were confirmed.
+    pub(crate) logs: Vec<JobEvent>,
+    /// The worker's own events.
+    pub(crate) worker_events: Vec<WorkerEventKind>,
     queues: HashMap<String, VecDeque<Delivery>>,
     unsettled: HashMap<Tag, (String, Delivery)>,
     pub(crate) settled: Vec<(String, Settle)>,
@@ -60,8 +67,12 @@ impl FakeBroker {
         let state = State {
             publishing: Publishing::Confirm,
             welcome: Some(Vec::new()),
+            controls: BTreeSet::new(),
             lease_seconds: 15.0,
             published: Vec::new(),
+            events: Vec::new(),
+            logs: Vec::new(),
+            worker_events: Vec::new(),
             queues: HashMap::new(),
             unsettled: HashMap::new(),
             settled: Vec::new(),
@@ -151,13 +162,9 @@ impl FakeBroker {
         });
     }
 
-    /// Waits for the job's events up to one for which `last` holds; gives their kinds' names.
+    /// Waits for an event of a job for which `last` holds; gives all events so far.
     pub(crate) async fn events_until(&self, what: &str, last: impl Fn(&JobEvent) -> bool) -> Vec<JobEvent> {
-        self.until(what, |state| {
-            let events = state.events();
-            events.iter().any(&last).then_some(events)
-        })
-        .await
+        self.until(what, |state| state.events.iter().any(&last).then(|| state.events.clone())).await
     }
 
     /// Waits until this message is settled, and says how.
@@ -182,28 +189,10 @@ impl State {
         self.listeners.retain(|listener| listener.send(Heard::Message(message.clone())).is_ok());
     }
 
-    fn bodies<T: MessageType>(&self) -> impl Iterator<Item = &Publication> {
-        self.published.iter().filter(|message| message.properties.kind.as_deref() == Some(&T::type_property()))
-    }
-
-    /// The events of jobs that were confirmed, in the order of their seq.
-    pub(crate) fn events(&self) -> Vec<JobEvent> {
-        let read = |message: &Publication| decode_one_or_many::<JobEvent>(None, &message.body, MESSAGE_BYTES).unwrap();
-        let mut events: Vec<JobEvent> = self.bodies::<JobEvent>().flat_map(read).map(Result::unwrap).collect();
-        events.sort_by_key(|event| event.seq);
-        events
-    }
-
-    /// The worker's own events.
-    pub(crate) fn worker_events(&self) -> Vec<WorkerEventKind> {
-        let read = |message: &Publication| decode::<WorkerEvent>(None, &message.body, MESSAGE_BYTES).unwrap().kind;
-        self.bodies::<WorkerEvent>().map(read).collect()
-    }
-
     /// The last heartbeat.
     pub(crate) fn heartbeat(&self) -> Option<WorkerEventKind> {
         let is_heartbeat = |event: &WorkerEventKind| matches!(event, WorkerEventKind::WorkerHeartbeat { .. });
-        self.worker_events().into_iter().rfind(is_heartbeat)
+        self.worker_events.iter().rfind(|event| is_heartbeat(event)).cloned()
     }
 
     pub(crate) fn waiting(&self, queue: &str) -> usize {
@@ -228,18 +217,36 @@ impl State {
         Some(delivery)
     }
 
-    /// What an orchestrator does at once.
-    fn answer(&mut self, message: &Publication) {
-        let Ok(event) = decode::<WorkerEvent>(message.properties.kind.as_deref(), &message.body, MESSAGE_BYTES) else {
-            return;
-        };
+    /// The broker has a message: what it says is noted, and what an orchestrator would answer at once is answered.
+    fn take(&mut self, message: Publication) {
+        let kind = message.properties.kind.as_deref();
+        if kind == Some(&WorkerEvent::type_property()) {
+            let event = decode::<WorkerEvent>(kind, &message.body, MESSAGE_BYTES).unwrap();
+            self.answer(&event);
+            self.worker_events.push(event.kind);
+        } else {
+            let events = decode_one_or_many::<JobEvent>(kind, &message.body, MESSAGE_BYTES).unwrap();
+            let is_log = |event: &JobEvent| event.kind.name() == "log";
+            let (logs, events) = events.into_iter().map(Result::unwrap).partition::<Vec<_>, _>(is_log);
+            assert_eq!(
+                message.routing_key == Names::default().logs_queue(),
+                events.is_empty(),
+                "logs have their queue"
+            );
+            self.logs.extend(logs);
+            self.events.extend(events);
+        }
+        self.published.push(message);
+    }
+
+    fn answer(&mut self, event: &WorkerEvent) {
         if let WorkerEventKind::WorkerUp { .. } = event.kind
             && let Some(cancelled) = self.welcome.clone()
         {
             self.tell(&Control::Welcome {
                 worker_session: event.worker_session,
                 cancelled,
-                controls: std::collections::BTreeSet::new(),
+                controls: self.controls.clone(),
                 lease_seconds: self.lease_seconds,
             });
         }
@@ -261,11 +268,8 @@ impl Broker for FakeBroker {
             return publications.iter().map(|_| unconfirmed()).collect();
         }
         self.change(|state| {
-            for message in &publications {
-                state.answer(message);
-            }
             let outcomes = publications.iter().map(|_| Ok(())).collect();
-            state.published.extend(publications);
+            publications.into_iter().for_each(|message| state.take(message));
             outcomes
         })
     }

@@ -129,7 +129,11 @@ impl Job for Work {
             Act::Progress { reports, every_millis } => {
                 ctx.message("at it");
                 for done in 1..=reports {
-                    ctx.progress(ProgressReport { processed: Some(done), total: Some(reports), ..ProgressReport::default() });
+                    ctx.progress(ProgressReport {
+                        processed: Some(done),
+                        total: Some(reports),
+                        ..ProgressReport::default()
+                    });
                     tokio::time::sleep(Duration::from_millis(every_millis)).await;
                 }
             }

@@ -31,7 +31,7 @@ async fn heartbeats_come_at_the_pace_of_the_lease_and_name_what_runs() {
     scene.broker.until("a heartbeat names the job", |state| running(state).filter(|jobs| *jobs == expected)).await;
     let count = |state: &State| {
         let heartbeat = |event: &&WorkerEventKind| matches!(event, WorkerEventKind::WorkerHeartbeat { .. });
-        state.worker_events().iter().filter(heartbeat).count()
+        state.worker_events.iter().filter(heartbeat).count()
     };
     let before = count(&scene.broker.state());
     tokio::time::sleep(Duration::from_secs(20)).await;
@@ -68,7 +68,11 @@ async fn a_worker_that_is_isolated_for_too_long_stops_its_jobs() {
     tokio::time::sleep(Duration::from_secs(55)).await;
     scene.broker.change(|state| state.publishing = Publishing::Confirm);
     tokio::time::sleep(Duration::from_secs(55)).await;
-    assert_eq!(names(&scene.broker.state().events()).last(), Some(&"progress"), "an outage that ends in time harms nothing");
+    assert_eq!(
+        names(&scene.broker.state().events.clone()).last(),
+        Some(&"progress"),
+        "an outage that ends in time harms nothing"
+    );
     scene.broker.change(|state| state.publishing = Publishing::Fail);
     tokio::time::sleep(Duration::from_secs(75)).await;
     scene.broker.change(|state| state.publishing = Publishing::Confirm);

@@ -8,14 +8,18 @@ mod leases;
 mod outages;
 mod permits;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Once},
+    time::Duration,
+};
 
 use drover_broker::{Broker, Settle};
 use drover_protocol::{JobEvent, JobEventKind, JobMessage, Names, WorkerEventKind};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tracing_subscriber::layer::SubscriberExt;
 
-use crate::{Worker, WorkerError, WorkerSection};
+use crate::{LogLevel, Worker, WorkerError, WorkerSection, job_log_layer};
 use fake::FakeBroker;
 use jobs::{Act, Probe, Work};
 
@@ -37,8 +41,15 @@ impl Scene {
     }
 
     fn start_with(broker: Arc<FakeBroker>, section: WorkerSection) -> Self {
+        // For all tests and before any of them logs: a subscriber that comes later may miss what is being registered.
+        static LOGS: Once = Once::new();
+        LOGS.call_once(|| {
+            let subscriber = tracing_subscriber::registry().with(job_log_layer(LogLevel::Info));
+            tracing::subscriber::set_global_default(subscriber).unwrap();
+        });
         let probe = Arc::new(Probe::default());
-        let worker = Worker::builder("test").version("1").job(Work(Arc::clone(&probe))).settings(section).build().unwrap();
+        let worker =
+            Worker::builder("test").version("1").job(Work(Arc::clone(&probe))).settings(section).build().unwrap();
         let shutdown = CancellationToken::new();
         let run = worker.run(Arc::clone(&broker) as Arc<dyn Broker>, shutdown.clone());
         Self { broker, probe, shutdown, worker: tokio::spawn(run) }
@@ -92,8 +103,10 @@ async fn a_job_runs_and_is_reported_and_acknowledged() {
     assert!(declared.queues.iter().any(|queue| queue.name == Names::default().logs_queue()));
     let broker = Arc::clone(&scene.broker);
     scene.end().await;
-    let told = broker.state().worker_events();
-    assert!(matches!(told.first(), Some(WorkerEventKind::WorkerUp { types, .. }) if types[0].job_type.as_str() == "work"));
+    let told = broker.state().worker_events.clone();
+    assert!(
+        matches!(told.first(), Some(WorkerEventKind::WorkerUp { types, .. }) if types[0].job_type.as_str() == "work")
+    );
     assert_eq!(told.last(), Some(&WorkerEventKind::WorkerDown));
 }
 
@@ -102,7 +115,8 @@ async fn a_short_job_sends_its_start_and_its_end_in_one_message() {
     let scene = Scene::start();
     let job = scene.submit(Act::Return(7.into()));
     scene.ended(&job).await;
-    let messages = scene.broker.state().published.iter().filter(|message| message.routing_key == "drover.events").count();
+    let messages =
+        scene.broker.state().published.iter().filter(|message| message.routing_key == "drover.events").count();
     assert_eq!(messages, 1);
     scene.end().await;
 }
@@ -130,7 +144,9 @@ async fn a_job_past_its_deadline_is_not_started() {
     scene.broker.submit(&job);
     let events = scene.ended(&job).await;
     assert_eq!(names(&events), ["failed"]);
-    assert!(matches!(&events[0].kind, JobEventKind::Failed { error, .. } if error.kind == "deadline" && !error.retryable));
+    assert!(
+        matches!(&events[0].kind, JobEventKind::Failed { error, .. } if error.kind == "deadline" && !error.retryable)
+    );
     assert_eq!(scene.broker.settled(job.id).await, Settle::Ack);
     assert!(!scene.probe.has_run(&job));
     scene.end().await;
@@ -158,7 +174,7 @@ async fn nothing_is_consumed_before_the_welcome() {
     broker.change(|state| state.welcome = None);
     let scene = Scene::start_with(Arc::clone(&broker), section());
     let job = scene.submit(Act::Return(7.into()));
-    let ups = |state: &fake::State| (state.worker_events().len() >= 3).then_some(());
+    let ups = |state: &fake::State| (state.worker_events.len() >= 3).then_some(());
     scene.broker.until("worker_up is repeated", ups).await;
     assert_eq!(scene.broker.state().waiting("drover.jobs.work"), 1);
     scene.broker.change(|state| state.welcome = Some(Vec::new()));
@@ -174,11 +190,13 @@ async fn shutdown_lets_jobs_finish_and_gives_back_what_was_not_begun() {
     tokio::time::sleep(Duration::from_millis(100)).await;
     scene.shutdown.cancel();
     assert_eq!(scene.broker.settled(waiting.id).await, Settle::GiveBack);
-    scene.broker.until("the heartbeat says so", |state| match state.heartbeat() {
-        Some(WorkerEventKind::WorkerHeartbeat { draining: true, .. }) => Some(()),
-        _ => None,
-    })
-    .await;
+    scene
+        .broker
+        .until("the heartbeat says so", |state| match state.heartbeat() {
+            Some(WorkerEventKind::WorkerHeartbeat { draining: true, .. }) => Some(()),
+            _ => None,
+        })
+        .await;
     scene.probe.gate.add_permits(1);
     assert_eq!(names(&scene.ended(&job).await), ["started", "completed"]);
     let broker = Arc::clone(&scene.broker);
@@ -197,8 +215,9 @@ async fn a_job_that_does_not_finish_in_the_time_to_drain_is_released() {
     let took = begun.elapsed();
     assert!((Duration::from_secs(40)..Duration::from_secs(42)).contains(&took), "drain and grace: {took:?}");
     for job in [stubborn, polite] {
-        let events: Vec<_> = broker.state().events().into_iter().filter(|event| event.job_id == job.id).collect();
-        assert_eq!(names(&events), ["started", "released"]);
+        let events: Vec<_> = broker.state().events.clone().into_iter().filter(|event| event.job_id == job.id).collect();
+        let names = names(&events);
+        assert_eq!((names.first(), names.last()), (Some(&"started"), Some(&"released")), "{names:?}");
     }
 }
 

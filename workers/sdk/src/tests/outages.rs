@@ -50,7 +50,7 @@ async fn progress_of_an_outage_arrives_as_its_latest_state() {
     scene.broker.settled(job.id).await;
     scene.broker.change(|state| state.publishing = Publishing::Fail);
     tokio::time::sleep(Duration::from_secs(5)).await;
-    let before = scene.broker.state().events().len();
+    let before = scene.broker.state().events.clone().len();
     scene.broker.change(|state| state.publishing = Publishing::Confirm);
     let events = scene.broker.events_until("progress again", |event| match &event.kind {
         JobEventKind::Progress(report) => report.processed > Some(4_000),
@@ -78,7 +78,7 @@ async fn log_lines_of_an_outage_are_bounded_and_the_missing_ones_counted() {
                 JobEventKind::Log { level: found, .. } => *found == level,
                 _ => false,
             };
-            let count = state.events().iter().filter(of).count();
+            let count = state.logs.iter().filter(of).count();
             (count > 9_000).then_some(count)
         }
     };

@@ -96,6 +96,11 @@ const BAD: &[(&str, &str)] = &[
         "name: w\nsteps:\n  - {key: a, job: j, if: '${input.x.all(a, a.all(b, b.all(c, c)))}'}\n",
     ),
     (
+        "repeated keys and NUL in parameters",
+        "name: w\nsteps:\n  - key: a\n    job: j\n    params: {x: 1, y: {z: 1, z: 2}, x: [\"a\\0\"]}\n",
+    ),
+    ("two bad names in many", "nmae: w\nsteps: [{key: a, job: j}]\n"),
+    (
         "an alias bomb",
         "a: &a [1,1,1,1,1,1,1,1,1,1]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d]\nf: [*e,*e,*e,*e,*e,*e,*e,*e,*e,*e]\n",
     ),

@@ -69,3 +69,13 @@ steps: [{ key: a, job: j }]"##;
     let filled = Definition::parse("t", text).unwrap().validate_input(json!({})).unwrap();
     assert!(filled.to_string().len() < 300);
 }
+
+#[test]
+fn a_schema_that_refers_to_itself_many_times_is_no_endless_work() {
+    let twelve = ["{ $ref: '#' }"; 12].join(", ");
+    let text = format!(
+        "name: w\ninput: {{ allOf: [{twelve}], properties: {{ a: {{ default: 1 }} }} }}\nsteps: [{{ key: a, job: j }}]"
+    );
+    let errors = Definition::parse("t", &text).unwrap().validate_input(json!({})).unwrap_err();
+    assert_eq!(errors[0].message, "too many values to fill in defaults (more than 1000000 places)");
+}

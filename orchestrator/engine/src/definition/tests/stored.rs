@@ -38,6 +38,26 @@ fn errors_of_a_stored_definition_have_no_lines() {
 }
 
 #[test]
+fn the_limits_on_size_hold_for_stored_json_too() {
+    let with = |params: Value| json!({ "name": "w", "steps": [{ "key": "a", "job": "j", "params": params }] });
+    for params in [json!({ "x": "y".repeat(1_100_000) }), json!({ "x": vec![0; 60_000] })] {
+        let error = Definition::from_json("t", &with(params)).unwrap_err();
+        assert!(error.to_string().starts_with("t: the document is too large or nested too deep"), "{error}");
+    }
+}
+
+#[test]
+fn aliases_do_not_multiply_a_document() {
+    let text = format!(
+        "name: w\nsteps: [{{key: a, job: j, params: {{x: &x {}, y: [{}]}}}}]",
+        "x".repeat(100_000),
+        "*x,".repeat(900)
+    );
+    let error = Definition::parse("t", &text).unwrap_err().to_string();
+    assert!(error.contains("aliases counted as often as they are used"), "{error}");
+}
+
+#[test]
 fn json_may_be_written_with_tabs_and_escapes() {
     let text = "{\n\t\"name\": \"w\",\n\t\"steps\": [\n\t\t{\"key\": \"a\", \"job\": \"j\", \"title\": \"\\u00e9\\/\\ud83d\\ude00\"}\n\t]\n}";
     assert_eq!(Definition::parse("t.json", text).unwrap().steps[0].title, "é/😀");

@@ -105,6 +105,7 @@ fn a_source_that_does_not_compile_says_why() {
         "[1].all(x, [2].all(y, [3].all(z, true)))",
         "é",
         "a\0",
+        "'\\u0000'",
     ];
     let mut golden = String::new();
     for source in sources {

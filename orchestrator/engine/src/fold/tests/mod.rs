@@ -4,7 +4,10 @@
 mod answers;
 mod audit;
 mod catalog;
+mod chaos;
 mod data_import;
 mod play;
+mod shapes;
 mod store;
+mod tape;
 mod world;

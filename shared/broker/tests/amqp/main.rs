@@ -2,9 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-mod amqp {
-    pub(crate) mod proxy;
-    pub(crate) mod site;
-}
-
-mod recovery;
+mod blocked;
+mod breaks;
+mod outages;
+mod proxy;
+mod site;

@@ -1,0 +1,253 @@
+//! A whole system for a test: a database, a vhost, orchestrators and workers as separate processes, and an API client.
+
+use std::{path::Path, time::Duration};
+
+use anyhow::{Context, bail};
+use serde_json::{Value, json};
+
+use crate::{
+    Database, Process, Vhost, free_port,
+    management::http_client,
+    wait::{self, Seen},
+};
+
+/// Long enough for a loaded machine; nothing waits this long when all is well.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A system under test.
+pub struct Fleet {
+    /// The orchestrators.
+    pub orchestrators: Vec<Orchestrator>,
+    /// The workers.
+    pub workers: Vec<Process>,
+    /// The database.
+    pub database: Database,
+    /// The vhost.
+    pub vhost: Vhost,
+    environment: Vec<(String, String)>,
+    client: reqwest::Client,
+}
+
+/// An orchestrator's process and where it listens.
+pub struct Orchestrator {
+    /// The process.
+    pub process: Process,
+    /// `http://127.0.0.1:…`
+    pub url: String,
+}
+
+impl Fleet {
+    /// A system with this many orchestrators and no workers yet. `environment` goes to every process.
+    ///
+    /// # Errors
+    /// When a server or a process does not start.
+    pub async fn start(orchestrators: usize, environment: &[(&str, &str)]) -> anyhow::Result<Self> {
+        let (database, vhost) = (Database::create().await?, Vhost::create().await?);
+        let mut fleet = Self {
+            orchestrators: Vec::new(),
+            workers: Vec::new(),
+            database,
+            vhost,
+            environment: environment.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
+            client: http_client()?,
+        };
+        for _ in 0..orchestrators {
+            let orchestrator = fleet.spawn_orchestrator()?;
+            fleet.orchestrators.push(orchestrator);
+        }
+        for index in 0..orchestrators {
+            fleet.ready(index).await?;
+        }
+        Ok(fleet)
+    }
+
+    /// Starts an orchestrator's process, without waiting for it.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn spawn_orchestrator(&self) -> anyhow::Result<Orchestrator> {
+        let port = free_port()?;
+        let process = Process::spawn("drover-orchestrator", |command| {
+            command
+                .env("DROVER__DATABASE__URL", self.database.url())
+                .env("DROVER__AMQP__URL", self.vhost.url())
+                .env("DROVER__HTTP__LISTEN", format!("127.0.0.1:{port}"))
+                .envs(self.environment.iter().cloned());
+        })?;
+        Ok(Orchestrator { process, url: format!("http://127.0.0.1:{port}") })
+    }
+
+    /// Waits until an orchestrator is ready.
+    ///
+    /// # Errors
+    /// When it ends, or is not ready in time.
+    pub async fn ready(&mut self, index: usize) -> anyhow::Result<()> {
+        let orchestrator = &mut self.orchestrators[index];
+        orchestrator.process.wait_for_http(&format!("{}/healthz/ready", orchestrator.url), PATIENCE).await
+    }
+
+    /// Starts workers of a program and waits until they are entered.
+    ///
+    /// # Errors
+    /// When one does not start or is not entered in time.
+    pub async fn workers(&mut self, program: &str, count: usize, environment: &[(&str, &str)]) -> anyhow::Result<()> {
+        for _ in 0..count {
+            let worker = self.spawn_worker(program, environment)?;
+            self.workers.push(worker);
+        }
+        let expected = self.workers.len();
+        wait::until("the workers to be entered", PATIENCE, async || {
+            let workers = self.get("/api/v1/workers").await?;
+            let live = workers["workers"].as_array().map_or(0, |workers| {
+                workers.iter().filter(|worker| worker["status"] == "live").count()
+            });
+            Ok(if live >= expected { Seen::Yes(()) } else { Seen::not_yet(format!("{live} of {expected}")) })
+        })
+        .await
+    }
+
+    /// Starts a worker's process, without waiting for it.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn spawn_worker(&self, program: &str, environment: &[(&str, &str)]) -> anyhow::Result<Process> {
+        Process::spawn(program, |command| {
+            command
+                .env("DROVER__AMQP__URL", self.vhost.url())
+                .envs(self.environment.iter().filter(|(name, _)| !name.starts_with("DROVER__ORCHESTRATOR")).cloned())
+                .envs(environment.iter().copied());
+        })
+    }
+
+    /// Where the first orchestrator listens.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.orchestrators[0].url
+    }
+
+    /// `GET path` of the first orchestrator, which must succeed.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn get(&self, path: &str) -> anyhow::Result<Value> {
+        let (status, body) = self.request(reqwest::Method::GET, path, None).await?;
+        if status >= 300 {
+            bail!("GET {path}: {status} {body}");
+        }
+        Ok(body)
+    }
+
+    /// A request to the first orchestrator: status and JSON body.
+    ///
+    /// # Errors
+    /// When it is not answered.
+    pub async fn request(
+        &self,
+        method: reqwest::Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> anyhow::Result<(u16, Value)> {
+        let mut request = self.client.request(method, format!("{}{path}", self.url()));
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let response = request.send().await?;
+        let status = response.status().as_u16();
+        let text = response.text().await?;
+        Ok((status, serde_json::from_str(&text).unwrap_or(Value::String(text))))
+    }
+
+    /// Registers a definition.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn apply(&self, definition: &str) -> anyhow::Result<()> {
+        let name = definition
+            .lines()
+            .find_map(|line| line.strip_prefix("name:"))
+            .context("the definition has no name")?
+            .trim()
+            .to_owned();
+        let response = self
+            .client
+            .put(format!("{}/api/v1/definitions/{name}", self.url()))
+            .header("content-type", "application/yaml")
+            .body(definition.to_owned())
+            .send()
+            .await?;
+        let status = response.status();
+        if !status.is_success() {
+            bail!("{status}: {}", response.text().await?);
+        }
+        Ok(())
+    }
+
+    /// Registers a definition of a file.
+    ///
+    /// # Errors
+    /// When it cannot be read or is refused.
+    pub async fn apply_file(&self, file: &Path) -> anyhow::Result<()> {
+        self.apply(&std::fs::read_to_string(file).with_context(|| file.display().to_string())?).await
+    }
+
+    /// Submits a job. Its id.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn submit(&self, job_type: &str, params: Value) -> anyhow::Result<String> {
+        let body = json!({ "type": job_type, "params": params });
+        let (status, body) = self.request(reqwest::Method::POST, "/api/v1/jobs", Some(body)).await?;
+        match body["id"].as_str() {
+            Some(id) if status == 201 => Ok(id.to_owned()),
+            _ => bail!("submit {job_type}: {status} {body}"),
+        }
+    }
+
+    /// A job as the API shows it.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn job(&self, id: &str) -> anyhow::Result<Value> {
+        self.get(&format!("/api/v1/jobs/{id}")).await
+    }
+
+    /// Waits until the job's view is as wanted.
+    ///
+    /// # Errors
+    /// When it is not in time.
+    pub async fn until(&self, id: &str, what: &str, wanted: impl Fn(&Value) -> bool) -> anyhow::Result<Value> {
+        wait::until(what, PATIENCE, async || {
+            let job = self.job(id).await?;
+            Ok(if wanted(&job) { Seen::Yes(job) } else { Seen::not_yet(brief(&job)) })
+        })
+        .await
+    }
+
+    /// Waits until the job has ended.
+    ///
+    /// # Errors
+    /// When it has not in time.
+    pub async fn ended(&self, id: &str) -> anyhow::Result<Value> {
+        self.until(id, "the job to end", |job| {
+            ["completed", "completed_with_errors", "failed", "cancelled"].iter().any(|end| job["status"] == *end)
+        })
+        .await
+    }
+
+    /// Submits a job and waits until it has ended.
+    ///
+    /// # Errors
+    /// When it is refused or does not end in time.
+    pub async fn run(&self, job_type: &str, params: Value) -> anyhow::Result<Value> {
+        let id = self.submit(job_type, params).await?;
+        self.ended(&id).await
+    }
+}
+
+/// What a failure message shows of a job.
+fn brief(job: &Value) -> Value {
+    json!({
+        "status": job["status"], "progress": job["progress"], "message": job["message"], "error": job["error"],
+        "metadata": job["metadata"],
+    })
+}
