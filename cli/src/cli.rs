@@ -18,21 +18,32 @@ Exit codes:
   4    the server could not be reached or could not answer
   130  interrupted; the job goes on
 
-Data goes to standard output, progress and errors to standard error. With --json standard output is JSON alone: one value,
-or a line for each with `watch` and `logs --follow`; an error is {\"error\": …}.";
+Data goes to standard output, progress and errors to standard error. With --json standard output is
+JSON alone: one value, or a line for each with `watch` and `logs --follow`.
+An error is then {\"error\": …} too.";
+
+/// Sets the options that every command has apart from its own.
+const EVERYWHERE: &str = "Options of every command";
 
 /// Submit, watch and steer workflow jobs.
 #[derive(Debug, Parser)]
-#[command(name = "drover", version, after_help = EXIT_CODES, propagate_version = true, max_term_width = 110)]
+#[command(name = "drover", version, after_help = EXIT_CODES, propagate_version = true, max_term_width = 100)]
 pub(crate) struct Cli {
     /// Address of the orchestrator.
-    #[arg(long, global = true, env = "DROVER_URL", default_value = "http://127.0.0.1:8420", value_name = "URL")]
+    #[arg(
+        long,
+        global = true,
+        env = "DROVER_URL",
+        default_value = "http://127.0.0.1:8420",
+        value_name = "URL",
+        help_heading = EVERYWHERE
+    )]
     pub(crate) url: String,
     /// Write JSON for programs to standard output, and nothing else.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub(crate) json: bool,
     /// Use no colours; so does the environment variable NO_COLOR.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub(crate) no_color: bool,
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -47,15 +58,16 @@ Examples:
   drover submit data_import --params @params.json --key import-2026-07 --label team=sales
   ID=$(drover submit validate_import --param path=/imports)
 
-A value of --param that is JSON is taken as such (7, true, [1,2]); any other is a text. A text that looks like JSON is
-written with quotes: --param 'version=\"7\"'.")]
+A value of --param that is JSON is taken as such (7, true, [1,2]); any other is a text. A text that
+looks like JSON is written with quotes: --param 'version=\"7\"'.")]
     Submit(Submit),
     /// Follow a job until it ends.
     #[command(after_help = "\
 Example:
   drover watch 01980c5e-7a00-7d10-8b6e-3f6f3ad3a001
 
-On a terminal with live bars, elsewhere with a line for each change. Ctrl-C ends the watching, not the job.")]
+On a terminal with live bars, elsewhere with a line for each change. Ctrl-C ends the watching, not
+the job.")]
     Watch {
         #[command(flatten)]
         job: Job,
@@ -89,7 +101,8 @@ Example:
 Example:
   drover cancel --wait 01980c5e-7a00-7d10-8b6e-3f6f3ad3a001
 
-With --wait the exit code is 0 when the job ended cancelled, and that of its end when it ended otherwise before.")]
+With --wait the exit code is 0 when the job ended cancelled, 3 when it had completed with errors
+before, and 1 when it had ended otherwise.")]
     Cancel {
         #[command(flatten)]
         job: Job,

@@ -77,15 +77,20 @@ impl Reader<'_> {
     }
 
     async fn follow(&mut self) -> Result<(), Failure> {
-        let (mut empty, mut failures) = (0, 0);
+        let (mut empty, mut failures, mut heard) = (0, 0, false);
         while empty <= EMPTY_ANSWERS {
             match self.step().await {
                 Ok(Step::More) => (empty, failures) = (0, 0),
                 Ok(Step::Waiting) => failures = 0,
                 Ok(Step::Ended) => empty += 1,
-                Err(failure) if failures < FAILURES && self.after.is_some() && keeps_on(&failure) => failures += 1,
+                Err(failure) if heard && failures < FAILURES && keeps_on(&failure) => {
+                    failures += 1;
+                    sleep(PAUSE).await;
+                    continue;
+                }
                 Err(failure) => return Err(failure),
             }
+            heard = true;
             sleep(PAUSE).await;
         }
         Ok(())

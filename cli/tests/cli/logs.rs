@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use crate::harness::{ID, OTHER, Reply, Server, job};
+use crate::harness::{ID, OTHER, Reply, Server, job, problem};
 
 fn line(id: u64, level: &str, message: &str) -> Value {
     json!({
@@ -75,4 +75,18 @@ async fn history_is_a_table() {
     assert!(run.stderr.contains("there is more"), "{}", run.stderr);
     let run = server.run(&["history", "--json", ID]).await;
     assert_eq!(run.json()["events"], events);
+}
+
+#[tokio::test]
+async fn following_outlives_a_pause_of_the_server() {
+    let server = Server::start(|asked, before| match (asked.line.contains("/logs"), before) {
+        (false, 1) => Reply::Busy(problem(503, "unavailable", "the database is away", json!({}))),
+        (false, 0 | 2) => Reply::Json(200, job("running", json!({}))),
+        (false, _) => Reply::Json(200, job("completed", json!({}))),
+        (true, 1) => Reply::Json(200, json!({ "logs": [line(1, "info", "after the pause")], "next_after": 1 })),
+        (true, _) => Reply::Json(200, json!({ "logs": [], "next_after": null })),
+    })
+    .await;
+    let run = server.run(&["logs", "--follow", ID]).await;
+    assert!(run.code(0).ends_with("validate_import after the pause file=a.csv\n"), "{}", run.stdout);
 }

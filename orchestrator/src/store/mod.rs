@@ -10,6 +10,7 @@ mod registry;
 mod rows;
 mod statements;
 mod submit;
+mod view;
 mod write;
 
 use std::time::Duration;
@@ -23,6 +24,7 @@ pub use fold::{Folded, FoldContext};
 pub use outbox::{OutboxRow, Outgoing};
 pub use registry::Registry;
 pub use submit::{Accepted, NewRoot, SubmissionKey};
+pub use view::{DeadView, JobFilter, SeenJob};
 
 /// How to reach the database.
 #[derive(Clone, Debug)]
@@ -53,7 +55,7 @@ impl Store {
         let milliseconds = config.statement_timeout.as_millis();
         // A time-out on our side would leave the statement running on the server.
         let settings = format!(
-            "-c statement_timeout={milliseconds} -c lock_timeout={milliseconds} \
+            "-c timezone=UTC -c statement_timeout={milliseconds} -c lock_timeout={milliseconds} \
              -c idle_in_transaction_session_timeout={milliseconds}"
         );
         let options = match postgres.get_options() {

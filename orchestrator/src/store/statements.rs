@@ -65,6 +65,18 @@ statements! {
     // logs and dead letters
     INSERT_LOGS = "insert_logs",
     INSERT_DEAD_LETTERS = "insert_dead_letters",
+    // what people and other systems read
+    VIEW_DEAD = "view_dead",
+    VIEW_DEFINITION = "view_definition",
+    VIEW_DEFINITIONS = "view_definitions",
+    VIEW_HISTORY = "view_history",
+    VIEW_ITEMS = "view_items",
+    VIEW_JOB = "view_job",
+    VIEW_JOBS = "view_jobs",
+    VIEW_LOGS = "view_logs",
+    VIEW_SUB_JOBS = "view_sub_jobs",
+    VIEW_TYPES = "view_types",
+    VIEW_WORKERS = "view_workers",
     // deleting
     DELETE_JOB = "delete_job",
 }

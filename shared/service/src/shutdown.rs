@@ -38,3 +38,27 @@ pub async fn drain(tracker: &TaskTracker, deadline: Duration) -> bool {
     tracker.close();
     tokio::time::timeout(deadline, tracker.wait()).await.is_ok()
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use nix::sys::signal::{Signal, raise};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_signal_cancels_the_token() {
+        let token = on_signal().unwrap();
+        assert!(!token.is_cancelled());
+        raise(Signal::SIGTERM).unwrap();
+        tokio::time::timeout(Duration::from_secs(10), token.cancelled()).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn drain_waits_for_tasks_up_to_its_deadline() {
+        let tracker = TaskTracker::new();
+        tracker.spawn(tokio::time::sleep(Duration::from_secs(5)));
+        assert!(!drain(&tracker, Duration::from_secs(1)).await);
+        assert!(drain(&tracker, Duration::from_secs(10)).await);
+    }
+}

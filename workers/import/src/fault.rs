@@ -13,6 +13,8 @@ pub enum FaultKind {
     Io,
     /// A link that leads out of the folder.
     Link,
+    /// Neither the name nor the job tells how the file is written.
+    Format,
     /// The file has no content.
     Empty,
     /// The gzip data is damaged or ends too early.
@@ -44,6 +46,7 @@ impl FaultKind {
         match self {
             Self::Io => "io",
             Self::Link => "link",
+            Self::Format => "format",
             Self::Empty => "empty",
             Self::Gzip => "gzip",
             Self::Encoding => "encoding",

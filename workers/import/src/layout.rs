@@ -34,7 +34,8 @@ pub struct RunId(String);
 /// A run id that cannot be a folder's name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "run_id: {0:?} cannot be used; give 1 to 128 letters, digits, `.`, `_` or `-`, beginning with a letter or digit, and not `{CURRENT}`"
+    "run_id: {0:?} cannot be used; give 1 to 128 letters, digits, `.`, `_` or `-`, beginning with a letter or \
+     digit, and not `{CURRENT}`"
 )]
 pub struct RunIdError(String);
 

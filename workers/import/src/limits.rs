@@ -1,6 +1,6 @@
 //! The limits of the import worker. Every buffer and list has one, so that no input makes a worker grow.
 
-/// Longest record (CSV record, NDJSON line, element of a JSON array), in bytes. A longer one is a bad row; it is skipped
+/// Longest record (CSV record, NDJSON line, element of a JSON array), in bytes. A longer one is a bad row, skipped
 /// without being held in memory. Rows of real data sets stay far below; an unclosed quote does not.
 pub const RECORD_BYTES: usize = 1024 * 1024;
 /// Size of the read buffer per open file, in bytes. Cancel is looked for at each refill.

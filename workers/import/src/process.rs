@@ -154,7 +154,7 @@ fn convert(
 ) -> Result<(), Broken> {
     let Some((format, compression)) = file.shape() else {
         let message = format!("its ending is not known ({KNOWN_ENDINGS}), and `format` is not given");
-        return Err(ReadError::Fault(Fault::of_file(FaultKind::Io, message)).into());
+        return Err(ReadError::Fault(Fault::of_file(FaultKind::Format, message)).into());
     };
     let mut reader = RowReader::open(Path::new(&file.path), format, compression, meter)?;
     let source = RowSource::of(&file.path);

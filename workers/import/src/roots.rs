@@ -16,7 +16,8 @@ pub struct Roots(Vec<PathBuf>);
 pub enum PathError {
     /// It depends on where the worker was started.
     #[error(
-        "{field}: {path:?} is not an absolute path; give the full path as the worker's machine knows it, such as /data/import"
+        "{field}: {path:?} is not an absolute path; give the full path as the worker's machine knows it, such as \
+         /data/import"
     )]
     NotAbsolute {
         /// The parameter.
@@ -40,7 +41,8 @@ pub enum PathError {
     },
     /// It lies outside of the allowed folders.
     #[error(
-        "{field}: {path:?} lies outside of the folders this worker may use ({roots}); choose a path below one of them or change {ROOTS_VARIABLE}"
+        "{field}: {path:?} lies outside of the folders this worker may use ({roots}); choose a path below one of \
+         them or change {ROOTS_VARIABLE}"
     )]
     Outside {
         /// The parameter.

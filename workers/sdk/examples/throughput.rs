@@ -146,7 +146,8 @@ async fn welcome(desk: &AmqpBroker, names: &Names) -> anyhow::Result<()> {
                 lease_seconds: 15.0,
             };
             let (body, properties) = (encode(&welcome, MESSAGE_BYTES)?.into(), Properties::default());
-            let publication = Publication { exchange: String::new(), routing_key: queue, body, properties, mandatory: true };
+            let publication =
+                Publication { exchange: String::new(), routing_key: queue, body, properties, mandatory: true };
             for outcome in desk.publish(vec![publication]).await {
                 outcome?;
             }

@@ -103,8 +103,8 @@ impl Default for WorkerSection {
 const DAY_SECONDS: f64 = 86_400.0;
 /// Smaller messages would not hold the texts that the wire allows.
 const LEAST_MESSAGE_BYTES: usize = 64 * 1024;
-/// RabbitMQ 4 refuses larger ones.
-const MOST_MESSAGE_BYTES: usize = 16 * 1024 * 1024;
+/// RabbitMQ 4 refuses messages over twice this, and what it refuses would be sent again for ever.
+const MOST_MESSAGE_BYTES: usize = 8 * 1024 * 1024;
 
 impl Validate for WorkerConfig {
     fn validate(&self) -> Result<(), Invalid> {

@@ -28,7 +28,7 @@ pub(crate) enum Returned {
     Failure(JobFailure),
     /// It panicked.
     Panicked(String),
-    /// It did not return within the grace period and was dropped.
+    /// It did not return within the grace period and was dropped, or was not called at all.
     Dropped,
 }
 

@@ -22,10 +22,16 @@ pub(crate) async fn execute(
     params: Value,
     grace: Duration,
 ) -> Option<JobEventKind> {
-    let ctx = JobContext::new(Arc::clone(state));
-    let mut handler = Caught::new(async move { job.run(&ctx, params).await });
-    let returned = supervise(&mut handler, state, grace).await;
-    panics::drop_caught(handler);
+    let returned = if state.token.is_cancelled() {
+        // The reason to stop came between the permit and here.
+        Returned::Dropped
+    } else {
+        let ctx = JobContext::new(Arc::clone(state));
+        let mut handler = Caught::new(async move { job.run(&ctx, params).await });
+        let returned = supervise(&mut handler, state, grace).await;
+        panics::drop_caught(handler);
+        returned
+    };
     crate::logs::report_left_out(state);
     state.end();
     ending::of(returned, state.stop_reason(), state.ran())

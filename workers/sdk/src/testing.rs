@@ -118,7 +118,7 @@ impl TestRun {
 /// A moment of a run: something was just reported.
 #[derive(Clone, Copy, Debug)]
 pub enum Moment<'a> {
-    /// Before the handler is called.
+    /// Before the handler is called; a job cancelled now is not called at all.
     Start,
     /// The progress after a report.
     Progress(&'a ProgressReport),
@@ -303,5 +303,100 @@ impl Sink for Recorder {
     fn log(&self, job: &Arc<JobState>, level: LogLevel, message: String, fields: Map<String, Value>) {
         self.lock().logs.push(LogLine { level, message: message.clone(), fields });
         self.at(job, Moment::Log(&message));
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{JobContext, Outcome};
+
+    /// Sums numbers, one at a time.
+    struct Sum;
+
+    #[derive(serde::Deserialize, schemars::JsonSchema)]
+    struct Numbers {
+        numbers: Vec<i64>,
+    }
+
+    #[async_trait]
+    impl Job for Sum {
+        const TYPE: &'static str = "sum";
+        const TITLE: &'static str = "Sum";
+        type Params = Numbers;
+        type Result = i64;
+
+        async fn run(&self, ctx: &JobContext, params: Numbers) -> Result<Outcome<i64>, JobFailure> {
+            let total = u64::try_from(params.numbers.len())?;
+            let mut sum = 0;
+            for (done, number) in (1..).zip(&params.numbers) {
+                if ctx.is_cancelled() {
+                    return Err(JobFailure::cancelled().with_partial(sum));
+                }
+                sum += number;
+                ctx.items("sums", [sum]).await?;
+                ctx.processed(done, total);
+                tokio::task::yield_now().await;
+            }
+            ctx.log(LogLevel::Info, format!("attempt {}", ctx.attempt()));
+            Ok(sum.into())
+        }
+    }
+
+    #[tokio::test]
+    async fn everything_that_a_job_reports_is_seen() {
+        let parent = JobId(Uuid::now_v7());
+        let case = TestCase::new(Sum).attempt(2).sub_job_of(parent, "adding");
+        let run = case.run(json!({"numbers": [1, 2, 3]})).await;
+        assert!(run.is_completed(), "{run:?}");
+        assert_eq!(run.result(), Some(6));
+        assert_eq!(run.items["sums"], [1, 3, 6]);
+        assert_eq!(run.progress.iter().filter_map(|report| report.processed).collect::<Vec<_>>(), [1, 2, 3]);
+        assert_eq!(run.logs[0].message, "attempt 2");
+    }
+
+    #[tokio::test]
+    async fn a_job_can_be_cancelled_at_a_moment() {
+        let second = |moment: Moment<'_>| matches!(moment, Moment::Items { name: "sums", count: 2 });
+        let run = TestCase::new(Sum).cancel_when(second).run(json!({"numbers": [1, 2, 3]})).await;
+        assert!(run.is_cancelled(), "{run:?}");
+        assert_eq!(run.result(), Some(3));
+    }
+
+    #[tokio::test]
+    async fn a_job_cancelled_before_it_begins_is_not_called() {
+        let start = |moment: Moment<'_>| matches!(moment, Moment::Start);
+        let run = TestCase::new(Sum).cancel_when(start).run(json!({"numbers": [1]})).await;
+        assert!(run.is_cancelled() && run.progress.is_empty(), "{run:?}");
+    }
+
+    #[tokio::test]
+    async fn parameters_and_results_meet_the_same_checks_as_in_a_worker() {
+        let run = run(Sum, json!({"numbers": [1, "two"]})).await;
+        let error = run.error().unwrap();
+        assert_eq!((error.kind.as_str(), error.retryable), ("invalid_params", false));
+        assert!(error.message.starts_with("params.numbers[1]: invalid type"), "{error}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_timeout_is_a_failure_that_may_be_retried() {
+        struct Sleep;
+        #[async_trait]
+        impl Job for Sleep {
+            const TYPE: &'static str = "sleep";
+            const TITLE: &'static str = "Sleep";
+            type Params = ();
+            type Result = ();
+
+            async fn run(&self, _: &JobContext, (): ()) -> Result<Outcome<()>, JobFailure> {
+                std::future::pending().await
+            }
+        }
+        let case = TestCase::new(Sleep).timeout(Duration::from_secs(1)).grace(Duration::from_secs(2));
+        let run = case.run(()).await;
+        assert_eq!(run.error().map(|error| (error.kind.as_str(), error.retryable)), Some(("timeout", true)));
     }
 }

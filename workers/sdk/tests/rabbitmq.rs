@@ -21,7 +21,9 @@ async fn a_job_goes_from_its_queue_to_its_end_and_leaves_nothing_behind() {
     let events = desk.ended(job).await;
     let names: Vec<_> = events.iter().map(|event| event.kind.name()).collect();
     assert_eq!(names, ["started", "items", "completed"]);
-    let JobEventKind::Completed { result, items, progress, .. } = &events[2].kind else { panic!("completed: {events:?}") };
+    let JobEventKind::Completed { result, items, progress, .. } = &events[2].kind else {
+        panic!("completed: {events:?}")
+    };
     assert_eq!((result, items.get("copies")), (&7.into(), Some(&3)));
     assert_eq!(progress.as_ref().and_then(|progress| progress.percent), Some(50.0));
     worker.end().await;

@@ -54,11 +54,16 @@ impl Fold<'_> {
                     all: !step.resume,
                 })
             }
-            StepStatus::Pending if step.job_id.is_some_and(|child| self.tree.get(child).is_none()) => {
+            StepStatus::Pending if self.lacks_sub_job(step) => {
                 Some(Command::Load { workflow: id, jobs: step.job_id.into_iter().collect() })
             }
             _ => Some(advance(id, self.wanted(workflow))),
         }
+    }
+
+    /// Whether the sub-job that an earlier run made for a step is yet to be read.
+    fn lacks_sub_job(&self, step: &StepState) -> bool {
+        step.job_id.is_some_and(|child| self.tree.get(child).is_none())
     }
 
     /// Results that the end of this step and the beginning of the next are likely to read.
@@ -107,6 +112,7 @@ impl Fold<'_> {
         let skips = workflow.state.ending.is_some() && !workflow.in_cleanup();
         match state.status {
             StepStatus::Pending if skips => self.close(id, index, StepStatus::Skipped, None),
+            StepStatus::Pending if self.lacks_sub_job(state) => self.ask_again(id),
             StepStatus::Pending => self.begin_step(id, index, &step, facts),
             StepStatus::Running if state.is_settled() => self.end_step(id, index, &step, facts),
             StepStatus::Running => Go::Wait,
@@ -268,7 +274,7 @@ impl Fold<'_> {
         }
     }
 
-    /// The expressions read what was not asked for: it is asked for in the next round.
+    /// It needs what was not read: that is asked for in the next round.
     fn ask_again(&mut self, id: JobId) -> Go {
         self.touched.insert(id);
         Go::Wait

@@ -29,6 +29,9 @@ pub struct AmqpConfig {
     pub reconnect_initial: Duration,
     /// The longest delay between reconnects.
     pub reconnect_max: Duration,
+    /// A subscription that delivered nothing for so long is made anew. RabbitMQ now and then forgets a consumer without a
+    /// word, for example when its queue is deleted and declared again within some 50 ms (seen with 3.10.8).
+    pub idle_renewal: Duration,
     /// Channels that publish side by side. One publish call stays on one channel, so its order is kept.
     pub publish_lanes: usize,
 }
@@ -50,6 +53,7 @@ impl AmqpConfig {
             heartbeat: Duration::from_secs(10),
             reconnect_initial: Duration::from_millis(100),
             reconnect_max: Duration::from_secs(5),
+            idle_renewal: Duration::from_secs(60),
             publish_lanes: 2,
         }
     }

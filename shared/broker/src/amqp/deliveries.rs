@@ -1,11 +1,17 @@
 //! The stream of a queue's deliveries.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use futures_util::{FutureExt, StreamExt, future::BoxFuture};
 use lapin::{Consumer, message::Delivery as RawDelivery};
-use tokio::{task::JoinHandle, time::timeout};
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, sleep_until, timeout},
+};
 
 use super::{
     convert::from_amqp,
@@ -25,13 +31,17 @@ pub(super) struct AmqpDeliveries {
     paused: bool,
     /// Nothing was delivered yet since the last subscribing.
     fresh: bool,
+    /// When the last delivery came or the subscription was made.
+    active: Instant,
+    /// See [`super::AmqpConfig::idle_renewal`].
+    idle_renewal: Duration,
 }
 
 type Subscribing = BoxFuture<'static, Option<Subscribed>>;
 
 impl AmqpDeliveries {
     /// The stream of a subscription that has just been made.
-    pub(super) fn new(subscription: Arc<Subscription>, subscribed: Subscribed) -> Self {
+    pub(super) fn new(subscription: Arc<Subscription>, subscribed: Subscribed, idle_renewal: Duration) -> Self {
         Self {
             subscription,
             subscribed: Some(subscribed),
@@ -39,11 +49,24 @@ impl AmqpDeliveries {
             giving_back: None,
             paused: false,
             fresh: true,
+            active: Instant::now(),
+            idle_renewal,
+        }
+    }
+
+    /// Makes a subscription anew that may be a dead one. With deliveries to be settled it waits: they would be lost.
+    fn renew(&mut self) {
+        self.active = Instant::now();
+        if self.subscription.is_settled() {
+            // No sign of trouble: no delay.
+            self.fresh = false;
+            self.lose(None);
         }
     }
 
     fn hand_out(&mut self, raw: RawDelivery) -> Delivery {
         self.fresh = false;
+        self.active = Instant::now();
         let tag = self.subscription.hand_out(raw.delivery_tag);
         from_amqp(raw, tag)
     }
@@ -69,6 +92,7 @@ impl AmqpDeliveries {
         *self.subscribing() = None;
         self.subscribed = Some(subscribed?);
         self.fresh = true;
+        self.active = Instant::now();
         Some(())
     }
 
@@ -94,6 +118,7 @@ impl Deliveries for AmqpDeliveries {
     async fn next(&mut self) -> Option<Delivery> {
         let closing = self.subscription.closing.clone();
         while !closing.is_cancelled() {
+            let idle_until = self.active + self.idle_renewal;
             let Some(Subscribed { consumer, session }) = &mut self.subscribed else {
                 if self.paused {
                     closing.cancelled().await;
@@ -107,6 +132,10 @@ impl Deliveries for AmqpDeliveries {
                 item = consumer.next() => item,
                 () = session.over() => None,
                 () = closing.cancelled() => return None,
+                () = sleep_until(idle_until) => {
+                    self.renew();
+                    continue;
+                }
             };
             match item {
                 Some(Ok(raw)) => return Some(self.hand_out(raw)),

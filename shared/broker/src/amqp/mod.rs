@@ -30,7 +30,7 @@ mod publisher;
 mod session;
 mod subscription;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use lapin::{options::QueueDeclareOptions, types::FieldTable};
@@ -65,6 +65,7 @@ pub struct AmqpBroker {
     /// One reader of the epoch at a time: the lock at the broker is the connection's.
     epoch_reader: tokio::sync::Mutex<()>,
     closing: CancellationToken,
+    idle_renewal: Duration,
 }
 
 impl AmqpBroker {
@@ -89,6 +90,7 @@ impl AmqpBroker {
             consuming,
             epoch_reader: tokio::sync::Mutex::default(),
             closing: CancellationToken::new(),
+            idle_renewal: config.idle_renewal,
         }))
     }
 }
@@ -110,7 +112,7 @@ impl Broker for AmqpBroker {
         let subscription = Subscription::new(link, declared, queue.to_owned(), prefetch, self.closing.clone());
         let open = &subscription;
         let subscribed = self.consuming.run(|session| async move { open.subscribe(session).await }).await?;
-        Ok(Box::new(AmqpDeliveries::new(subscription, subscribed)))
+        Ok(Box::new(AmqpDeliveries::new(subscription, subscribed, self.idle_renewal)))
     }
 
     async fn listen(&self, exchange: &str, routing_key: &str) -> Result<Box<dyn Broadcasts>, BrokerError> {

@@ -89,6 +89,11 @@ impl Subscription {
         self.state().channel.is_some()
     }
 
+    /// Whether nothing that was handed out waits to be settled.
+    pub(super) fn is_settled(&self) -> bool {
+        self.state().unsettled.is_empty()
+    }
+
     /// Notes that a delivery is with the caller.
     pub(super) fn hand_out(&self, number: u64) -> Tag {
         let mut state = self.state();
@@ -232,10 +237,22 @@ pub(super) async fn subscribe_again(
             tracing::warn!(queue, reason = fault.reason(), "the queue cannot be consumed now");
             reported = true;
         }
-        if fault.has_code(NOT_FOUND) && matches!(subscription.declared.restore_queue(&session, queue).await, Ok(true)) {
-            tracing::info!(queue, "the queue is declared again");
+        if fault.has_code(NOT_FOUND) {
+            restore_queue(&subscription, &session).await;
         }
         sleep(subscription.next_delay()).await;
+    }
+}
+
+/// How long after a queue's end it is declared again. RabbitMQ takes some 50 ms to tell all consumers of a deleted queue;
+/// those that it has not told when the queue is there again are moved to it, and get nothing (seen with 3.10.8).
+const RESTORE_DELAY: Duration = Duration::from_secs(1);
+
+async fn restore_queue(subscription: &Subscription, session: &Arc<Session>) {
+    sleep(RESTORE_DELAY).await;
+    let queue = subscription.queue.as_str();
+    if matches!(subscription.declared.restore_queue(session, queue).await, Ok(true)) {
+        tracing::info!(queue, "the queue is declared again");
     }
 }
 

@@ -1,8 +1,11 @@
 //! A broker with a resource alarm: it blocks the connections that publish.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use drover_broker::{Broker, PublishError, Settle, amqp::AmqpBroker};
+use drover_broker::{
+    Broker, PublishError, Settle,
+    amqp::{AmqpBroker, AmqpConfig},
+};
 use drover_tests::Vhost;
 
 use crate::{
@@ -10,11 +13,16 @@ use crate::{
     site::{QUEUE, config, message, next, number, publish_surely, soon, topology, wait_until_ready},
 };
 
+/// A real broker waives the heartbeats of a client that it has blocked; the one behind the proxy knows of nothing.
+fn patient(url: &str) -> AmqpConfig {
+    AmqpConfig { heartbeat: Duration::from_secs(20), ..config(url) }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_blocked_nothing_is_published_later_unasked_and_consuming_goes_on() {
     let vhost = Vhost::create().await.unwrap();
     let proxy = Proxy::start(vhost.url()).await;
-    let broker = AmqpBroker::connect(config(&proxy.url(vhost.url()))).await.unwrap();
+    let broker = AmqpBroker::connect(patient(&proxy.url(vhost.url()))).await.unwrap();
     broker.declare(&topology()).await.unwrap();
     for number in 0..10 {
         publish_surely(&broker, message(number)).await;
@@ -54,7 +62,7 @@ async fn while_blocked_nothing_is_published_later_unasked_and_consuming_goes_on(
 async fn a_batch_that_was_under_way_arrives_once_and_the_connection_stays() {
     let vhost = Vhost::create().await.unwrap();
     let proxy = Proxy::start(vhost.url()).await;
-    let broker = AmqpBroker::connect(config(&proxy.url(vhost.url()))).await.unwrap();
+    let broker = AmqpBroker::connect(patient(&proxy.url(vhost.url()))).await.unwrap();
     broker.declare(&topology()).await.unwrap();
     publish_surely(&broker, message(0)).await;
 

@@ -31,6 +31,7 @@ pub(crate) fn config(url: &str) -> AmqpConfig {
     config.connect_timeout = Duration::from_secs(2);
     config.heartbeat = Duration::from_secs(1);
     config.reconnect_max = Duration::from_secs(1);
+    config.idle_renewal = Duration::from_secs(3);
     config
 }
 

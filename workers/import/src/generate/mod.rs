@@ -1,5 +1,5 @@
-//! Writes a realistic data set: orders in mixed formats, some files broken on purpose, with a manifest of what an import
-//! of it must find. The same arguments give the same bytes.
+//! Writes a realistic data set: orders in mixed formats, some files broken on purpose, with a manifest of what an
+//! import of it must find. The same arguments give the same bytes.
 
 mod broken;
 mod content;
@@ -219,7 +219,7 @@ fn shape(good: u64) -> (Format, Compression) {
         2 => Format::Tsv,
         _ => Format::Json,
     };
-    (format, if good / 4 % 2 == 0 { Compression::None } else { Compression::Gzip })
+    (format, if (good / 4).is_multiple_of(2) { Compression::None } else { Compression::Gzip })
 }
 
 fn file_name(number: u64, format: Format, compression: Compression) -> String {

@@ -83,7 +83,7 @@ pub struct Request<'r> {
     pub writer_heap_mib: u32,
 }
 
-/// Indexes all rows of a run. The finished index takes its place at once; a run that is indexed again replaces its index.
+/// Indexes all rows of a run. The finished index takes its place at once; a run indexed again replaces its index.
 ///
 /// # Errors
 /// [`BuildError`].

@@ -56,7 +56,8 @@ pub struct Hit {
 pub enum SearchError {
     /// There is no index.
     #[error(
-        "--index-path: no index at {path} ({source}); give the index_path of a finished import, or one run's folder in it"
+        "--index-path: no index at {path} ({source}); give the index_path of a finished import, or \
+         one run's folder in it"
     )]
     NoIndex {
         /// The folder.
@@ -66,7 +67,8 @@ pub enum SearchError {
     },
     /// The query cannot be understood.
     #[error(
-        "QUERY: {query:?} cannot be understood: {source}; words, \"phrases\", AND, OR, NOT, file:PATH and line:N are known"
+        "QUERY: {query:?} cannot be understood: {source}; words, \"phrases\", AND, OR, NOT, \
+         file:PATH and line:N are known"
     )]
     Query {
         /// The query.

@@ -11,6 +11,7 @@ use crate::{
     layout::RunId,
     limits::{DEFAULT_WRITER_HEAP_MIB, MAX_WRITER_HEAP_MIB, MIN_WRITER_HEAP_MIB},
     roots::Roots,
+    text::count,
 };
 
 /// Builds the full-text index of a run beside its place and swaps it in. Safe to repeat at any moment.
@@ -62,7 +63,9 @@ impl Job for IndexData {
             build_index(&request, meter)
         })
         .await?;
-        built.map(Outcome::Completed).map_err(failure)
+        let result = built.map_err(failure)?;
+        ctx.message(format!("{} indexed", count(result.indexed_rows, "row")));
+        Ok(result.into())
     }
 }
 

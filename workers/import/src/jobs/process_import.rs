@@ -65,6 +65,7 @@ impl Job for ProcessImport {
         for error in &result.errors {
             ctx.log(LogLevel::Error, format!("{}: {}", error.file, error.message));
         }
+        ctx.message(format!("{} in {}", count(result.rows, "row"), count(result.files, "file")));
         match stopped {
             Some(stopped) => Err(stop_failure(&stopped).with_partial(result)),
             None if result.failed_files == 0 => Ok(result.into()),

@@ -102,9 +102,12 @@ impl Job for ValidateImport {
         let (findings, failure) =
             blocking::run(ctx, move |meter| validate(&path, params.follow_links, &rules, meter)).await?;
         if let Some(failure) = failure {
-            return Err(failure.with_partial(findings.result));
+            // Where not even the folder could be read, there is no partial result: "0 files" would read like a finding.
+            let is_partial = findings.result.total_files > 0;
+            return Err(if is_partial { failure.with_partial(findings.result) } else { failure });
         }
         log_bad_files(ctx, &findings.bad);
+        ctx.message(format!("{} of {} files are valid", findings.result.valid_files, findings.result.total_files));
         ctx.items("file_list", &findings.good).await?;
         if findings.result.more_bad_files > 0 {
             ctx.items("bad_files", &findings.bad).await?;

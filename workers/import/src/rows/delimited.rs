@@ -1,5 +1,5 @@
-//! CSV and TSV: a header line, then records with as many fields. Fields may be quoted, with line ends and doubled quotes
-//! within; blank lines are skipped; Windows line ends and a missing last line end are understood.
+//! CSV and TSV: a header line, then records with as many fields. Fields may be quoted, with line ends and doubled
+//! quotes within; blank lines are skipped; Windows line ends and a missing last line end are understood.
 
 use csv_core::ReadRecordResult;
 
@@ -132,7 +132,7 @@ impl<'m> Reader<'m> {
         std::str::from_utf8(text).map_err(|_| (FaultKind::Encoding, "not UTF-8".to_owned()))
     }
 
-    /// Reads the next record into the buffers. What is beyond [`RECORD_BYTES`] is parsed, to find its end, and forgotten.
+    /// Reads the next record into the buffers. What is beyond [`RECORD_BYTES`] is parsed to find its end, and forgotten.
     fn read_record(&mut self) -> Result<Option<Extent>, ReadError> {
         self.raw.clear();
         self.raw_bytes = 0;

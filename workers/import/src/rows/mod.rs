@@ -5,11 +5,9 @@ mod delimited;
 mod json_array;
 mod ndjson;
 mod object;
-mod typing;
+pub mod typing;
 
 use std::path::Path;
-
-pub use typing::write_typed;
 
 use crate::{
     fault::{FaultKind, ReadError},

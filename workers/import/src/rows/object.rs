@@ -1,4 +1,4 @@
-//! JSON objects as rows: checked as a whole, but never rebuilt, so that numbers keep every digit and fields their order.
+//! JSON objects as rows: checked as a whole, but never rebuilt, so numbers keep every digit and fields their order.
 
 use std::{borrow::Cow, fmt};
 
@@ -7,7 +7,7 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 use super::SOURCE_FIELD;
 use crate::{fault::FaultKind, text::quotable};
 
-/// What is wrong with an object, and how many lines below its first one.
+/// What is wrong with an object.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Wrong {
     pub(super) kind: FaultKind,
@@ -40,7 +40,7 @@ fn json_message(text: &str, line: u64, error: &serde_json::Error) -> String {
     format!("not valid JSON: {words} (line {error_line}, column {})", error.column())
 }
 
-/// Appends the object on one line: line ends and other white space between its parts are dropped if there are line ends.
+/// Appends the object on one line: line ends and white space between its parts are dropped if there are line ends.
 pub(super) fn write_on_one_line(object: &str, out: &mut Vec<u8>) {
     let bytes = object.as_bytes();
     if memchr::memchr2(b'\n', b'\r', bytes).is_none() {

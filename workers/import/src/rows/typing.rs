@@ -11,7 +11,7 @@
 //! | `007`, `+5`, `-0`, `1.`, `.5`, `1e5`, ` 1`, `1,5`, `NaN`, more digits than a float holds | string, as it is |
 //! | dates, times and everything else | string, as it is |
 //!
-//! Leading zeros, plus signs and blanks belong to numbers that are names (post codes, phones, article numbers); an exponent
+//! Leading zeros, plus signs and blanks belong to numbers that are names (post codes, phones, articles); an exponent
 //! without a decimal point (`1e5`) is more often a name than a number.
 
 /// Most significant digits that survive as a 64-bit float.

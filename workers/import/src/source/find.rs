@@ -52,7 +52,8 @@ pub struct Findings {
 pub enum FindError {
     /// There is no such path, or it cannot be read.
     #[error(
-        "import_path: cannot read {path}: {source}; give a folder or file that exists where the worker runs and that the worker may read"
+        "import_path: cannot read {path}: {source}; give a folder or file that exists where \
+         the worker runs and that the worker may read"
     )]
     Unreadable {
         /// The path.

@@ -1,6 +1,9 @@
 //! The program's commands.
 
-use std::process::{Command, Output};
+use std::{
+    process::{Command, Output},
+    slice::from_ref,
+};
 
 use drover_import_worker::generate::Manifest;
 use serde_json::Value;
@@ -23,7 +26,7 @@ fn stderr(output: &Output) -> String {
 async fn search_tells_by_its_exit_code_what_it_found() {
     let site = Site::new();
     let file = site.file("a.csv", b"name,note\nAda,the first\nGrace,\x1b[31mred\n");
-    site.process(&[file.clone()]).await;
+    site.process(from_ref(&file)).await;
     site.index().await;
     let index = site.text("index");
 

@@ -1,5 +1,7 @@
 //! Every format, packed and not: good files keep their content, and each kind of fault is found where it is.
 
+use std::slice::from_ref;
+
 use drover_import_worker::fault::{Fault, FaultKind};
 use serde_json::{Value, json};
 
@@ -24,7 +26,7 @@ async fn each_format_gives_the_same_rows_packed_or_not() {
             assert!(found.is_completed() && validated(&found).total_rows == 2, "{name}{ending}: {found:?}");
             assert_eq!(found.items["file_list"][0]["rows"], 2);
 
-            assert_eq!(processed(&site.process(&[path.clone()]).await).rows, 2, "{name}{ending}");
+            assert_eq!(processed(&site.process(from_ref(&path)).await).rows, 2, "{name}{ending}");
             let mut rows = site.rows();
             for row in &mut rows {
                 assert_eq!(row.as_object_mut().unwrap().remove("_source").unwrap()["file"], *path);

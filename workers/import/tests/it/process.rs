@@ -1,6 +1,6 @@
 //! `process_import` as a job: typed rows, rejects, failures.
 
-use std::fs;
+use std::{fs, slice::from_ref};
 
 use drover_import_worker::{fault::FaultKind, jobs::ProcessImport, layout::output_name};
 use drover_worker::testing;
@@ -142,7 +142,8 @@ async fn bad_parameters_name_the_field() {
 async fn a_file_of_unknown_ending_needs_its_format() {
     let site = Site::new();
     let path = site.file("data.txt", b"a\n1\n");
-    assert!(site.process(&[path.clone()]).await.error().unwrap().message.contains("`format`"));
+    let error = site.process(from_ref(&path)).await.error().unwrap().clone();
+    assert!(error.kind == "format" && !error.retryable && error.message.contains("`format`"), "{error}");
     let mut params = site.process_params(&[path]);
     params["files"][0]["format"] = json!("csv");
     assert_eq!(processed(&testing::run(ProcessImport::default(), params).await).rows, 1);

@@ -15,7 +15,7 @@ async fn a_missing_or_unknown_path_is_a_permanent_failure_that_names_it() {
     let error = run.error().unwrap();
     assert_eq!((error.kind.as_str(), error.retryable), ("io", false));
     assert!(error.message.contains("import_path") && error.message.contains(&site.text("in")), "{}", error.message);
-    assert!(run.result::<serde_json::Value>().is_none_or(|result| result["total_files"] == 0));
+    assert_eq!(run.result::<serde_json::Value>(), None, "nothing that reads like \"0 files\"");
 
     site.file("x.txt", b"x");
     for (path, part) in [(site.text("in/x.txt"), "unknown ending"), ("in".to_owned(), "not an absolute path")] {
@@ -62,6 +62,19 @@ async fn a_folder_is_searched_in_order_without_hidden_files_and_links() {
         result.bad_files.iter().map(|bad| (bad.path.rsplit('/').next().unwrap(), bad.errors[0].kind)).collect();
     let link = FaultKind::Link;
     assert_eq!(bad, [("loop", link), ("away", link), ("away.csv", link), ("dangling.csv", FaultKind::Io)]);
+}
+
+#[tokio::test]
+async fn one_file_and_a_link_to_the_folder_will_do_as_import_path() {
+    let site = Site::new();
+    let path = site.file("b.csv", b"a\n1\n");
+    site.file("c.csv", b"a\n1\n");
+    let run = testing::run(ValidateImport::default(), json!({"import_path": path})).await;
+    assert_eq!(good_files(&run), [path]);
+
+    symlink(site.path("in"), site.path("link")).unwrap();
+    let run = testing::run(ValidateImport::default(), json!({"import_path": site.text("link")})).await;
+    assert_eq!(good_files(&run), [site.text("link/b.csv"), site.text("link/c.csv")]);
 }
 
 #[tokio::test]

@@ -54,7 +54,7 @@ async fn a_generated_data_set_is_imported_as_its_manifest_says() {
     for batch in batches.collect::<Vec<_>>() {
         processed_rows += processed(&batch.await.unwrap()).rows;
     }
-    timed("process", &mut clock, assert_eq!(processed_rows, manifest.rows));
+    assert_eq!(timed("process", &mut clock, processed_rows), manifest.rows);
 
     let run = timed("index", &mut clock, site.index().await);
     let result = indexed(&run);

@@ -14,13 +14,13 @@ use std::{
 };
 
 use async_trait::async_trait;
-use drover_broker::{PublishError, Settle, Topology};
+use drover_broker::{PublishError, Settle};
 use drover_protocol::{JobEvent, JobEventKind, LogLevel, encode};
 use drover_service::retry::Backoff;
-use futures_util::{StreamExt, stream::FuturesUnordered};
+use futures_util::{StreamExt, future::join_all, stream::FuturesUnordered};
 use serde_json::{Map, Value, value::RawValue};
 use tokio::{
-    sync::{Notify, oneshot},
+    sync::{Notify, Semaphore, oneshot},
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
@@ -40,12 +40,15 @@ const MOST_IN_FLIGHT: usize = 4;
 /// Delay before what was not confirmed is sent again.
 const RETRY_INITIAL: Duration = Duration::from_millis(100);
 const RETRY_MAX: Duration = Duration::from_secs(5);
+/// Chunks of lists that wait for their confirm, over all jobs: they are the largest things in the buffer.
+const MOST_CHUNKS: usize = 16;
 
 /// See the module.
 pub(crate) struct Reporter {
     session: Arc<Session>,
     table: Arc<Table>,
     buffer: Mutex<Buffer>,
+    chunks: Semaphore,
     /// There may be something to send.
     wake: Notify,
     /// Something was confirmed: there may be room, or nothing left.
@@ -55,7 +58,14 @@ pub(crate) struct Reporter {
 impl Reporter {
     pub(crate) fn new(session: Arc<Session>, table: Arc<Table>) -> Self {
         let buffer = Buffer::new(&session);
-        Self { session, table, buffer: Mutex::new(buffer), wake: Notify::new(), eased: Notify::new() }
+        Self {
+            session,
+            table,
+            buffer: Mutex::new(buffer),
+            chunks: Semaphore::new(MOST_CHUNKS),
+            wake: Notify::new(),
+            eased: Notify::new(),
+        }
     }
 
     /// The job begins. The event waits a moment for a quick end; when it is confirmed, the job's message is acknowledged.
@@ -178,16 +188,12 @@ impl Reporter {
         if dropped_logs > 0 {
             tracing::warn!(lines = dropped_logs, "log lines of jobs were dropped while the broker did not take them");
         }
+        let mut receipts = Vec::new();
         for entry in entries {
             match entry.then {
-                Then::Started(held) => {
-                    for receipt in held.confirm() {
-                        receipt.settle(Settle::Ack).await;
-                    }
-                    self.table.changed.notify_one();
-                }
+                Then::Started(held) => receipts.extend(held.confirm()),
                 Then::Ended(held) => self.table.end(&held),
-                Then::Settle(receipt) => receipt.settle(Settle::Ack).await,
+                Then::Settle(receipt) => receipts.push(receipt),
                 Then::Tell(items) => {
                     // The handler may have stopped waiting.
                     items.send(()).ok();
@@ -195,6 +201,10 @@ impl Reporter {
                 Then::Progress(_) | Then::Log(_) => {}
             }
         }
+        // A start may be the one that an acknowledged cancel waits for.
+        self.table.changed.notify_one();
+        // Side by side: one after the other they would set the pace of short jobs.
+        join_all(receipts.into_iter().map(|receipt| receipt.settle(Settle::Ack))).await;
     }
 
     async fn not_confirmed(&self, mut entries: Vec<Outgoing>, error: &PublishError) {
@@ -215,9 +225,7 @@ impl Reporter {
             }
             return;
         }
-        if let Err(error) = self.session.broker.declare(&Topology::base(&self.session.names)).await {
-            tracing::error!(error = %error, "the queues of events could not be declared");
-        }
+        self.session.declare_again().await;
     }
 
     fn encode(&self, facts: &Facts, kind: JobEventKind) -> Option<Vec<u8>> {
@@ -270,6 +278,8 @@ impl Sink for Reporter {
     }
 
     async fn items(&self, job: &Arc<JobState>, name: &str, values: Vec<Box<RawValue>>) -> Result<(), JobFailure> {
+        // Held until the confirm.
+        let _chunk = self.chunks.acquire().await?;
         let body = batch::items_body(&self.session, &job.facts, name, &values)?;
         let (tell, told) = oneshot::channel();
         self.buffer().push(Outgoing { route: Arc::clone(&job.facts.route), body, then: Then::Tell(tell) });

@@ -113,7 +113,10 @@ async fn the_welcome_names_what_must_not_start() {
     let broker = FakeBroker::new();
     let job = jobs::message(Act::Return(1.into()));
     broker.change(|state| state.welcome = Some(vec![of(&job)]));
+    let id = ControlId(Uuid::now_v7());
+    broker.change(|state| state.controls.insert(id));
     let scene = Scene::start_with(Arc::clone(&broker), section());
+    scene.broker.until("the cancel it named is acknowledged", |state| acknowledges(state, id)).await;
     scene.broker.submit(&job);
     assert_eq!(names(&scene.ended(&job).await), ["cancelled"]);
     scene.end().await;
@@ -157,6 +160,19 @@ async fn an_acknowledgement_waits_until_the_start_of_what_it_met_is_confirmed() 
     let started = |event: &drover_protocol::JobEvent| event.job_id == job.id && event.kind == JobEventKind::Started;
     assert!(scene.broker.state().events.clone().iter().any(started), "`started` was there before the acknowledgement");
     scene.probe.gate.add_permits(1);
+    scene.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_acknowledgement_is_repeated_in_ten_heartbeats() {
+    let scene = Scene::start();
+    let job = scene.running(Act::StopOnCancel).await;
+    let (id, control) = cancel(&[&job]);
+    scene.broker.tell(&control);
+    scene.ended(&job).await;
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    let names_it = |event: &&WorkerEventKind| matches!(event, WorkerEventKind::WorkerHeartbeat { acknowledged, .. } if acknowledged.contains(&id));
+    assert_eq!(scene.broker.state().worker_events.iter().filter(names_it).count(), 10);
     scene.end().await;
 }
 

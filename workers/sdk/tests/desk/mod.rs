@@ -31,24 +31,24 @@ use uuid::Uuid;
 /// Longer than anything here takes.
 const LIMIT: Duration = Duration::from_secs(30);
 
-pub struct Desk {
+pub(crate) struct Desk {
     vhost: Vhost,
     broker: Arc<AmqpBroker>,
     events: Box<dyn Deliveries>,
     heartbeats: Box<dyn Deliveries>,
-    pub job_events: Vec<JobEvent>,
-    pub worker_events: Vec<WorkerEventKind>,
+    pub(crate) job_events: Vec<JobEvent>,
+    pub(crate) worker_events: Vec<WorkerEventKind>,
 }
 
 /// A worker at work.
-pub struct AtWork {
+pub(crate) struct AtWork {
     broker: Arc<AmqpBroker>,
     shutdown: CancellationToken,
     run: JoinHandle<Result<(), WorkerError>>,
 }
 
 impl AtWork {
-    pub async fn end(self) {
+    pub(crate) async fn end(self) {
         self.shutdown.cancel();
         timeout(LIMIT, self.run).await.expect("the worker ends").unwrap().unwrap();
         self.broker.close().await;
@@ -62,7 +62,7 @@ async fn connect(vhost: &Vhost) -> Arc<AmqpBroker> {
 }
 
 impl Desk {
-    pub async fn open() -> Self {
+    pub(crate) async fn open() -> Self {
         rustls::crypto::ring::default_provider().install_default().ok();
         let vhost = Vhost::create().await.unwrap();
         let broker = connect(&vhost).await;
@@ -75,12 +75,12 @@ impl Desk {
         Self { vhost, broker, events, heartbeats, job_events: Vec::new(), worker_events: Vec::new() }
     }
 
-    pub fn broker(&self) -> Arc<dyn Broker> {
+    pub(crate) fn broker(&self) -> Arc<dyn Broker> {
         Arc::clone(&self.broker) as Arc<dyn Broker>
     }
 
     /// Starts a worker and welcomes it.
-    pub async fn worker(&mut self, echo: Echo, hold: Hold, section: WorkerSection) -> AtWork {
+    pub(crate) async fn worker(&mut self, echo: Echo, hold: Hold, section: WorkerSection) -> AtWork {
         let broker = connect(&self.vhost).await;
         let worker = Worker::builder("test").job(echo).job(hold).settings(section).build().unwrap();
         let shutdown = CancellationToken::new();
@@ -93,7 +93,7 @@ impl Desk {
         at_work
     }
 
-    pub fn message(job_type: &str, params: Value) -> JobMessage {
+    pub(crate) fn message(job_type: &str, params: Value) -> JobMessage {
         let id = JobId(Uuid::now_v7());
         JobMessage {
             id,
@@ -110,13 +110,13 @@ impl Desk {
         }
     }
 
-    pub async fn submit(&self, job_type: &str, params: Value) -> JobId {
+    pub(crate) async fn submit(&self, job_type: &str, params: Value) -> JobId {
         let message = Self::message(job_type, params);
         self.publish(&message).await;
         message.id
     }
 
-    pub async fn publish(&self, message: &JobMessage) {
+    pub(crate) async fn publish(&self, message: &JobMessage) {
         let names = Names::default();
         let properties = Properties {
             message_id: Some(message.id.to_string()),
@@ -126,7 +126,7 @@ impl Desk {
         self.send(names.jobs_exchange(), message.job_type.to_string(), message, properties).await;
     }
 
-    pub async fn tell(&self, control: &Control) {
+    pub(crate) async fn tell(&self, control: &Control) {
         self.send(Names::default().control_exchange(), String::new(), control, Properties::default()).await;
     }
 
@@ -145,7 +145,7 @@ impl Desk {
     }
 
     /// Takes what comes next from the workers, and welcomes those that ask.
-    pub async fn hear(&mut self) {
+    pub(crate) async fn hear(&mut self) {
         let next = async {
             tokio::select! {
                 Some(delivery) = self.events.next() => (true, delivery),
@@ -175,7 +175,7 @@ impl Desk {
     }
 
     /// Waits for the job's end; gives its events in the order of their seq, each once.
-    pub async fn ended(&mut self, job: JobId) -> Vec<JobEvent> {
+    pub(crate) async fn ended(&mut self, job: JobId) -> Vec<JobEvent> {
         let last = |event: &JobEvent| event.kind.is_terminal() || event.kind == JobEventKind::Released;
         while !self.job_events.iter().any(|event| event.job_id == job && last(event)) {
             self.hear().await;
@@ -187,21 +187,21 @@ impl Desk {
     }
 
     /// Waits for an event of a worker.
-    pub async fn until_worker(&mut self, found: impl Fn(&WorkerEventKind) -> bool) {
+    pub(crate) async fn until_worker(&mut self, found: impl Fn(&WorkerEventKind) -> bool) {
         while !self.worker_events.iter().any(&found) {
             self.hear().await;
         }
     }
 
     /// How many messages the queue holds, delivered ones included.
-    pub async fn left_over(&mut self, queue: &str) -> u64 {
+    pub(crate) async fn left_over(&mut self, queue: &str) -> u64 {
         // What the workers said until now; their farewell is the last.
         self.until_worker(|event| *event == WorkerEventKind::WorkerDown).await;
         self.broker.depth(queue).await.unwrap().unwrap()
     }
 
     /// Closes every connection of the vhost from the broker's side.
-    pub async fn break_connections(&self) {
+    pub(crate) async fn break_connections(&self) {
         let management = self.vhost.management().clone();
         let path = format!("vhosts/{}/connections", self.vhost.name());
         wait::until("connections to break", LIMIT, async || {
@@ -228,7 +228,7 @@ impl Desk {
 }
 
 /// Gives back what it gets, and sends three copies of it as a list.
-pub struct Echo;
+pub(crate) struct Echo;
 
 #[async_trait]
 impl Job for Echo {
@@ -246,7 +246,7 @@ impl Job for Echo {
 
 /// Runs until the test lets it go.
 #[derive(Clone)]
-pub struct Hold {
+pub(crate) struct Hold {
     begun: Arc<AtomicUsize>,
     changed: Arc<Notify>,
     gate: Arc<Semaphore>,
@@ -259,15 +259,15 @@ impl Default for Hold {
 }
 
 impl Hold {
-    pub fn begun(&self) -> usize {
+    pub(crate) fn begun(&self) -> usize {
         self.begun.load(Ordering::SeqCst)
     }
 
-    pub fn open(&self, jobs: usize) {
+    pub(crate) fn open(&self, jobs: usize) {
         self.gate.add_permits(jobs);
     }
 
-    pub async fn until_begun(&self, jobs: usize) {
+    pub(crate) async fn until_begun(&self, jobs: usize) {
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);

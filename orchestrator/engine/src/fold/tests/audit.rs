@@ -36,7 +36,7 @@ impl Audit {
             } else if !job.is_terminal() {
                 // I1: there is something that will move it on.
                 let published = job.dispatch > 0 && self.published.get(&job.id) == Some(&job.dispatch);
-                assert!(published || job.due_at.is_some(), "nobody will ever start {job:?}");
+                assert!(published || job.due_at.is_some(), "nobody will ever start {}", brief(job));
             }
             let seen = Seen::of(store, job);
             self.seen.insert(job.id, seen);
@@ -46,20 +46,20 @@ impl Audit {
     fn moves_forward(&self, store: &Store, job: &Job) {
         let Some(before) = self.seen.get(&job.id) else { return };
         let now = Seen::of(store, job);
-        assert!(now.run >= before.run && now.attempt >= before.attempt, "an older attempt: {job:?}");
-        assert!(now.dispatch >= before.dispatch, "the fence went back: {job:?}");
+        assert!(now.run >= before.run && now.attempt >= before.attempt, "an older attempt: {}", brief(job));
+        assert!(now.dispatch >= before.dispatch, "the fence went back: {}", brief(job));
         if now.run != before.run {
             return;
         }
-        assert!(now.progress >= before.progress, "I5: the bar went back from {:?}: {job:?}", before.progress);
+        assert!(now.progress >= before.progress, "I5: the bar went back from {:?}: {}", before.progress, brief(job));
         if before.status.is_terminal() {
-            assert_eq!(now.status, before.status, "a terminal status changed: {job:?}");
+            assert_eq!(now.status, before.status, "a terminal status changed: {}", brief(job));
         }
-        if now.attempt == before.attempt {
-            assert!(now.current_step >= before.current_step, "the current step went back: {job:?}");
+        if now.dispatch == before.dispatch {
+            assert!(now.current_step >= before.current_step, "the current step went back: {}", brief(job));
             for (now, before) in now.steps.iter().zip(&before.steps) {
-                assert!(rank(*now) >= rank(*before), "a step went from {before} to {now}: {job:?}");
-                assert!(rank(*before) < 2 || now == before, "a step went from {before} to {now}: {job:?}");
+                assert!(rank(*now) >= rank(*before), "a step went from {before} to {now}: {}", brief(job));
+                assert!(rank(*before) < 2 || now == before, "a step went from {before} to {now}: {}", brief(job));
             }
         }
     }
@@ -103,7 +103,7 @@ fn counters_add_up(store: &Store, job: &Job) {
         for ((_, _, batch), id) in sub_jobs {
             let sub_job = &store.rows[id].job;
             if !counts(step, *batch, sub_job) {
-                assert!(sub_job.is_terminal(), "an uncounted sub-job is under way: {sub_job:?}");
+                assert!(sub_job.is_terminal(), "an uncounted sub-job is under way: {}", brief(sub_job));
                 continue;
             }
             sum += i64::from(sub_job.progress.hundredths());
@@ -150,22 +150,40 @@ fn workflow_is_consistent(store: &Store, row: &Row) {
     let sub_jobs = store.children.range((job.id, 0, None)..=(job.id, usize::MAX, Some(u32::MAX)));
     let open = sub_jobs.filter(|(_, id)| !store.rows[id].job.is_terminal()).count();
     if !job.is_terminal() {
-        assert!(open > 0 || job.due_at.is_some(), "I1: it waits for nothing: {job:?}");
+        assert!(open > 0 || job.due_at.is_some(), "I1: it waits for nothing: {}", brief(job));
         return;
     }
-    assert_eq!(open, 0, "I4: it ended before its sub-jobs: {job:?}");
+    assert_eq!(open, 0, "I4: it ended before its sub-jobs: {}", brief(job));
     if job.dispatch > 0 || job.status == JobStatus::Cancelled {
-        let result = row.result.as_ref().unwrap_or_else(|| panic!("an end without a result: {job:?}"));
-        assert_eq!(result["status"], job.status.as_str(), "{job:?}");
+        let result = row.result.as_ref().unwrap_or_else(|| panic!("an end without a result: {}", brief(job)));
+        assert_eq!(result["status"], job.status.as_str(), "{}", brief(job));
         assert_eq!(result["job_id"], job.id.to_string());
         assert_eq!(result["summary"]["total_errors"], job.workflow.as_ref().unwrap().error_count());
-        assert!(state.steps.iter().all(|step| rank(step.status) == 2 || step.started_at.is_none()), "{job:?}");
+        assert!(state.steps.iter().all(|step| rank(step.status) == 2 || step.started_at.is_none()), "{}", brief(job));
     }
     let errors = job.workflow.as_ref().unwrap().has_errors();
     match job.status {
-        JobStatus::Completed => assert!(!errors && job.error.is_none(), "fault 8: errors are hidden: {job:?}"),
-        JobStatus::CompletedWithErrors => assert!(errors && job.error_count > 0 && job.error.is_none(), "{job:?}"),
-        JobStatus::Failed => assert!(job.error_count > 0, "{job:?}"),
-        _ => assert!(state.ending == Some(Ending::Cancel), "{job:?}"),
+        JobStatus::Completed => assert!(!errors && job.error.is_none(), "fault 8: errors are hidden: {}", brief(job)),
+        JobStatus::CompletedWithErrors => assert!(errors && job.error_count > 0 && job.error.is_none(), "{}", brief(job)),
+        JobStatus::Failed => assert!(job.error_count > 0, "{}", brief(job)),
+        _ => assert!(state.ending == Some(Ending::Cancel), "{}", brief(job)),
     }
+}
+
+/// What a failure should show of a job.
+pub(super) fn brief(job: &Job) -> String {
+    let steps = job.workflow.iter().flat_map(|workflow| &workflow.state.steps).map(|step| format!("\n    {step:?}"));
+    format!(
+        "{} {} {} {:?} attempt {} dispatch {} run {} due {:?} error {:?}{}",
+        job.job_type,
+        job.id,
+        job.status,
+        job.progress,
+        job.attempt,
+        job.dispatch,
+        job.run,
+        job.due_at,
+        job.error,
+        steps.collect::<String>()
+    )
 }

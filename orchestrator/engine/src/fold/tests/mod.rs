@@ -6,6 +6,7 @@ mod audit;
 mod catalog;
 mod chaos;
 mod data_import;
+mod order;
 mod play;
 mod shapes;
 mod store;

@@ -48,5 +48,6 @@ pub(super) fn tapes(length: usize) -> impl Strategy<Value = Tape> {
 }
 
 pub(super) fn config(cases: u32) -> ProptestConfig {
+    let cases = std::env::var("FOLD_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(cases);
     ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
 }

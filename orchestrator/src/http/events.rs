@@ -1,0 +1,92 @@
+//! A job, live: server-sent events. Subscribed before the first look, so that no change falls in between.
+
+use std::{convert::Infallible, time::Duration};
+
+use axum::{
+    extract::State,
+    response::sse::{Event, KeepAlive, Sse},
+};
+use drover_protocol::JobId;
+use tokio::sync::{OwnedSemaphorePermit, broadcast::Receiver};
+use tokio_stream::{Stream, wrappers::ReceiverStream};
+
+use super::{
+    Problem, Shared, jobs,
+    query::{Id, Parameters},
+};
+use crate::{live::Changed, store::SeenJob};
+
+/// Changes are gathered for this long: people do not read faster.
+const PAUSE: Duration = Duration::from_millis(250);
+/// Word of a change in another replica may be lost: the job is looked at this often in any case.
+const LOOK: Duration = Duration::from_secs(5);
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// `GET /api/v1/jobs/{id}/events`
+pub(crate) async fn stream(
+    State(shared): State<Shared>,
+    Id(id): Id,
+    parameters: Parameters,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
+    parameters.only(&[])?;
+    let permit = std::sync::Arc::clone(&shared.streams)
+        .try_acquire_owned()
+        .map_err(|_| Problem::busy("too many live streams are open; ask for the job itself now and then"))?;
+    let changes = shared.app.live.watch();
+    let first = jobs::find(&shared, id, true).await?;
+    let (sender, receiver) = tokio::sync::mpsc::channel(4);
+    tokio::spawn(follow(shared, id, first, changes, sender, permit));
+    let keep_alive = KeepAlive::new().interval(KEEP_ALIVE);
+    Ok(Sse::new(ReceiverStream::new(receiver)).keep_alive(keep_alive))
+}
+
+type Sender = tokio::sync::mpsc::Sender<Result<Event, Infallible>>;
+
+/// Sends the job whenever it has changed, until it has ended, the client is gone, or this replica ends.
+async fn follow(
+    shared: Shared,
+    id: JobId,
+    first: SeenJob,
+    mut changes: Receiver<Changed>,
+    sender: Sender,
+    _permit: OwnedSemaphorePermit,
+) {
+    let mut seen = first;
+    let mut sent = None;
+    loop {
+        let ended = seen.status.is_terminal();
+        if sent != Some(seen.version) || ended {
+            sent = Some(seen.version);
+            let event = Event::default()
+                .event(if ended { "end" } else { "job" })
+                .id(seen.version.to_string())
+                .data(seen.view.to_string());
+            if sender.send(Ok(event)).await.is_err() || ended {
+                return;
+            }
+        }
+        tokio::select! {
+            () = changed(&mut changes, seen.root_id) => {}
+            () = tokio::time::sleep(LOOK) => {}
+            () = sender.closed() => return,
+            () = shared.shutdown.cancelled() => return,
+        }
+        tokio::time::sleep(PAUSE).await;
+        match shared.app.store.view_job(id, true).await {
+            Ok(Some(job)) => seen = job,
+            // Deleted: the stream ends, and the client finds out by asking.
+            Ok(None) => return,
+            Err(error) => tracing::debug!(%error, "a live stream looks again later"),
+        }
+    }
+}
+
+/// Waits for a change of the tree. One that was missed counts as one.
+async fn changed(changes: &mut Receiver<Changed>, root: JobId) {
+    loop {
+        match changes.recv().await {
+            Ok(roots) if !roots.contains(&root) => {}
+            _ => return,
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Processes die, and nothing is lost.
+
+use drover_tests::{Fleet, fleet::PATIENCE};
+use serde_json::json;
+
+use crate::{
+    import::{self, Data, assert_imported},
+    shapes::step,
+};
+
+/// Fast enough for a test; slower than any pause of a loaded machine.
+const LEASE: (&str, &str) = ("DROVER__ORCHESTRATOR__LEASE_SECONDS", "4");
+
+#[tokio::test]
+async fn fault_11_an_orchestrator_killed_in_the_middle_of_an_import_loses_nothing() {
+    let data = Data::generate(300, 200_000, 4);
+    let mut fleet = import::fleet_with(1, 1, &[LEASE]).await;
+    let id = fleet.submit("data_import", data.params()).await.expect("accepted");
+    fleet
+        .until(&id, "processing to run", |job| step(job, "processing")["done"].as_u64() >= Some(1))
+        .await
+        .expect("it gets there");
+    fleet.orchestrators[0].process.kill().expect("killed");
+    fleet.orchestrators[0] = fleet.spawn_orchestrator().expect("started again");
+    fleet.ready(0).await.expect("ready");
+    assert_imported(&fleet.ended(&id).await.expect("it ends"), &data);
+}
+
+#[tokio::test]
+async fn fault_11_a_worker_killed_in_the_middle_of_an_import_loses_nothing() {
+    let data = Data::generate(300, 200_000, 4);
+    let mut fleet = import::fleet_with(1, 2, &[LEASE]).await;
+    let id = fleet.submit("data_import", data.params()).await.expect("accepted");
+    fleet
+        .until(&id, "processing to run", |job| step(job, "processing")["done"].as_u64() >= Some(1))
+        .await
+        .expect("it gets there");
+    fleet.workers[0].kill().expect("killed");
+    assert_imported(&fleet.ended(&id).await.expect("it ends"), &data);
+}
+
+#[tokio::test]
+async fn a_job_that_kills_its_worker_is_poison_after_three() {
+    let mut fleet = Fleet::start(1, &[("DROVER__ORCHESTRATOR__LEASE_SECONDS", "2")]).await.expect("it starts");
+    fleet.workers("drover-test-worker", 3, &[]).await.expect("the workers start");
+    let id = fleet.submit("script", json!({ "crash_attempts": 99 })).await.expect("accepted");
+    let job = fleet.ended(&id).await.expect("it ends");
+    assert_eq!((&job["status"], &job["error"]["kind"]), (&json!("failed"), &json!("poison")), "{job}");
+}
+
+#[tokio::test]
+async fn six_orchestrators_start_at_once_on_an_empty_database() {
+    let mut fleet = Fleet::start(0, &[]).await.expect("the servers are there");
+    for _ in 0..6 {
+        let orchestrator = fleet.spawn_orchestrator().expect("it starts");
+        fleet.orchestrators.push(orchestrator);
+    }
+    for index in 0..6 {
+        fleet.ready(index).await.expect("ready");
+    }
+    for orchestrator in &mut fleet.orchestrators {
+        orchestrator.process.signal(drover_tests::Signal::SIGTERM).expect("sent");
+        assert!(orchestrator.process.wait_for_exit(PATIENCE).await.expect("it ends").success());
+    }
+}

@@ -1,0 +1,9 @@
+//! The system end to end: real RabbitMQ, real Postgres, every process a process of its own.
+
+mod bad_input;
+mod cancel;
+mod crash;
+mod import;
+mod shapes;
+mod submit;
+mod workflows;
