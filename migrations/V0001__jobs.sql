@@ -114,7 +114,7 @@ CREATE TABLE submissions (
 COMMENT ON TABLE submissions IS 'Idempotency keys: a repeat of a submission finds the job it made. Scope is the way and the sender.';
 
 CREATE TABLE batches (
-    job_id uuid NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+    job_id uuid NOT NULL REFERENCES jobs (id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
     step_index int NOT NULL,
     batch_index int NOT NULL,
     items jsonb NOT NULL,
@@ -123,7 +123,7 @@ CREATE TABLE batches (
 COMMENT ON TABLE batches IS 'The items of a fan-out, cut into batches when its step began and never evaluated again.';
 
 CREATE TABLE fan_outs (
-    job_id uuid NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+    job_id uuid NOT NULL REFERENCES jobs (id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
     step_index int NOT NULL,
     template jsonb NOT NULL,
     PRIMARY KEY (job_id, step_index)

@@ -2,21 +2,25 @@
 
 use axum::{
     Json,
-    extract::rejection::{BytesRejection, PathRejection},
+    extract::rejection::PathRejection,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use drover_engine::Refusal;
-use drover_protocol::JobStatus;
+use drover_engine::{
+    Refusal, Trigger,
+    definition::{self, FieldError},
+};
+use drover_protocol::{DecodeError, JobId, JobStatus};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{app::ActionError, store::StoreError};
 
-/// How long a client should wait when the database is away, in seconds.
+/// How long a client should wait when it is told to try again, in seconds.
 const RETRY_AFTER: &str = "2";
 
-/// What went wrong, for programs (`kind`) and people (`detail`).
+/// What went wrong, for programs (`kind`) and people (`detail`). `field` is a JSON pointer into the body, or the name of a
+/// query parameter, a header or a part of the path.
 #[derive(Clone, Debug, Serialize)]
 pub struct Problem {
     #[serde(rename = "type")]
@@ -47,6 +51,18 @@ impl Problem {
         }
     }
 
+    /// The HTTP status.
+    #[cfg(test)]
+    pub(crate) fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or_default()
+    }
+
+    /// What people are told.
+    #[cfg(test)]
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// A request that cannot be understood.
     pub(crate) fn bad_request(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "malformed", detail)
@@ -66,8 +82,33 @@ impl Problem {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
     }
 
+    pub(crate) fn unsupported_media_type(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail)
+    }
+
+    pub(crate) fn slow_body(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::REQUEST_TIMEOUT, "slow_body", detail)
+    }
+
+    /// There is no room for this request now.
     pub(crate) fn busy(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail)
+    }
+
+    /// The answer takes too long. What was asked for may have been done.
+    pub(crate) fn timed_out(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "timeout", detail)
+    }
+
+    /// A job that is in no state to be deleted.
+    pub(crate) fn not_deletable(id: JobId, root: JobId, status: JobStatus) -> Self {
+        let problem = if root == id {
+            Self::conflict("not_finished", format!("job {id} is {status}; cancel it and wait for its end, then delete it"))
+        } else {
+            let detail = format!("job {id} belongs to workflow {root}, which is deleted as a whole: delete that one");
+            Self::conflict("sub_job", detail)
+        };
+        Self { job_status: Some(status), ..problem }
     }
 
     fn conflict(kind: &'static str, detail: impl Into<String>) -> Self {
@@ -104,7 +145,8 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         if error.is_transient() {
             tracing::warn!(%error, "a request cannot be served");
-            return Self::busy("the database cannot be reached or is busy; try again");
+            let detail = "the database cannot be reached or is busy; try again";
+            return Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail);
         }
         Self::internal(error)
     }
@@ -113,31 +155,33 @@ impl From<StoreError> for Problem {
 impl From<ActionError> for Problem {
     fn from(error: ActionError) -> Self {
         let detail = error.to_string();
+        let unprocessable = |kind, detail: String| Self::new(StatusCode::UNPROCESSABLE_ENTITY, kind, detail);
         match error {
-            ActionError::UnknownType(_) => {
-                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "unknown_type", detail).field("/type")
+            ActionError::UnknownType(_) => unprocessable("unknown_type", detail).field("/type"),
+            ActionError::InvalidParams { job_type, errors } => {
+                let entry = |error: &FieldError| json!({ "pointer": error.pointer, "message": error.message });
+                Self {
+                    errors: errors.iter().map(entry).collect(),
+                    ..unprocessable("invalid_params", format!("the parameters do not fit {job_type}")).field("/params")
+                }
             }
-            ActionError::InvalidParams { errors, .. } => Self {
-                errors: errors
-                    .iter()
-                    .map(|error| json!({ "pointer": error.pointer, "message": error.message }))
-                    .collect(),
-                ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_params", detail).field("/params")
-            },
             ActionError::KeyConflict(_) => Self::conflict("conflict", detail).field("Idempotency-Key"),
-            ActionError::Definition(error) => Self {
-                errors: error
-                    .problems
-                    .iter()
-                    .map(|problem| {
-                        json!({
-                            "source": error.file, "line": problem.line, "column": problem.column, "path": problem.path,
-                            "message": problem.message,
-                        })
+            ActionError::Definition(error) => {
+                let entry = |problem: &definition::Problem| {
+                    json!({
+                        "source": error.file, "line": problem.line, "column": problem.column, "path": problem.path,
+                        "message": problem.message,
                     })
-                    .collect(),
-                ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_definition", detail)
-            },
+                };
+                let more = match error.more {
+                    0 => String::new(),
+                    more => format!("; {more} more are not listed"),
+                };
+                Self {
+                    errors: error.problems.iter().map(entry).collect(),
+                    ..unprocessable("invalid_definition", format!("the definition is not valid{more}"))
+                }
+            }
             ActionError::UnknownJob(_) => Self::not_found(detail),
             ActionError::Refused(refusal) => refused(&refusal, detail),
             ActionError::NotDeletable(..) => Self::conflict("not_deletable", detail),
@@ -147,26 +191,37 @@ impl From<ActionError> for Problem {
 }
 
 fn refused(refusal: &Refusal, detail: String) -> Problem {
-    match refusal {
-        Refusal::Transition { status, .. } => {
-            let kind = if status.is_terminal() { "already_finished" } else { "not_finished" };
-            Problem { job_status: Some(*status), ..Problem::conflict(kind, detail) }
+    let (status, kind, detail) = match refusal {
+        Refusal::ParentPast { .. } => return Problem::conflict("parent_finished", detail),
+        Refusal::Transition { status, trigger: Trigger::Cancel } => {
+            (*status, "already_finished", format!("the job has ended: it is {status}; nothing was changed"))
         }
-        Refusal::ParentPast { .. } => Problem::conflict("parent_finished", detail),
+        Refusal::Transition { status, trigger: Trigger::Retry } if status.is_terminal() => {
+            (*status, "not_retryable", format!("the job is {status}: there is nothing to retry; submit it again instead"))
+        }
+        Refusal::Transition { status, trigger: Trigger::Retry } => {
+            (*status, "not_finished", format!("the job is {status}; it can be retried once it has ended"))
+        }
+        Refusal::Transition { status, .. } => (*status, "conflict", detail),
+    };
+    Problem { job_status: Some(status), ..Problem::conflict(kind, detail) }
+}
+
+impl From<DecodeError> for Problem {
+    fn from(error: DecodeError) -> Self {
+        let problem = match error {
+            DecodeError::TooLarge { .. } => Self::too_large(error.to_string()),
+            _ => Self::bad_request(error.to_string()),
+        };
+        match error.field() {
+            Some(field) => problem.field(field),
+            None => problem,
+        }
     }
 }
 
 impl From<PathRejection> for Problem {
     fn from(rejection: PathRejection) -> Self {
-        Self::bad_request(rejection.body_text())
-    }
-}
-
-impl From<BytesRejection> for Problem {
-    fn from(rejection: BytesRejection) -> Self {
-        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-            return Self::too_large("the body is larger than amqp.message_bytes allows");
-        }
         Self::bad_request(rejection.body_text())
     }
 }

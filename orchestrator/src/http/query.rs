@@ -1,16 +1,21 @@
-//! Query parameters, strictly: an unknown or a bad one is an error that names it, never passed over.
+//! Query parameters and parts of the path, strictly: an unknown or a bad one is an error that names it, never passed over.
 
-use std::{fmt::Display, str::FromStr};
+use std::str::FromStr;
 
 use axum::{
     extract::{FromRequestParts, Path, Query},
     http::request::Parts,
 };
-use drover_protocol::JobId;
+use chrono::{DateTime, Datelike, Utc};
+use drover_protocol::{JobId, JobStatus};
 
-use super::Problem;
+use super::{Problem, cursor::Cursor};
+
+/// Longest excerpt of what was given, in characters.
+const SHOWN_CHARS: usize = 80;
 
 /// The parameters of a request.
+#[derive(Debug)]
 pub(crate) struct Parameters(Vec<(String, String)>);
 
 impl<S: Send + Sync> FromRequestParts<S> for Parameters {
@@ -25,13 +30,20 @@ impl<S: Send + Sync> FromRequestParts<S> for Parameters {
 }
 
 impl Parameters {
-    /// Refuses parameters that are not among these.
+    /// Refuses parameters that are not among these, and those that are given twice and cannot be; `label` can.
     pub(crate) fn only(&self, known: &[&str]) -> Result<&Self, Problem> {
-        for (name, _) in &self.0 {
+        for (index, (name, value)) in self.0.iter().enumerate() {
             if !known.contains(&name.as_str()) {
                 let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-                let name: String = name.chars().take(80).collect();
-                return Err(Problem::bad_request(format!("unknown query parameter {name:?}; known: {known}")).field(name));
+                let name = shown(name);
+                let detail = format!("unknown query parameter {name:?}; known here: {known}");
+                return Err(Problem::bad_request(detail).field(name));
+            }
+            if value.contains('\0') {
+                return Err(refused(name, "it holds a NUL character; remove it"));
+            }
+            if name != "label" && self.0.iter().take(index).any(|(earlier, _)| earlier == name) {
+                return Err(refused(name, "it is given twice"));
             }
         }
         Ok(self)
@@ -43,52 +55,79 @@ impl Parameters {
     }
 
     /// The value of a parameter; empty counts as absent.
-    pub(crate) fn text(&self, name: &str) -> Option<&str> {
-        self.0.iter().rev().find(|(found, _)| found == name).map(|(_, value)| value.as_str()).filter(|v| !v.is_empty())
+    pub(crate) fn text<'a>(&'a self, name: &'a str) -> Option<&'a str> {
+        self.all(name).find(|value| !value.is_empty())
     }
 
-    /// The value of a parameter, read.
-    pub(crate) fn read<T: FromStr<Err: Display>>(&self, name: &str) -> Result<Option<T>, Problem> {
-        let read = |text: &str| {
-            text.parse().map_err(|error| {
-                let text: String = text.chars().take(80).collect();
-                Problem::bad_request(format!("query parameter {name}: {text:?}: {error}")).field(name)
-            })
-        };
+    /// The value of a parameter, read. `expected` completes "it must be …".
+    pub(crate) fn read<T: FromStr>(&self, name: &str, expected: &str) -> Result<Option<T>, Problem> {
+        let read = |text: &str| text.parse().map_err(|_| unfit(name, text, expected));
         self.text(name).map(read).transpose()
     }
 
-    /// The values of a parameter whose parts are separated by commas, each read.
-    pub(crate) fn list<T: FromStr<Err: Display>>(&self, name: &str) -> Result<Option<Vec<T>>, Problem> {
+    /// `true` or `false`.
+    pub(crate) fn flag(&self, name: &str) -> Result<Option<bool>, Problem> {
+        self.read(name, "true or false")
+    }
+
+    /// A time that every database can keep.
+    pub(crate) fn time(&self, name: &str) -> Result<Option<DateTime<Utc>>, Problem> {
         let Some(text) = self.text(name) else { return Ok(None) };
-        let read = |part: &str| {
-            part.trim().parse().map_err(|error| {
-                Problem::bad_request(format!("query parameter {name}: {error}")).field(name)
-            })
+        let expected = "a time by RFC 3339, for example 2026-01-31T12:00:00Z (a plus sign is written %2B)";
+        match DateTime::parse_from_rfc3339(text) {
+            Ok(time) if (1970..=9999).contains(&time.year()) => Ok(Some(time.to_utc())),
+            Ok(_) => Err(unfit(name, text, "in a year from 1970 to 9999")),
+            Err(_) => Err(unfit(name, text, expected)),
+        }
+    }
+
+    /// Statuses, separated by commas.
+    pub(crate) fn statuses(&self) -> Result<Option<Vec<String>>, Problem> {
+        let Some(text) = self.text("status") else { return Ok(None) };
+        let read = |part: &str| match part.trim().parse::<JobStatus>() {
+            Ok(status) => Ok(status.to_string()),
+            Err(error) => Err(refused("status", &error.to_string())),
         };
-        text.split(',').map(read).collect::<Result<Vec<T>, _>>().map(Some)
+        text.split(',').map(read).collect::<Result<Vec<_>, _>>().map(Some)
     }
 
     /// How many entries a page has.
     pub(crate) fn limit(&self, usual: i64, most: i64) -> Result<i64, Problem> {
-        let limit = self.read::<i64>("limit")?.unwrap_or(usual);
-        if !(1..=most).contains(&limit) {
-            return Err(Problem::bad_request(format!("query parameter limit: {limit} is not from 1 to {most}")).field("limit"));
+        self.number("limit", 1, most).map(|limit| limit.unwrap_or(usual))
+    }
+
+    /// The id after which a page begins: what `next_after` of the page before said.
+    pub(crate) fn after(&self) -> Result<i64, Problem> {
+        self.number("after", 0, i64::MAX).map(|after| after.unwrap_or(0))
+    }
+
+    fn number(&self, name: &str, least: i64, most: i64) -> Result<Option<i64>, Problem> {
+        let expected = format!("a whole number from {least} to {most}");
+        match self.read::<i64>(name, &expected)? {
+            Some(number) if !(least..=most).contains(&number) => Err(unfit(name, &number.to_string(), &expected)),
+            other => Ok(other),
         }
-        Ok(limit)
     }
 
     /// Where a page begins: what `next_cursor` of the page before said.
-    pub(crate) fn cursor<T>(&self, read: impl Fn(&str) -> Option<T>) -> Result<Option<T>, Problem> {
+    pub(crate) fn cursor<C: Cursor>(&self) -> Result<Option<C>, Problem> {
         let Some(text) = self.text("cursor") else { return Ok(None) };
-        match read(text) {
-            Some(cursor) => Ok(Some(cursor)),
-            None => {
-                let detail = "query parameter cursor: it is not one of ours; pass on next_cursor as it came";
-                Err(Problem::bad_request(detail).field("cursor"))
-            }
-        }
+        let bad = || refused("cursor", "it is no cursor of this list; pass on next_cursor as it came, or leave it out");
+        C::decode(text).map(Some).ok_or_else(bad)
     }
+}
+
+fn refused(name: &str, problem: &str) -> Problem {
+    Problem::bad_request(format!("query parameter {name}: {problem}")).field(name)
+}
+
+/// A value that is not what the parameter takes.
+pub(crate) fn unfit(name: &str, text: &str, expected: &str) -> Problem {
+    refused(name, &format!("it is {:?}; it must be {expected}", shown(text)))
+}
+
+fn shown(text: &str) -> String {
+    text.chars().take(SHOWN_CHARS).collect()
 }
 
 /// The job of the path.
@@ -98,18 +137,106 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let Path(segments) = Path::<Vec<(String, String)>>::from_request_parts(parts, state).await?;
-        let text = segments.iter().find(|(name, _)| name == "id").map_or("", |(_, id)| id.as_str());
+        let text = segment(parts, state, "id").await?;
         let id = text.parse().map_err(|_| {
-            let text: String = text.chars().take(80).collect();
-            Problem::bad_request(format!("{text:?} is no job id; an id is a UUID, written in full")).field("id")
+            let detail = format!("{:?} is no job id; an id is a UUID, written in full", shown(&text));
+            Problem::bad_request(detail).field("id")
         })?;
         Ok(Self(id))
     }
 }
 
-/// A page and where the next begins: there is one when this one is full.
-pub(crate) fn next<K>(page: &[(K, serde_json::Value)], limit: i64, write: impl Fn(&K) -> String) -> Option<String> {
-    let full = i64::try_from(page.len()).is_ok_and(|length| length >= limit);
-    page.last().filter(|_| full).map(|(key, _)| write(key))
+/// The name in the path.
+pub(crate) struct Name(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Name {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let name = segment(parts, state, "name").await?;
+        if name.contains('\0') {
+            return Err(Problem::bad_request("the name in the path holds a NUL character").field("name"));
+        }
+        Ok(Self(name))
+    }
+}
+
+async fn segment<S: Send + Sync>(parts: &mut Parts, state: &S, name: &str) -> Result<String, Problem> {
+    let Path(segments) = Path::<Vec<(String, String)>>::from_request_parts(parts, state).await?;
+    Ok(segments.into_iter().find(|(found, _)| found == name).map(|(_, text)| text).unwrap_or_default())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn given(pairs: &[(&str, &str)]) -> Parameters {
+        Parameters(pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect())
+    }
+
+    fn detail<T: std::fmt::Debug>(result: Result<T, Problem>) -> String {
+        result.unwrap_err().detail().to_owned()
+    }
+
+    #[test]
+    fn an_unknown_parameter_names_itself_and_the_known_ones() {
+        let parameters = given(&[("limit", "5"), ("stauts", "failed")]);
+        let text = detail(parameters.only(&["limit", "status"]));
+        assert_eq!(text, "unknown query parameter \"stauts\"; known here: limit, status");
+        assert_eq!(detail(parameters.only(&[])), "unknown query parameter \"limit\"; known here: none");
+        assert!(given(&[]).only(&[]).is_ok());
+    }
+
+    #[test]
+    fn only_a_label_may_be_given_twice() {
+        let parameters = given(&[("label", "a:1"), ("limit", "1"), ("label", "b:2")]);
+        assert_eq!(parameters.only(&["label", "limit"]).unwrap().all("label").collect::<Vec<_>>(), ["a:1", "b:2"]);
+        let twice = given(&[("limit", "1"), ("limit", "2")]);
+        assert_eq!(detail(twice.only(&["limit"])), "query parameter limit: it is given twice");
+    }
+
+    #[test]
+    fn a_nul_never_reaches_the_database() {
+        assert_eq!(
+            detail(given(&[("step", "a\0b")]).only(&["step"])),
+            "query parameter step: it holds a NUL character; remove it"
+        );
+    }
+
+    #[test]
+    fn a_limit_has_its_range() {
+        let limit = |text: &str| given(&[("limit", text)]).limit(50, 500);
+        assert_eq!((limit("").unwrap(), limit("1").unwrap(), limit("500").unwrap()), (50, 1, 500));
+        for bad in ["0", "501", "-1", "x", "1.5", "99999999999999999999"] {
+            let text = detail(limit(bad));
+            assert!(text.contains(bad) && text.contains("a whole number from 1 to 500"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_time_is_one_that_can_be_kept() {
+        let time = |text: &str| given(&[("created_after", text)]).time("created_after");
+        assert_eq!(time("2026-01-31T13:00:00+01:00").unwrap(), time("2026-01-31T12:00:00Z").unwrap());
+        assert!(detail(time("2026-01-31T13:00:00 01:00")).contains("%2B"));
+        assert!(detail(time("yesterday")).contains("RFC 3339"));
+        assert!(detail(time("1969-12-31T00:00:00Z")).contains("from 1970 to 9999"));
+    }
+
+    #[test]
+    fn statuses_are_separated_by_commas() {
+        let statuses = |text: &str| given(&[("status", text)]).statuses();
+        assert_eq!(statuses("failed,running").unwrap(), Some(vec!["failed".into(), "running".into()]));
+        assert_eq!(statuses("").unwrap(), None);
+        assert!(detail(statuses("failed,done")).contains("unknown status \"done\"; known: pending, running"));
+    }
+
+    #[test]
+    fn a_flag_and_a_cursor_are_read_strictly() {
+        assert_eq!(given(&[("now", "true")]).flag("now").unwrap(), Some(true));
+        assert_eq!(detail(given(&[("now", "1")]).flag("now")), "query parameter now: it is \"1\"; it must be true or false");
+        let cursor = given(&[("cursor", "42")]).cursor::<i64>();
+        assert!(detail(cursor).contains("pass on next_cursor as it came"));
+        assert_eq!(given(&[("cursor", &42_i64.encode())]).cursor::<i64>().unwrap(), Some(42));
+    }
 }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use drover_broker::{Delivery, Properties, Publication};
-use drover_protocol::{JobEvent, JobId};
+use drover_engine::Input;
+use drover_protocol::{JobError, JobEvent, JobId, JobMessage, MessageType};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -67,13 +69,45 @@ pub async fn run(app: Arc<App>, shutdown: CancellationToken) {
         let letters: Vec<DeadLetter> = taken.iter().map(letter).collect();
         match until_done!("keeping dead letters", &shutdown, app.store.insert_dead_letters(&letters)) {
             None => return,
-            Some(Ok(())) => settle(&*deliveries, &taken, &[]).await,
+            Some(Ok(())) => {
+                if fail_jobs(&app, &taken, &shutdown).await.is_none() {
+                    return;
+                }
+                settle(&*deliveries, &taken, &[]).await;
+            }
             Some(Err(error)) => {
                 tracing::error!(%error, "dead letters cannot be kept; they stay in the queue until the next start");
                 return;
             }
         }
     }
+}
+
+/// A job whose message is dead never starts: it fails, with the reason. That of an older dispatch changes nothing.
+async fn fail_jobs(app: &App, taken: &[Delivery], shutdown: &CancellationToken) -> Option<()> {
+    for delivery in taken {
+        let properties = &delivery.properties;
+        if properties.kind.as_deref() != Some(JobMessage::type_property().as_str()) {
+            continue;
+        }
+        let Ok(fence) = serde_json::from_slice::<JobFence>(&delivery.body) else { continue };
+        let reason = properties.headers.get(REASON).cloned().unwrap_or_else(|| death_reason(properties));
+        let message = format!("its message went to the dead letters: {reason}");
+        let error = JobError::permanent("dead_letter", message);
+        let input = Input::Undeliverable { job_id: fence.id, dispatch: fence.dispatch, error };
+        match until_done!("failing a job", shutdown, app.store.fold(&app.context, vec![input.clone()]))? {
+            Ok(folded) => app.committed(folded),
+            Err(error) => tracing::error!(%error, job.id = %fence.id, "the job of a dead letter cannot be failed"),
+        }
+    }
+    Some(())
+}
+
+/// Enough of a job message to say whose it is.
+#[derive(Deserialize)]
+struct JobFence {
+    id: JobId,
+    dispatch: u32,
 }
 
 fn letter(delivery: &Delivery) -> DeadLetter {

@@ -133,8 +133,11 @@ async fn finish(
     labels: &HashMap<JobId, Value>,
 ) -> Result<(Vec<OutboxRow>, Vec<JobId>), StoreError> {
     let mut rounds = 0;
+    let mut effects = Vec::new();
     loop {
         let plan = fold.plan();
+        // A list that arrived in this very batch may be what a fan-out is cut from.
+        effects.extend(write::items(tx, fold.effects()).await?);
         if plan.is_empty() {
             break;
         }
@@ -144,7 +147,6 @@ async fn finish(
         }
         answer(tx, context, &mut fold, plan).await?;
     }
-    let effects = fold.effects();
     let epoch = context.epoch.borrow().clone();
     let stamp = Stamp { now: Utc::now(), epoch: epoch.as_deref(), labels };
     write::insert_jobs(tx, &fold.tree, &stamp).await?;

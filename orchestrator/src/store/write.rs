@@ -150,7 +150,6 @@ pub(super) async fn effects(
 ) -> Result<Vec<OutboxRow>, StoreError> {
     let mut records: Vec<Record> = Vec::new();
     let mut tombstones: BTreeSet<RunningJob> = BTreeSet::new();
-    let mut items = Vec::new();
     let mut owed: Vec<OutboxRow> = Vec::new();
     for command in commands {
         match command {
@@ -166,20 +165,17 @@ pub(super) async fn effects(
             Command::Stop { session, job } => {
                 owed.push(OutboxRow::control(&Control::Stop { worker_session: session, jobs: vec![job] }));
             }
-            Command::StoreItems { job_id, dispatch, seq, name, values } => {
-                items.push((job_id.0, signed(dispatch), signed_long(seq), name, Value::Array(values)));
-            }
             Command::Record(record) => records.push(record),
             Command::Notify { job_id } => owed.extend(notification(tree, job_id)),
-            // Answered during the fold.
-            Command::Load { .. }
+            // Answered or written during the fold.
+            Command::StoreItems { .. }
+            | Command::Load { .. }
             | Command::Advance { .. }
             | Command::Assemble { .. }
             | Command::Expand { .. }
             | Command::Window { .. } => {}
         }
     }
-    insert_items(tx, &items).await?;
     insert_history(tx, tree, &records).await?;
     owed.extend(bury(tx, &Vec::from_iter(tombstones)).await?);
     outbox::insert(tx, owed, claim_seconds).await
@@ -200,10 +196,24 @@ fn notification(tree: &Tree, id: JobId) -> Option<OutboxRow> {
     Some(OutboxRow::notification(&Notification::of(data, job.run, job.finished_at?)))
 }
 
-async fn insert_items(tx: &Transaction<'_>, items: &[(Uuid, i32, i64, String, Value)]) -> Result<(), StoreError> {
-    if items.is_empty() {
-        return Ok(());
+/// Keeps the chunks of items lists among the commands, and gives back the others.
+pub(super) async fn items(tx: &Transaction<'_>, commands: Vec<Command>) -> Result<Vec<Command>, StoreError> {
+    let (mut items, mut others) = (Vec::new(), Vec::with_capacity(commands.len()));
+    for command in commands {
+        match command {
+            Command::StoreItems { job_id, dispatch, seq, name, values } => {
+                items.push((job_id.0, signed(dispatch), signed_long(seq), name, Value::Array(values)));
+            }
+            other => others.push(other),
+        }
     }
+    if !items.is_empty() {
+        insert_items(tx, &items).await?;
+    }
+    Ok(others)
+}
+
+async fn insert_items(tx: &Transaction<'_>, items: &[(Uuid, i32, i64, String, Value)]) -> Result<(), StoreError> {
     let statement = tx.prepare_cached(sql::INSERT_ITEMS).await?;
     tx.execute(
         &statement,

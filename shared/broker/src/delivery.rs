@@ -92,6 +92,7 @@ pub trait Broadcasts: Send {
 
 /// What a listener hears.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "nearly all are messages, and nobody keeps many")]
 pub enum Heard {
     /// It listens from now on; anything before this may have been missed.
     Listening {

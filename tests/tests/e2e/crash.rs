@@ -43,7 +43,8 @@ async fn fault_11_a_worker_killed_in_the_middle_of_an_import_loses_nothing() {
 async fn a_job_that_kills_its_worker_is_poison_after_three() {
     let mut fleet = Fleet::start(1, &[("DROVER__ORCHESTRATOR__LEASE_SECONDS", "2")]).await.expect("it starts");
     fleet.workers("drover-test-worker", 3, &[]).await.expect("the workers start");
-    let id = fleet.submit("script", json!({ "crash_attempts": 99 })).await.expect("accepted");
+    // Its items list is confirmed behind `started`: it was at work when its worker died.
+    let id = fleet.submit("script", json!({ "items": 1, "crash_attempts": 99 })).await.expect("accepted");
     let job = fleet.ended(&id).await.expect("it ends");
     assert_eq!((&job["status"], &job["error"]["kind"]), (&json!("failed"), &json!("poison")), "{job}");
 }

@@ -28,8 +28,8 @@ enum Slot<'a> {
     Sending(BoxFuture<'a, lapin::Result<PublisherConfirm>>),
     /// On its way to the queues.
     Waiting(PublisherConfirm),
-    /// Confirmed or refused.
-    Answered(Confirmation),
+    /// Confirmed or refused, perhaps with some message of the batch that was returned.
+    Answered { taken: bool, returned: Option<Box<BasicReturnMessage>> },
     /// Will not be answered.
     Broken(Fault),
     /// Not published, for this reason.
@@ -77,7 +77,7 @@ impl<'a> Batch<'a> {
             }
             if let Slot::Waiting(confirm) = slot {
                 *slot = match confirm.await {
-                    Ok(confirmation) => Slot::Answered(confirmation),
+                    Ok(confirmation) => answered(confirmation),
                     Err(error) => broken(&error),
                 };
             }
@@ -99,8 +99,8 @@ impl<'a> Batch<'a> {
         each.map(|((publication, id), slot)| match slot {
             Slot::Withheld(error) => Err(error.clone()),
             _ if publication.mandatory && returned.contains(&route(publication, id)) => Err(unroutable(publication)),
-            Slot::Answered(Confirmation::Nack(_)) => Err(PublishError::Rejected),
-            Slot::Answered(_) if !(publication.mandatory && uncertain) => Ok(()),
+            Slot::Answered { taken: false, .. } => Err(PublishError::Rejected),
+            Slot::Answered { .. } if !(publication.mandatory && uncertain) => Ok(()),
             Slot::Broken(fault) => Err(PublishError::Unconfirmed { reason: fault.reason().to_owned() }),
             _ => Err(PublishError::Unconfirmed { reason: reason.to_owned() }),
         })
@@ -117,16 +117,14 @@ fn route<'a>(publication: &'a Publication, message_id: &'a str) -> Route<'a> {
 
 impl Slot<'_> {
     fn returned(&self) -> Option<Route<'_>> {
-        let Slot::Answered(Confirmation::Ack(Some(message)) | Confirmation::Nack(Some(message))) = self else {
-            return None;
-        };
-        let BasicReturnMessage { delivery, .. } = message;
+        let Slot::Answered { returned: Some(message), .. } = self else { return None };
+        let delivery = &message.delivery;
         let id = delivery.properties.message_id().as_ref().map_or("", |id| id.as_str());
         Some((id, delivery.exchange.as_str(), delivery.routing_key.as_str()))
     }
 
     fn is_answered(&self) -> bool {
-        matches!(self, Slot::Answered(_) | Slot::Withheld(_))
+        matches!(self, Slot::Answered { .. } | Slot::Withheld(_))
     }
 }
 
@@ -141,6 +139,11 @@ fn send<'a>(channel: &'a Channel, publication: &'a Publication, message_id: &str
         Some(Ok(confirm)) => Slot::Waiting(confirm),
         Some(Err(error)) => broken(&error),
     }
+}
+
+fn answered<'a>(confirmation: Confirmation) -> Slot<'a> {
+    let taken = confirmation.is_ack();
+    Slot::Answered { taken, returned: confirmation.take_message().map(Box::new) }
 }
 
 fn broken<'a>(error: &lapin::Error) -> Slot<'a> {

@@ -42,13 +42,13 @@ enum Wait {
 struct Caller {
     messages: usize,
     reply: oneshot::Sender<Vec<Outcome>>,
-    _load: Load,
+    load: Load,
 }
 
 impl Caller {
     fn split(request: Request) -> (Self, Vec<Publication>) {
         let Request { publications, deadline: _, reply, load } = request;
-        (Self { messages: publications.len(), reply, _load: load }, publications)
+        (Self { messages: publications.len(), reply, load }, publications)
     }
 }
 
@@ -256,6 +256,8 @@ fn blocked(reason: &str) -> String {
 fn answer(callers: Vec<Caller>, outcomes: Vec<Outcome>) {
     let mut outcomes = outcomes.into_iter();
     for caller in callers {
+        // Before the answer: who publishes one message after the other finds the lane free and stays on it.
+        drop(caller.load);
         // A caller that gave up needs no answer.
         let _ = caller.reply.send(outcomes.by_ref().take(caller.messages).collect());
     }

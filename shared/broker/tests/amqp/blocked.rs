@@ -13,9 +13,10 @@ use crate::{
     site::{QUEUE, config, message, next, number, publish_surely, soon, topology, wait_until_ready},
 };
 
-/// A real broker waives the heartbeats of a client that it has blocked; the one behind the proxy knows of nothing.
+/// A real broker waives the heartbeats of a client that it has blocked; the one behind the proxy knows of nothing. One
+/// lane, so that its channel is open already.
 fn patient(url: &str) -> AmqpConfig {
-    AmqpConfig { heartbeat: Duration::from_secs(20), ..config(url) }
+    AmqpConfig { heartbeat: Duration::from_secs(20), publish_lanes: 1, ..config(url) }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

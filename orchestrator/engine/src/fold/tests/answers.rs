@@ -18,16 +18,30 @@ use crate::{
 const ROUNDS: usize = 2_000;
 
 impl Store {
-    /// Answers until the fold rests.
-    pub(super) fn settle(&mut self, fold: &mut Fold<'_>) {
+    /// Answers until the fold rests. What it decided, except what it asked for.
+    pub(super) fn settle(&mut self, fold: &mut Fold<'_>) -> Vec<Command> {
+        let mut effects = Vec::new();
         for _ in 0..ROUNDS {
             let plan = fold.plan();
+            // A list that came with this very batch may be what a fan-out is cut from.
+            self.keep_items(fold.effects(), &mut effects);
             if plan.is_empty() {
-                return;
+                return effects;
             }
             self.answer(fold, plan);
         }
         panic!("the fold does not come to rest: {:?}", fold.plan());
+    }
+
+    fn keep_items(&mut self, decided: Vec<Command>, effects: &mut Vec<Command>) {
+        for effect in decided {
+            match effect {
+                Command::StoreItems { job_id, dispatch, seq, name, values } => {
+                    self.items.entry((job_id, dispatch, seq)).or_insert((name, values));
+                }
+                other => effects.push(other),
+            }
+        }
     }
 
     /// One round, in the orchestrator's order: what is read first may be needed by the next.

@@ -6,6 +6,8 @@ mod audit;
 mod catalog;
 mod chaos;
 mod data_import;
+mod ends;
+mod fanout;
 mod order;
 mod play;
 mod shapes;

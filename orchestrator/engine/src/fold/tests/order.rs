@@ -73,7 +73,7 @@ fn history(world: &mut World, batch: JobId, tape: &mut Tape) -> Vec<JobEvent> {
         match tape.pick(5) {
             0 => latest.message = Some(format!("message {}", tape.pick(9))),
             // A job counts in one way, and forwards.
-            1 if by_percent => latest.percent = Some((latest.percent.unwrap_or(0.0) + 9.7).min(100.0)),
+            1..=3 if by_percent => latest.percent = Some((latest.percent.unwrap_or(0.0) + 9.7).min(100.0)),
             1 | 2 => latest.processed = Some(latest.processed.unwrap_or(0) + 1),
             3 => latest.total = latest.total.or(Some(20)),
             // Lists belong to results; only an end with one says how long they are.

@@ -10,7 +10,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::catalog::Definitions;
-use crate::{Command, Input, Job, Progress, Tree, definition::Definition};
+use crate::{Input, Job, Progress, Tree, definition::Definition};
 
 /// A sub-job's place: workflow, step, batch.
 pub(super) type Place = (JobId, usize, Option<u32>);
@@ -87,7 +87,7 @@ impl Store {
     }
 
     /// Writes what a fold made and changed.
-    pub(super) fn save(&mut self, tree: &Tree, effects: &[Command]) {
+    pub(super) fn save(&mut self, tree: &Tree) {
         for job in tree.created() {
             if let Some(parent) = job.parent {
                 let place = (parent.id, parent.step, parent.batch);
@@ -111,11 +111,6 @@ impl Store {
                 (result, _) => row.result.clone_from(result),
             }
             self.check(job.id);
-        }
-        for effect in effects {
-            if let Command::StoreItems { job_id, dispatch, seq, name, values } = effect {
-                self.items.entry((*job_id, *dispatch, *seq)).or_insert_with(|| (name.clone(), values.clone()));
-            }
         }
     }
 

@@ -82,11 +82,9 @@ impl World {
         let definitions = Arc::clone(&self.store.definitions);
         let mut fold = Fold::new(tree, self.now, &mut self.entropy, &*definitions, self.limits);
         let done = work(&mut fold);
-        self.store.settle(&mut fold);
-        let effects = fold.effects();
-        assert!(fold.effects().is_empty());
+        let effects = self.store.settle(&mut fold);
         let tree = std::mem::take(&mut fold.tree);
-        self.store.save(&tree, &effects);
+        self.store.save(&tree);
         for effect in &effects {
             match effect {
                 Command::Publish { job_id, dispatch } if tree.get(*job_id).is_some_and(|job| job.dispatch == *dispatch) => {

@@ -1,0 +1,209 @@
+//! For tests of this crate: an orchestrator without its loops, on a database of its own and a broker
+//! that confirms and delivers nothing.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use chrono::Utc;
+use drover_broker::{Broadcasts, Broker, BrokerError, Deliveries, Publication, PublishError, Topology};
+use drover_engine::{Input, Limits, Outcome};
+use drover_protocol::{
+    JobError, JobEvent, JobEventKind, JobId, JobType, JobTypeInfo, LogLevel, Names, ProgressReport, WorkerSession,
+    limits,
+};
+use drover_tests::Database;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use crate::{
+    app::App,
+    live::Live,
+    metrics::Metrics,
+    relay::RelayHandle,
+    store::{FoldContext, Store, StoreConfig, WorkerArrival},
+};
+
+/// A broker that confirms everything and delivers nothing.
+#[derive(Default)]
+pub(crate) struct SilentBroker {
+    away: AtomicBool,
+}
+
+impl SilentBroker {
+    pub(crate) fn set_away(&self, away: bool) {
+        self.away.store(away, Ordering::SeqCst);
+    }
+}
+
+#[async_trait]
+impl Broker for SilentBroker {
+    async fn declare(&self, _: &Topology) -> Result<(), BrokerError> {
+        Ok(())
+    }
+
+    async fn publish(&self, publications: Vec<Publication>) -> Vec<Result<(), PublishError>> {
+        publications.iter().map(|_| Ok(())).collect()
+    }
+
+    async fn consume(&self, _: &str, _: u16) -> Result<Box<dyn Deliveries>, BrokerError> {
+        Err(BrokerError::Closed)
+    }
+
+    async fn listen(&self, _: &str, _: &str) -> Result<Box<dyn Broadcasts>, BrokerError> {
+        Err(BrokerError::Closed)
+    }
+
+    async fn depth(&self, _: &str) -> Result<Option<u64>, BrokerError> {
+        Ok(Some(0))
+    }
+
+    async fn epoch(&self) -> Result<String, BrokerError> {
+        Ok("test".into())
+    }
+
+    fn is_ready(&self) -> bool {
+        !self.away.load(Ordering::SeqCst)
+    }
+
+    async fn close(&self) {}
+}
+
+/// An orchestrator without its loops. What workers would report is folded by the methods here.
+pub(crate) struct Desk {
+    pub(crate) app: Arc<App>,
+    pub(crate) broker: Arc<SilentBroker>,
+    /// The worker that announced the types and reports in the tests.
+    pub(crate) worker: WorkerSession,
+    seq: Mutex<u64>,
+    // Dropped last: the database goes with it.
+    pub(crate) database: Database,
+}
+
+impl Desk {
+    /// A migrated database and an orchestrator on it. No type is known yet.
+    pub(crate) async fn new() -> Self {
+        let database = Database::create().await.expect("a database");
+        let desk = Self::on(database.url(), limits::MESSAGE_BYTES);
+        desk.store.migrate().await.expect("migrated");
+        let (broker, app) = (Arc::new(SilentBroker::default()), desk);
+        let app = Arc::new(App { broker: Arc::clone(&broker) as _, ..app });
+        Self { app, broker, worker: WorkerSession(Uuid::now_v7()), seq: Mutex::new(0), database }
+    }
+
+    /// An orchestrator on a database that may not be there.
+    pub(crate) fn on(url: &str, message_bytes: usize) -> App {
+        let store = Store::new(&StoreConfig {
+            url: url.to_owned().into(),
+            connections: 4,
+            wait: Duration::from_secs(10),
+            statement_timeout: Duration::from_secs(10),
+        });
+        // Nobody relays, and nobody tells other replicas: what they would be given is dropped.
+        let ((relay, _), (live, _)) = (RelayHandle::new(), Live::new());
+        let (_, epoch) = watch::channel(Some("test".to_owned()));
+        let context =
+            FoldContext { registry: Default::default(), limits: Limits::default(), claim_seconds: 30.0, epoch };
+        App {
+            store: store.expect("an address"),
+            context,
+            broker: Arc::new(SilentBroker::default()),
+            names: Names::default(),
+            relay,
+            live,
+            metrics: Metrics::default(),
+            message_bytes,
+        }
+    }
+
+    /// A worker that takes these types, with a schema that wants `path` to be a text where it is given.
+    pub(crate) async fn announce(&self, types: &[&str]) {
+        let info = |name: &&str| JobTypeInfo {
+            job_type: job_type(name),
+            title: format!("Title of {name}"),
+            unit: Some("files".into()),
+            params_schema: json!({ "type": "object", "properties": { "path": { "type": "string" } } }),
+            result_schema: json!({ "type": "object" }),
+            concurrency: None,
+        };
+        let arrival = WorkerArrival {
+            session: self.worker,
+            seq: self.next_seq(),
+            types: types.iter().map(info).collect(),
+            version: "1.2.3".into(),
+            host: "test-host".into(),
+            concurrency: 4,
+            control_queue: None,
+        };
+        self.app.store.worker_up(&arrival, 100).await.expect("announced");
+    }
+
+    /// Registers a definition.
+    pub(crate) async fn apply(&self, text: &str) {
+        self.app.apply("test.yaml", text).await.expect("a valid definition");
+    }
+
+    fn next_seq(&self) -> u64 {
+        let mut seq = self.seq.lock().unwrap_or_else(PoisonError::into_inner);
+        *seq += 1;
+        *seq
+    }
+
+    fn event(&self, job_id: JobId, kind: JobEventKind) -> JobEvent {
+        let (attempt, dispatch) = (1, 1);
+        JobEvent {
+            job_id,
+            attempt,
+            dispatch,
+            worker_session: self.worker,
+            seq: self.next_seq(),
+            at: Utc::now(),
+            kind,
+        }
+    }
+
+    /// Folds an event of the first dispatch of a job, and tells those who watch.
+    pub(crate) async fn report(&self, job: JobId, kind: JobEventKind) {
+        let input = Input::Event(self.event(job, kind));
+        let folded = self.app.store.fold(&self.app.context, vec![input]).await.expect("folded");
+        assert_eq!(folded.outcomes, [Outcome::Applied], "the event counts");
+        self.app.committed(folded);
+    }
+
+    pub(crate) async fn start(&self, job: JobId) {
+        self.report(job, JobEventKind::Started).await;
+    }
+
+    pub(crate) async fn progress(&self, job: JobId, percent: f64, message: &str) {
+        let report =
+            ProgressReport { percent: Some(percent), message: Some(message.into()), ..ProgressReport::default() };
+        self.report(job, JobEventKind::Progress(report)).await;
+    }
+
+    pub(crate) async fn complete(&self, job: JobId, result: Value) {
+        let (warnings, items) = (Vec::new(), std::collections::BTreeMap::new());
+        self.report(job, JobEventKind::Completed { result, warnings, items, progress: None }).await;
+    }
+
+    pub(crate) async fn fail(&self, job: JobId, message: &str) {
+        let error = JobError::permanent("io", message);
+        self.report(job, JobEventKind::Failed { error, result: None, progress: None }).await;
+    }
+
+    /// Keeps a log line of a job.
+    pub(crate) async fn log(&self, job: JobId, level: LogLevel, message: &str) {
+        let fields = json!({ "row": 7 }).as_object().cloned().unwrap_or_default();
+        let event = self.event(job, JobEventKind::Log { level, message: message.into(), fields });
+        self.app.store.insert_logs(&[event]).await.expect("kept");
+    }
+}
+
+pub(crate) fn job_type(name: &str) -> JobType {
+    JobType::new(name).expect("a valid name")
+}
