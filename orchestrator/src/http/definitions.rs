@@ -2,15 +2,24 @@
 
 use axum::{
     Json,
-    body::Bytes,
-    extract::{Path, State, rejection::BytesRejection},
+    extract::{Request, State},
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use drover_engine::definition;
+use drover_engine::definition::{Definition, limits};
 use serde_json::{Value, json};
 
-use super::{Problem, Shared, query::Parameters};
+use super::{
+    Problem, Shared,
+    body::{self, Kind},
+    query::{Name, Parameters},
+};
+use crate::app::ActionError;
+
+/// What errors call a document whose sender gave no name.
+const SOURCE: &str = "request";
+/// Longest name of a source, in characters.
+const SOURCE_CHARS: usize = 1_000;
 
 /// `GET /api/v1/definitions`
 pub(crate) async fn list(State(shared): State<Shared>, parameters: Parameters) -> Result<Json<Value>, Problem> {
@@ -21,36 +30,58 @@ pub(crate) async fn list(State(shared): State<Shared>, parameters: Parameters) -
 /// `GET /api/v1/definitions/{name}`
 pub(crate) async fn show(
     State(shared): State<Shared>,
-    Path(name): Path<String>,
+    Name(name): Name,
     parameters: Parameters,
 ) -> Result<Json<Value>, Problem> {
     parameters.only(&[])?;
     match shared.app.store.view_definition(&name).await? {
         Some(view) => Ok(Json(view)),
-        None => Err(Problem::not_found(format!("there is no workflow {name:?}"))),
+        None => Err(Problem::not_found(format!("there is no workflow {name:?}; GET /api/v1/definitions lists them"))),
     }
 }
 
-/// `PUT /api/v1/definitions/{name}`: the body is the document, YAML or JSON.
+/// `PUT /api/v1/definitions`: the body is the document, YAML or JSON, and names itself.
 pub(crate) async fn apply(
     State(shared): State<Shared>,
-    Path(name): Path<String>,
     parameters: Parameters,
-    body: Result<Bytes, BytesRejection>,
+    request: Request,
 ) -> Result<Response, Problem> {
-    let source = parameters.only(&["source"])?.text("source").unwrap_or("request").to_owned();
-    let body = body?;
-    if body.len() > definition::limits::DOCUMENT_BYTES {
-        let limit = definition::limits::DOCUMENT_BYTES;
-        return Err(Problem::too_large(format!("the definition has {} bytes; the limit is {limit}", body.len())));
-    }
-    let text = std::str::from_utf8(&body).map_err(|error| Problem::bad_request(format!("the body is no UTF-8: {error}")))?;
-    let parsed = definition::Definition::parse(&source, text).map_err(crate::app::ActionError::from)?;
+    let (source, text) = document(&parameters, request).await?;
+    register(&shared, &source, &text).await
+}
+
+/// `PUT /api/v1/definitions/{name}`: the same, and the document must name itself as the address does.
+pub(crate) async fn apply_named(
+    State(shared): State<Shared>,
+    Name(name): Name,
+    parameters: Parameters,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (source, text) = document(&parameters, request).await?;
+    let parsed = Definition::parse(&source, &text).map_err(ActionError::from)?;
     if parsed.name.as_str() != name {
         let detail = format!("the document defines {}, the address names {name:?}", parsed.name);
         return Err(Problem::bad_request(detail).field("/name"));
     }
-    let (definition, changed) = shared.app.apply(&source, text).await?;
+    register(&shared, &source, &text).await
+}
+
+/// What the document is called, and its text.
+async fn document(parameters: &Parameters, request: Request) -> Result<(String, String), Problem> {
+    let source = parameters.only(&["source"])?.text("source").unwrap_or(SOURCE);
+    if source.chars().count() > SOURCE_CHARS {
+        let detail = format!("query parameter source: it has more than {SOURCE_CHARS} characters");
+        return Err(Problem::bad_request(detail).field("source"));
+    }
+    let (head, body) = request.into_parts();
+    let bytes = body::read(&head.headers, body, Kind::Yaml, limits::DOCUMENT_BYTES).await?;
+    let text = String::from_utf8(bytes.into())
+        .map_err(|error| Problem::bad_request(format!("the body is no UTF-8: {}", error.utf8_error())))?;
+    Ok((source.to_owned(), text))
+}
+
+async fn register(shared: &Shared, source: &str, text: &str) -> Result<Response, Problem> {
+    let (definition, changed) = shared.app.apply(source, text).await?;
     let status = if changed { StatusCode::CREATED } else { StatusCode::OK };
     let body = json!({ "name": definition.name, "hash": definition.hash, "changed": changed });
     Ok((status, Json(body)).into_response())

@@ -1,13 +1,23 @@
 //! A job, live: server-sent events. Subscribed before the first look, so that no change falls in between.
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
     extract::State,
     response::sse::{Event, KeepAlive, Sse},
 };
 use drover_protocol::JobId;
-use tokio::sync::{OwnedSemaphorePermit, broadcast::Receiver};
+use tokio::{
+    sync::{
+        OwnedSemaphorePermit,
+        broadcast::{
+            Receiver,
+            error::{RecvError, TryRecvError},
+        },
+        mpsc,
+    },
+    time::{Instant, sleep, sleep_until},
+};
 use tokio_stream::{Stream, wrappers::ReceiverStream};
 
 use super::{
@@ -16,7 +26,7 @@ use super::{
 };
 use crate::{live::Changed, store::SeenJob};
 
-/// Changes are gathered for this long: people do not read faster.
+/// Looks come no closer together than this: people do not read faster.
 const PAUSE: Duration = Duration::from_millis(250);
 /// Word of a change in another replica may be lost: the job is looked at this often in any case.
 const LOOK: Duration = Duration::from_secs(5);
@@ -29,18 +39,18 @@ pub(crate) async fn stream(
     parameters: Parameters,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
     parameters.only(&[])?;
-    let permit = std::sync::Arc::clone(&shared.streams)
+    let permit = Arc::clone(&shared.streams)
         .try_acquire_owned()
         .map_err(|_| Problem::busy("too many live streams are open; ask for the job itself now and then"))?;
     let changes = shared.app.live.watch();
     let first = jobs::find(&shared, id, true).await?;
-    let (sender, receiver) = tokio::sync::mpsc::channel(4);
+    let (sender, receiver) = mpsc::channel(4);
     tokio::spawn(follow(shared, id, first, changes, sender, permit));
     let keep_alive = KeepAlive::new().interval(KEEP_ALIVE);
     Ok(Sse::new(ReceiverStream::new(receiver)).keep_alive(keep_alive))
 }
 
-type Sender = tokio::sync::mpsc::Sender<Result<Event, Infallible>>;
+type Sender = mpsc::Sender<Result<Event, Infallible>>;
 
 /// Sends the job whenever it has changed, until it has ended, the client is gone, or this replica ends.
 async fn follow(
@@ -54,6 +64,7 @@ async fn follow(
     let mut seen = first;
     let mut sent = None;
     loop {
+        let looked = Instant::now();
         let ended = seen.status.is_terminal();
         if sent != Some(seen.version) || ended {
             sent = Some(seen.version);
@@ -67,11 +78,13 @@ async fn follow(
         }
         tokio::select! {
             () = changed(&mut changes, seen.root_id) => {}
-            () = tokio::time::sleep(LOOK) => {}
+            () = sleep(LOOK) => {}
             () = sender.closed() => return,
             () = shared.shutdown.cancelled() => return,
         }
-        tokio::time::sleep(PAUSE).await;
+        // What else changes until then is shown by the same look; what changes after it is heard of by the next wait.
+        sleep_until(looked + PAUSE).await;
+        while !matches!(changes.try_recv(), Err(TryRecvError::Empty | TryRecvError::Closed)) {}
         match shared.app.store.view_job(id, true).await {
             Ok(Some(job)) => seen = job,
             // Deleted: the stream ends, and the client finds out by asking.
@@ -81,12 +94,14 @@ async fn follow(
     }
 }
 
-/// Waits for a change of the tree. One that was missed counts as one.
+/// Waits for a change of the tree. Word that was missed counts as one.
 async fn changed(changes: &mut Receiver<Changed>, root: JobId) {
     loop {
         match changes.recv().await {
             Ok(roots) if !roots.contains(&root) => {}
-            _ => return,
+            Ok(_) | Err(RecvError::Lagged(_)) => return,
+            // Nobody tells any more: the looks in between have to do.
+            Err(RecvError::Closed) => std::future::pending().await,
         }
     }
 }

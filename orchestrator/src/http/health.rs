@@ -8,26 +8,31 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Shared;
 
 /// A probe must not wait for the pool.
 const PROBE: Duration = Duration::from_secs(2);
 
-/// `GET /healthz/live`
-pub(crate) async fn live() -> &'static str {
-    "live\n"
+/// `GET /healthz/live`: the process answers. Whatever it depends on may be away.
+pub(crate) async fn live() -> Json<Value> {
+    Json(json!({ "live": true }))
 }
 
-/// `GET /healthz/ready`
+/// `GET /healthz/ready`: it can take and dispatch jobs now. Says which part is away.
 pub(crate) async fn ready(State(shared): State<Shared>) -> Response {
     let app = &shared.app;
-    let database = matches!(tokio::time::timeout(PROBE, app.store.ping()).await, Ok(Ok(())));
+    let migrated = tokio::time::timeout(PROBE, app.store.is_migrated()).await;
+    let (database, migrated) = match migrated {
+        Ok(Ok(migrated)) => (true, migrated),
+        Ok(Err(_)) | Err(_) => (false, false),
+    };
     let broker = app.broker.is_ready();
     let draining = shared.shutdown.is_cancelled();
-    let status = if database && broker && !draining { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(json!({ "database": database, "broker": broker, "draining": draining }))).into_response()
+    let status = if database && migrated && broker && !draining { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let body = json!({ "database": database, "migrated": migrated, "broker": broker, "draining": draining });
+    (status, Json(body)).into_response()
 }
 
 /// `GET /metrics`

@@ -2,49 +2,59 @@
 
 use axum::{
     Json,
-    body::Bytes,
-    extract::{State, rejection::BytesRejection},
+    extract::{Request, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use chrono::{DateTime, Utc};
-use drover_protocol::{DecodeError, JobId, JobStatus, JobType, Submission, decode, limits};
+use drover_protocol::{JobId, JobStatus, JobType, Submission, decode, limits};
 use serde_json::{Map, Value, json};
 
 use super::{
     Problem, Shared,
-    query::{Id, Parameters, next},
+    body::{self, Kind},
+    cursor,
+    query::{self, Id, Parameters},
 };
 use crate::{
-    app::{ActionError, Idempotency},
+    app::{ActionError, Idempotency, Submitted},
     store::{JobFilter, SeenJob},
 };
+
+/// How often a delete is tried against a job whose state changes under it.
+const DELETE_TRIES: usize = 3;
 
 /// `POST /api/v1/jobs`
 pub(crate) async fn submit(
     State(shared): State<Shared>,
     parameters: Parameters,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    request: Request,
 ) -> Result<Response, Problem> {
     parameters.only(&[])?;
     let app = &shared.app;
-    let submission = decode::<Submission>(None, &body?, app.message_bytes).map_err(|error| match error {
-        DecodeError::TooLarge { .. } => Problem::too_large(error.to_string()),
-        _ => Problem::bad_request(error.to_string()),
-    })?;
-    let submitted = app.submit(submission, key(&headers)?).await?;
+    let (head, body) = request.into_parts();
+    let key = key(&head.headers)?;
+    let body = body::read(&head.headers, body, Kind::Json, app.message_bytes).await?;
+    let submission = decode::<Submission>(None, &body, app.message_bytes)?;
+    let submitted = app.submit(submission, key).await?;
     let status = if submitted.duplicate { StatusCode::OK } else { StatusCode::CREATED };
-    let stands = match submitted.duplicate {
-        true => app.store.view_job(submitted.id, true).await?.map_or(JobStatus::Pending, |job| job.status),
-        false => JobStatus::Pending,
-    };
     if !submitted.duplicate {
         app.metrics.submitted.inc();
     }
     let location = format!("/api/v1/jobs/{}", submitted.id);
+    let stands = stands(&shared, submitted).await?;
     let body = json!({ "id": submitted.id, "status": stands, "duplicate": submitted.duplicate });
     Ok((status, [(header::LOCATION, location)], Json(body)).into_response())
+}
+
+/// Where a submitted job stands. A new one was accepted whether or not it can be looked at: an error here would make
+/// clients without a key submit it twice.
+async fn stands(shared: &Shared, submitted: Submitted) -> Result<JobStatus, Problem> {
+    match shared.app.store.view_job(submitted.id, true).await {
+        Ok(Some(job)) => Ok(job.status),
+        Ok(None) if submitted.duplicate => Err(ActionError::UnknownJob(submitted.id).into()),
+        Err(error) if submitted.duplicate => Err(error.into()),
+        Ok(None) | Err(_) => Ok(JobStatus::Pending),
+    }
 }
 
 fn key(headers: &HeaderMap) -> Result<Option<Idempotency>, Problem> {
@@ -62,36 +72,46 @@ pub(crate) async fn list(State(shared): State<Shared>, parameters: Parameters) -
     let known = ["status", "type", "parent", "label", "created_after", "created_before", "limit", "cursor"];
     let parameters = parameters.only(&known)?;
     let limit = parameters.limit(50, 500)?;
-    let before = parameters.cursor(|text| text.parse::<JobId>().ok())?;
-    let page = shared.app.store.view_jobs(&filter(parameters)?, before, limit).await?;
-    let next_cursor = next(&page, limit, JobId::to_string);
-    let jobs: Vec<Value> = page.into_iter().map(|(_, view)| view).collect();
+    let before = parameters.cursor::<JobId>()?;
+    let rows = shared.app.store.view_jobs(&filter(parameters)?, before, limit + 1).await?;
+    let (jobs, next_cursor) = cursor::page(rows, limit);
     Ok(Json(json!({ "jobs": jobs, "next_cursor": next_cursor })))
 }
 
 fn filter(parameters: &Parameters) -> Result<JobFilter, Problem> {
-    let statuses = parameters.list::<JobStatus>("status")?;
     let (any_parent, parent) = match parameters.text("parent") {
         None | Some("none") => (false, None),
         Some("any") => (true, None),
-        Some(_) => (false, parameters.read::<JobId>("parent")?),
+        Some(_) => (false, parameters.read::<JobId>("parent", "none, any or a job's id")?),
     };
+    Ok(JobFilter {
+        statuses: parameters.statuses()?,
+        job_type: parameters.read::<JobType>("type", &format!("a name like {}", JobType::PATTERN))?.map(String::from),
+        any_parent,
+        parent,
+        labels: labels(parameters)?,
+        created_after: parameters.time("created_after")?,
+        created_before: parameters.time("created_before")?,
+    })
+}
+
+/// The labels that a job must have, as the object that its own must contain.
+fn labels(parameters: &Parameters) -> Result<Option<Value>, Problem> {
     let mut labels = Map::new();
     for label in parameters.all("label") {
         let Some((key, value)) = label.split_once(':') else {
-            return Err(Problem::bad_request(format!("query parameter label: {label:?} is not KEY:VALUE")).field("label"));
+            return Err(query::unfit("label", label, "KEY:VALUE"));
         };
-        labels.insert(key.into(), value.into());
+        if labels.insert(key.into(), value.into()).is_some() {
+            let detail = format!("query parameter label: {key:?} is given twice; a job has one value of each label");
+            return Err(Problem::bad_request(detail).field("label"));
+        }
     }
-    Ok(JobFilter {
-        statuses: statuses.map(|statuses| statuses.iter().map(ToString::to_string).collect()),
-        job_type: parameters.read::<JobType>("type")?.map(String::from),
-        any_parent,
-        parent,
-        labels: (!labels.is_empty()).then_some(Value::Object(labels)),
-        created_after: parameters.read::<DateTime<Utc>>("created_after")?,
-        created_before: parameters.read::<DateTime<Utc>>("created_before")?,
-    })
+    if labels.len() > limits::LABELS {
+        let detail = format!("query parameter label: {} are given; no job has more than {}", labels.len(), limits::LABELS);
+        return Err(Problem::bad_request(detail).field("label"));
+    }
+    Ok((!labels.is_empty()).then_some(Value::Object(labels)))
 }
 
 /// `GET /api/v1/jobs/{id}`
@@ -110,7 +130,7 @@ pub(crate) async fn cancel(
     Id(id): Id,
     parameters: Parameters,
 ) -> Result<Response, Problem> {
-    let now = parameters.only(&["now"])?.read::<bool>("now")?.unwrap_or(false);
+    let now = parameters.only(&["now"])?.flag("now")?.unwrap_or(false);
     shared.app.cancel(id, now).await?;
     Ok((StatusCode::ACCEPTED, Json(find(&shared, id, true).await?.view)).into_response())
 }
@@ -124,10 +144,7 @@ pub(crate) async fn retry(
     let from_start = match parameters.only(&["from"])?.text("from") {
         None | Some("failed") => false,
         Some("start") => true,
-        Some(other) => {
-            let detail = format!("query parameter from: {other:?} is neither \"failed\" nor \"start\"");
-            return Err(Problem::bad_request(detail).field("from"));
-        }
+        Some(other) => return Err(query::unfit("from", other, "failed or start")),
     };
     shared.app.retry(id, from_start).await?;
     Ok((StatusCode::ACCEPTED, Json(find(&shared, id, true).await?.view)).into_response())
@@ -140,14 +157,23 @@ pub(crate) async fn delete(
     parameters: Parameters,
 ) -> Result<StatusCode, Problem> {
     parameters.only(&[])?;
-    if shared.app.store.delete(id).await? {
-        return Ok(StatusCode::NO_CONTENT);
+    let mut seen = None;
+    for _ in 0..DELETE_TRIES {
+        if shared.app.store.delete(id).await? {
+            return Ok(StatusCode::NO_CONTENT);
+        }
+        let job = find(&shared, id, true).await?;
+        let may_go = job.root_id == id && job.status.is_terminal();
+        seen = Some(Problem::not_deletable(id, job.root_id, job.status));
+        // It ended in between: it can be deleted now.
+        if !may_go {
+            break;
+        }
     }
-    let job = find(&shared, id, true).await?;
-    let why = if job.root_id == id { "it has not ended; cancel it first" } else { "it is a sub-job; delete its root" };
-    Err(ActionError::NotDeletable(id, why).into())
+    Err(seen.unwrap_or_else(|| ActionError::UnknownJob(id).into()))
 }
 
+/// The job, or that there is none.
 pub(crate) async fn find(shared: &Shared, id: JobId, brief: bool) -> Result<SeenJob, Problem> {
     shared.app.store.view_job(id, brief).await?.ok_or_else(|| ActionError::UnknownJob(id).into())
 }

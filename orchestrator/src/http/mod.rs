@@ -1,5 +1,7 @@
-//! The HTTP API, version 1: one file per resource. Errors are `application/problem+json`.
+//! The HTTP API, version 1. Errors are `application/problem+json`.
 
+mod body;
+mod cursor;
 mod definitions;
 mod events;
 mod fleet;
@@ -8,24 +10,35 @@ mod jobs;
 mod parts;
 mod problem;
 mod query;
+mod serve;
+#[cfg(test)]
+mod tests;
 
-use std::{future::Future, io, sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    extract::DefaultBodyLimit,
-    routing::{get, post},
+    extract::{DefaultBodyLimit, Request},
+    http::Response,
+    middleware::{self, Next},
+    response::IntoResponse,
+    routing::{get, post, put},
 };
 use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
-use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer, trace::TraceLayer};
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    trace::{DefaultOnResponse, TraceLayer},
+};
+use tracing::Level;
 
 use crate::app::App;
 
 pub use problem::Problem;
 
-/// Longest that a request may take; live streams have no limit.
-const REQUEST: Duration = Duration::from_secs(30);
+/// Longest that a request may take until its answer begins. Shorter than the command line's own patience, so that people
+/// read why.
+const REQUEST: Duration = Duration::from_secs(25);
 /// Most live streams at once: each holds a connection and reads the database on every change.
 const STREAMS: usize = 1_000;
 
@@ -37,11 +50,13 @@ pub(crate) struct Shared {
     pub(crate) shutdown: CancellationToken,
 }
 
-/// The whole API.
+/// The whole API. Live streams end at `shutdown`.
 pub fn router(app: Arc<App>, shutdown: CancellationToken) -> Router {
-    let body_bytes = app.message_bytes;
-    let shared = Shared { app, streams: Arc::new(Semaphore::new(STREAMS)), shutdown };
-    let requests = Router::new()
+    routes(Shared { app, streams: Arc::new(Semaphore::new(STREAMS)), shutdown })
+}
+
+fn routes(shared: Shared) -> Router {
+    Router::new()
         .route("/api/v1/jobs", get(jobs::list).post(jobs::submit))
         .route("/api/v1/jobs/{id}", get(jobs::show).delete(jobs::delete))
         .route("/api/v1/jobs/{id}/cancel", post(jobs::cancel))
@@ -50,33 +65,54 @@ pub fn router(app: Arc<App>, shutdown: CancellationToken) -> Router {
         .route("/api/v1/jobs/{id}/items/{name}", get(parts::items))
         .route("/api/v1/jobs/{id}/logs", get(parts::logs))
         .route("/api/v1/jobs/{id}/history", get(parts::history))
-        .route("/api/v1/definitions", get(definitions::list))
-        .route("/api/v1/definitions/{name}", get(definitions::show).put(definitions::apply))
+        .route("/api/v1/jobs/{id}/events", get(events::stream))
+        .route("/api/v1/definitions", get(definitions::list).put(definitions::apply))
+        .route("/api/v1/definitions/{name}", get(definitions::show).merge(put(definitions::apply_named)))
         .route("/api/v1/types", get(fleet::types))
         .route("/api/v1/workers", get(fleet::workers))
-        .route("/api/v1/dead", get(fleet::dead))
+        .route("/api/v1/dead", get(fleet::dead_letters))
+        .route("/api/v1/dead/{id}", get(fleet::dead_letter))
         .route("/healthz/live", get(health::live))
         .route("/healthz/ready", get(health::ready))
         .route("/metrics", get(health::metrics))
-        .layer(TimeoutLayer::with_status_code(axum::http::StatusCode::GATEWAY_TIMEOUT, REQUEST));
-    requests
-        .route("/api/v1/jobs/{id}/events", get(events::stream))
         .fallback(async || Problem::not_found("there is nothing at this address; the API is under /api/v1"))
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
-        .layer(DefaultBodyLimit::max(body_bytes))
-        .layer(CatchPanicLayer::custom(|_panic| {
-            axum::response::IntoResponse::into_response(Problem::internal("a handler panicked"))
-        }))
-        .layer(TraceLayer::new_for_http())
         .with_state(shared)
+        .layer(middleware::from_fn(in_time))
+        // Handlers read bodies themselves, each with the limit of what it takes.
+        .layer(DefaultBodyLimit::disable())
+        .layer(CatchPanicLayer::custom(|_panic| -> Response<axum::body::Body> {
+            Problem::internal("a handler panicked").into_response()
+        }))
+        .layer(
+            // What goes wrong is logged where it is known why; bodies are never logged.
+            TraceLayer::new_for_http()
+                .make_span_with(|request: &Request| {
+                    tracing::debug_span!("http", method = %request.method(), path = request.uri().path())
+                })
+                .on_request(())
+                .on_response(DefaultOnResponse::new().level(Level::DEBUG))
+                .on_failure(()),
+        )
+}
+
+/// A live stream's answer begins at once; what follows has no limit.
+async fn in_time(request: Request, next: Next) -> axum::response::Response {
+    match tokio::time::timeout(REQUEST, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => {
+            tracing::warn!(limit_seconds = REQUEST.as_secs(), "a request took too long");
+            let detail = format!("there was no answer within {} seconds; it may have been done", REQUEST.as_secs());
+            Problem::timed_out(detail).into_response()
+        }
+    }
 }
 
 /// Serves until `shutdown`; requests under way are finished.
-pub fn serve(
-    app: Arc<App>,
-    listener: TcpListener,
-    shutdown: CancellationToken,
-) -> impl Future<Output = io::Result<()>> {
-    let router = router(app, shutdown.clone());
-    async move { axum::serve(listener, router).with_graceful_shutdown(shutdown.cancelled_owned()).await }
+///
+/// # Errors
+/// None so far: what goes wrong at one connection is that connection's end.
+pub async fn serve(app: Arc<App>, listener: TcpListener, shutdown: CancellationToken) -> io::Result<()> {
+    serve::run(router(app, shutdown.clone()), listener, shutdown).await;
+    Ok(())
 }

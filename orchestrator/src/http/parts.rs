@@ -1,16 +1,14 @@
 //! What belongs to a job: sub-jobs, items lists, log lines, history.
 
-use axum::{
-    Json,
-    extract::{Path, State},
-};
-use drover_protocol::{JobStatus, LogLevel};
+use axum::{Json, extract::State};
+use drover_protocol::LogLevel;
 use serde_json::{Value, json};
 
 use super::{
-    Problem, Shared, jobs,
-    query::{Id, Parameters, next},
+    Problem, Shared, cursor, jobs,
+    query::{self, Id, Name, Parameters},
 };
+use crate::store::{SeenJob, Trail};
 
 /// `GET /api/v1/jobs/{id}/jobs`
 pub(crate) async fn sub_jobs(
@@ -20,43 +18,30 @@ pub(crate) async fn sub_jobs(
 ) -> Result<Json<Value>, Problem> {
     let parameters = parameters.only(&["step", "status", "limit", "cursor"])?;
     let limit = parameters.limit(50, 500)?;
-    let after = parameters.cursor(place)?.unwrap_or((-1, -1));
-    let statuses = parameters.list::<JobStatus>("status")?;
-    let statuses: Option<Vec<String>> = statuses.map(|statuses| statuses.iter().map(ToString::to_string).collect());
+    let after = parameters.cursor::<(i32, i32)>()?.unwrap_or((-1, -1));
+    let statuses = parameters.statuses()?;
     jobs::find(&shared, id, true).await?;
     let store = &shared.app.store;
-    let page = store.view_sub_jobs(id, after, parameters.text("step"), statuses.as_deref(), limit).await?;
-    let next_cursor = next(&page, limit, |(step, batch)| format!("{step}.{batch}"));
-    let jobs: Vec<Value> = page.into_iter().map(|(_, view)| view).collect();
+    let rows = store.view_sub_jobs(id, after, parameters.text("step"), statuses.as_deref(), limit + 1).await?;
+    let (jobs, next_cursor) = cursor::page(rows, limit);
     Ok(Json(json!({ "jobs": jobs, "next_cursor": next_cursor })))
 }
 
-/// A cursor among sub-jobs: step and batch.
-fn place(text: &str) -> Option<(i32, i32)> {
-    let (step, batch) = text.split_once('.')?;
-    Some((step.parse().ok()?, batch.parse().ok()?))
-}
-
-/// `GET /api/v1/jobs/{id}/items/{name}`: `limit` counts chunks, as the worker sent them.
+/// `GET /api/v1/jobs/{id}/items/{name}`: the values of a list of the current dispatch. A page ends early where its values
+/// are large.
 pub(crate) async fn items(
     State(shared): State<Shared>,
     Id(id): Id,
-    Path((_, name)): Path<(String, String)>,
+    Name(name): Name,
     parameters: Parameters,
 ) -> Result<Json<Value>, Problem> {
     let parameters = parameters.only(&["limit", "cursor"])?;
-    let limit = parameters.limit(10, 100)?;
-    let after = parameters.cursor(|text| text.parse::<i64>().ok())?.unwrap_or(-1);
+    let limit = parameters.limit(1_000, 10_000)?;
+    let after = parameters.cursor::<(i64, i64)>()?.unwrap_or((-1, -1));
     jobs::find(&shared, id, true).await?;
-    let page = shared.app.store.view_items(id, &name, after, limit).await?;
-    let next_cursor = next(&page, limit, i64::to_string);
-    let values: Vec<Value> = page
-        .into_iter()
-        .flat_map(|(_, chunk)| match chunk {
-            Value::Array(values) => values,
-            other => vec![other],
-        })
-        .collect();
+    let (rows, more) = shared.app.store.view_items(id, &name, after, limit).await?;
+    let next_cursor = rows.last().filter(|_| more).map(|(place, _)| cursor::Cursor::encode(place));
+    let values: Vec<Value> = rows.into_iter().map(|(_, value)| value).collect();
     Ok(Json(json!({ "values": values, "next_cursor": next_cursor })))
 }
 
@@ -68,28 +53,25 @@ pub(crate) async fn logs(
 ) -> Result<Json<Value>, Problem> {
     let parameters = parameters.only(&["tree", "level", "after", "limit"])?;
     let limit = parameters.limit(1_000, 5_000)?;
-    let tree = parameters.read::<bool>("tree")?.unwrap_or(true);
-    let after = parameters.read::<i64>("after")?.unwrap_or(0);
+    let whole = parameters.flag("tree")?.unwrap_or(true);
+    let after = parameters.after()?;
     let levels = levels(parameters)?;
-    jobs::find(&shared, id, true).await?;
-    let page = shared.app.store.view_logs(id, tree, after, &levels, limit).await?;
-    let next_after = page.last().map_or(after, |(id, _)| *id);
-    let logs: Vec<Value> = page.into_iter().map(|(_, line)| line).collect();
-    Ok(Json(json!({ "logs": logs, "next_after": next_after })))
+    let trail = trail(&jobs::find(&shared, id, true).await?, id, whole);
+    let (page, more) = shared.app.store.view_logs(trail, after, levels.as_deref(), limit).await?;
+    Ok(Json(numbered("logs", page, more, after)))
 }
 
 /// The level asked for and all above it.
-fn levels(parameters: &Parameters) -> Result<Vec<LogLevel>, Problem> {
+fn levels(parameters: &Parameters) -> Result<Option<Vec<LogLevel>>, Problem> {
     let all = [LogLevel::Trace, LogLevel::Debug, LogLevel::Info, LogLevel::Warn, LogLevel::Error];
-    let Some(text) = parameters.text("level") else { return Ok(all.to_vec()) };
+    let Some(text) = parameters.text("level") else { return Ok(None) };
     let Some(least) = all.iter().find(|level| level.as_str() == text) else {
-        let detail = format!("query parameter level: {text:?} is none of trace, debug, info, warn, error");
-        return Err(Problem::bad_request(detail).field("level"));
+        return Err(query::unfit("level", text, "trace, debug, info, warn or error"));
     };
-    Ok(all.into_iter().filter(|level| level >= least).collect())
+    Ok(Some(all.into_iter().filter(|level| level >= least).collect()))
 }
 
-/// `GET /api/v1/jobs/{id}/history`
+/// `GET /api/v1/jobs/{id}/history`: what happened to the job and to all jobs below it.
 pub(crate) async fn history(
     State(shared): State<Shared>,
     Id(id): Id,
@@ -97,10 +79,26 @@ pub(crate) async fn history(
 ) -> Result<Json<Value>, Problem> {
     let parameters = parameters.only(&["after", "limit"])?;
     let limit = parameters.limit(1_000, 5_000)?;
-    let after = parameters.read::<i64>("after")?.unwrap_or(0);
-    jobs::find(&shared, id, true).await?;
-    let page = shared.app.store.view_history(id, after, limit).await?;
+    let after = parameters.after()?;
+    let trail = trail(&jobs::find(&shared, id, true).await?, id, true);
+    let (page, more) = shared.app.store.view_history(trail, after, limit).await?;
+    Ok(Json(numbered("events", page, more, after)))
+}
+
+/// Whose lines are meant: a job's own, or with those of the jobs below it.
+fn trail(job: &SeenJob, id: drover_protocol::JobId, whole: bool) -> Trail {
+    let root = job.root_id;
+    match (whole && job.is_workflow, root == id) {
+        (false, _) => Trail::Job { id, root },
+        (true, true) => Trail::Tree { root },
+        (true, false) => Trail::Below { id, root },
+    }
+}
+
+/// A page of numbered lines. `next_after` is where to go on, also when there is nothing yet; `more` says that there is.
+/// A page ends early where its lines are large.
+fn numbered(name: &str, page: Vec<(i64, Value)>, more: bool, after: i64) -> Value {
     let next_after = page.last().map_or(after, |(id, _)| *id);
-    let events: Vec<Value> = page.into_iter().map(|(_, event)| event).collect();
-    Ok(Json(json!({ "events": events, "next_after": next_after })))
+    let lines: Vec<Value> = page.into_iter().map(|(_, line)| line).collect();
+    json!({ name: lines, "next_after": next_after, "more": more })
 }

@@ -161,6 +161,21 @@ impl<S: Send + Sync> FromRequestParts<S> for Name {
     }
 }
 
+/// The number in the path.
+pub(crate) struct Number(pub(crate) i64);
+
+impl<S: Send + Sync> FromRequestParts<S> for Number {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let text = segment(parts, state, "id").await?;
+        let id = text.parse().map_err(|_| {
+            Problem::bad_request(format!("{:?} is no id; ids here are whole numbers", shown(&text))).field("id")
+        })?;
+        Ok(Self(id))
+    }
+}
+
 async fn segment<S: Send + Sync>(parts: &mut Parts, state: &S, name: &str) -> Result<String, Problem> {
     let Path(segments) = Path::<Vec<(String, String)>>::from_request_parts(parts, state).await?;
     Ok(segments.into_iter().find(|(found, _)| found == name).map(|(_, text)| text).unwrap_or_default())

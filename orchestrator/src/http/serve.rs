@@ -2,8 +2,8 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use axum::{Router, body::Body, http::Request};
-use hyper::{body::Incoming, server::conn::http1};
+use axum::Router;
+use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
@@ -14,7 +14,6 @@ use tokio::{
     time::sleep,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tower_http::map_request_body::MapRequestBody;
 
 /// Most connections at once; further ones wait in the kernel's queue.
 const CONNECTIONS: usize = 4_096;
@@ -79,7 +78,7 @@ fn is_the_clients(error: &io::Error) -> bool {
 }
 
 async fn serve(stream: TcpStream, router: Router, shutdown: CancellationToken) {
-    let service = TowerToHyperService::new(MapRequestBody::new(router, |body: Incoming| Body::new(body)));
+    let service = TowerToHyperService::new(router);
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEADERS);
     let connection = builder.serve_connection(TokioIo::new(stream), service);

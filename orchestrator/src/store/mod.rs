@@ -24,7 +24,7 @@ pub use fold::{Folded, FoldContext};
 pub use outbox::{OutboxRow, Outgoing};
 pub use registry::Registry;
 pub use submit::{Accepted, NewRoot, SubmissionKey};
-pub use view::{DeadView, JobFilter, SeenJob};
+pub use view::{DeadView, JobFilter, SeenJob, Trail};
 
 /// How to reach the database.
 #[derive(Clone, Debug)]

@@ -67,6 +67,7 @@ statements! {
     INSERT_DEAD_LETTERS = "insert_dead_letters",
     // what people and other systems read
     VIEW_DEAD = "view_dead",
+    VIEW_DEAD_LETTER = "view_dead_letter",
     VIEW_DEFINITION = "view_definition",
     VIEW_DEFINITIONS = "view_definitions",
     VIEW_HISTORY = "view_history",
@@ -74,6 +75,7 @@ statements! {
     VIEW_JOB = "view_job",
     VIEW_JOBS = "view_jobs",
     VIEW_LOGS = "view_logs",
+    VIEW_MIGRATED = "view_migrated",
     VIEW_SUB_JOBS = "view_sub_jobs",
     VIEW_TYPES = "view_types",
     VIEW_WORKERS = "view_workers",

@@ -141,7 +141,7 @@ impl Fold<'_> {
                 .params
                 .eval(&scope)
                 .map_err(|error| expression_error(&error))
-                .and_then(|params| self.spawn_single(id, index, step, &scope, params)),
+                .and_then(|params| self.spawn_single(id, index, step, params)),
         };
         match outcome {
             Ok(()) => Go::On,

@@ -43,6 +43,8 @@ impl Fold<'_> {
         let items = fan_out.items.eval(scope).map_err(|error| expression_error(&error))?;
         let template = step.params.bind(scope).map_err(|error| expression_error(&error))?;
         let source = items_source(items, fan_out)?;
+        // A workflow that nobody has registered fails the step as a whole, so that a retry begins with all of it.
+        self.workflow_of(step)?;
         self.requests.push(Command::Expand {
             workflow: id,
             step: index,
@@ -96,23 +98,14 @@ impl Fold<'_> {
         self.touch(id);
     }
 
-    /// Begins the one sub-job of a step. `scope`: what the step's own expressions see.
-    pub(super) fn spawn_single(
-        &mut self,
-        id: JobId,
-        index: usize,
-        step: &Step,
-        scope: &Scope,
-        params: Value,
-    ) -> Result<(), JobError> {
-        // Nested steps see the batch of whatever fan-out stands around them, however far out.
-        let around = scope.batch.as_ref();
+    /// Begins the one sub-job of a step that does not fan out.
+    pub(super) fn spawn_single(&mut self, id: JobId, index: usize, step: &Step, params: Value) -> Result<(), JobError> {
         let (existing, resume) = self.step_mut(id, index).map(|state| (state.job_id, state.resume)).unwrap_or_default();
         if let Some(child) = existing {
             self.adopt(id, index, child);
-            return self.start_child_again(child, resume, step, params, around);
+            return self.start_child_again(child, resume, step, params, None);
         }
-        let child = self.spawn(id, index, None, step, params, around)?;
+        let child = self.spawn(id, index, step, params, None)?;
         if let Some(state) = self.step_mut(id, index) {
             (state.total, state.job_id) = (Some(1), Some(child));
         }
@@ -140,18 +133,17 @@ impl Fold<'_> {
             }
             return;
         }
-        let spawned = params.and_then(|params| self.spawn(id, index, Some(row.index), step, params, batch));
+        let spawned = params.and_then(|params| self.spawn(id, index, step, params, batch));
         if let Err(error) = spawned {
             self.spawn_failed(id, index, row.index, step, error);
         }
     }
 
-    /// Makes and starts a sub-job: batch `number` of a fan-out, or the one of its step.
+    /// Makes and starts a sub-job: a batch of a fan-out, or the one of its step.
     fn spawn(
         &mut self,
         id: JobId,
         index: usize,
-        number: Option<u32>,
         step: &Step,
         params: Value,
         batch: Option<&BatchScope>,
@@ -162,6 +154,7 @@ impl Fold<'_> {
             let message = format!("workflows are nested deeper than {} levels", self.limits.depth);
             return Err(JobError::permanent("nesting", message));
         }
+        let number = batch.and_then(|batch| u32::try_from(batch.index).ok());
         Ok(self.add_child(id, index, number, step, workflow, Some(params)))
     }
 

@@ -1,8 +1,28 @@
+-- A page of what happened in a tree ($1): to all of it, to one job ($2), or to a job and all below it ($3). With how many
+-- were found, the one behind the page included; the page ends where its lines have more than $6 bytes, but has at least
+-- one. Planned anew for each call.
+WITH page AS (
+    SELECT * FROM history
+    WHERE root_id = $1 AND id > $4
+        AND ($2::uuid IS NULL OR job_id = $2)
+        AND ($3::uuid IS NULL OR job_id IN (
+            WITH RECURSIVE below AS (
+                SELECT $3::uuid AS id
+                UNION ALL
+                SELECT jobs.id FROM jobs JOIN below ON jobs.parent_id = below.id
+            )
+            SELECT id FROM below
+        ))
+    ORDER BY id
+    LIMIT $5 + 1
+), sized AS (
+    SELECT page.*, row_number() OVER places AS position, count(*) OVER () AS found,
+        sum(octet_length(detail::text)) OVER places AS bytes
+    FROM page WINDOW places AS (ORDER BY id)
+)
 SELECT id, jsonb_build_object(
     'id', id, 'at', at, 'job_id', job_id, 'attempt', attempt, 'dispatch', dispatch, 'kind', kind, 'detail', detail
-)
-FROM history
-WHERE root_id = (SELECT root_id FROM jobs WHERE id = $1)
-    AND (job_id = $1 OR $1 = root_id) AND id > $2
+), found
+FROM sized
+WHERE position <= $5 AND (bytes <= $6 OR position = 1)
 ORDER BY id
-LIMIT $3

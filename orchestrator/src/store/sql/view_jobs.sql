@@ -1,12 +1,19 @@
--- A page of jobs, newest first. An absent filter is null.
-SELECT id, view || CASE WHEN metadata IS NULL THEN '{}' ELSE jsonb_build_object('metadata', metadata) END
-FROM job_views
-WHERE ($1::uuid IS NULL OR id < $1)
-    AND ($2::text[] IS NULL OR status = ANY ($2))
-    AND ($3::text IS NULL OR type = $3)
-    AND ($4::bool OR ($5::uuid IS NULL AND parent_id IS NULL) OR parent_id = $5)
-    AND ($6::jsonb IS NULL OR labels @> $6)
-    AND ($7::timestamptz IS NULL OR created_at > $7)
-    AND ($8::timestamptz IS NULL OR created_at < $8)
-ORDER BY id DESC
-LIMIT $9
+-- A page of jobs, newest first. An absent filter is null. Planned anew for each call, so that an absent filter costs
+-- nothing and a present one finds its index. The page is cut before the views are made.
+SELECT page.id, view || CASE WHEN metadata IS NULL THEN '{}' ELSE jsonb_build_object('metadata', metadata) END
+FROM (
+    SELECT id FROM jobs
+    WHERE id < $1 AND id >= $2
+        AND ($3::text IS NULL OR status = $3)
+        AND ($4::text[] IS NULL OR status = ANY ($4))
+        AND ($5::text IS NULL OR type = $5)
+        AND ($6 OR $7::uuid IS NOT NULL OR parent_id IS NULL)
+        AND ($7::uuid IS NULL OR parent_id = $7)
+        AND ($8::jsonb IS NULL OR labels @> $8)
+        AND ($9::timestamptz IS NULL OR created_at > $9)
+        AND ($10::timestamptz IS NULL OR created_at < $10)
+    ORDER BY id DESC
+    LIMIT $11
+) AS page
+JOIN job_views ON job_views.id = page.id
+ORDER BY page.id DESC

@@ -1,18 +1,31 @@
--- Log lines of a job, or with all of its sub-jobs. A whole tree is found by its root; a part of one by the jobs below it.
-WITH RECURSIVE below AS (
-    SELECT id FROM jobs WHERE id = $1
-    UNION ALL
-    SELECT jobs.id FROM jobs JOIN below ON jobs.parent_id = below.id
-    WHERE $2 AND (SELECT root_id <> id FROM jobs WHERE id = $1)
+-- A page of log lines: of a whole tree ($1), of one job ($2), or of a job and all below it ($1 and $3). With how many were
+-- found, the one behind the page included; the page ends where its lines have more than $7 bytes, but has at least one.
+-- Planned anew for each call.
+WITH page AS (
+    SELECT * FROM logs
+    WHERE id > $4
+        AND ($1::uuid IS NULL OR root_id = $1)
+        AND ($2::uuid IS NULL OR job_id = $2)
+        AND ($3::uuid IS NULL OR job_id IN (
+            WITH RECURSIVE below AS (
+                SELECT $3::uuid AS id
+                UNION ALL
+                SELECT jobs.id FROM jobs JOIN below ON jobs.parent_id = below.id
+            )
+            SELECT id FROM below
+        ))
+        AND ($5::text[] IS NULL OR level = ANY ($5))
+    ORDER BY id
+    LIMIT $6 + 1
+), sized AS (
+    SELECT page.*, row_number() OVER places AS position, count(*) OVER () AS found,
+        sum(octet_length(message) + octet_length(fields::text)) OVER places AS bytes
+    FROM page WINDOW places AS (ORDER BY id)
 )
-SELECT logs.id, jsonb_build_object(
-    'id', logs.id, 'at', logs.at, 'level', logs.level, 'message', logs.message, 'fields', logs.fields,
-    'job_id', logs.job_id, 'job_type', jobs.type, 'parent_job_id', jobs.parent_id, 'attempt', logs.attempt
-)
-FROM logs JOIN jobs ON jobs.id = logs.job_id
-WHERE logs.id > $3
-    AND CASE WHEN $2 AND (SELECT root_id = id FROM jobs WHERE id = $1) THEN logs.root_id = $1
-        ELSE logs.job_id IN (SELECT id FROM below) END
-    AND ($4::text[] IS NULL OR logs.level = ANY ($4))
-ORDER BY logs.id
-LIMIT $5
+SELECT sized.id, jsonb_build_object(
+    'id', sized.id, 'at', sized.at, 'level', sized.level, 'message', sized.message, 'fields', sized.fields,
+    'job_id', sized.job_id, 'job_type', jobs.type, 'parent_job_id', jobs.parent_id, 'attempt', sized.attempt
+), found
+FROM sized JOIN jobs ON jobs.id = sized.job_id
+WHERE position <= $6 AND (bytes <= $7 OR position = 1)
+ORDER BY sized.id

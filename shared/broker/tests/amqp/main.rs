@@ -7,3 +7,4 @@ mod breaks;
 mod outages;
 mod proxy;
 mod site;
+mod tls;
