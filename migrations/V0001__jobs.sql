@@ -99,6 +99,8 @@ CREATE INDEX jobs_roots_idx ON jobs (id DESC) WHERE parent_id IS NULL;
 CREATE INDEX jobs_unfinished_idx ON jobs (root_id, id) WHERE status IN ('pending', 'running', 'cancelling');
 CREATE INDEX jobs_cancelling_idx ON jobs (id) WHERE status = 'cancelling';
 CREATE INDEX jobs_type_idx ON jobs (type, id DESC) WHERE parent_id IS NULL;
+CREATE INDEX jobs_status_idx ON jobs (status, id DESC) WHERE parent_id IS NULL;
+CREATE INDEX jobs_labels_idx ON jobs USING gin (labels jsonb_path_ops) WHERE parent_id IS NULL;
 CREATE INDEX jobs_due_idx ON jobs (due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX jobs_timeout_idx ON jobs (timeout_at) WHERE timeout_at IS NOT NULL;
 CREATE INDEX jobs_lease_idx ON jobs (lease_session) WHERE lease_session IS NOT NULL;

@@ -11,3 +11,7 @@ pub mod metrics;
 pub mod relay;
 pub mod run;
 pub mod store;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod testing;

@@ -22,8 +22,9 @@ use crate::{
     store::{FoldContext, Store, StoreConfig},
 };
 
-/// How long written outbox rows are left to whoever wrote them, in seconds. Longer than a publish with its deadline takes.
-const CLAIM_SECONDS: f64 = 30.0;
+/// How long written outbox rows are left to whoever wrote them, in seconds: what a killed replica owed is published after
+/// this by another. A publish that takes longer is repeated, which the fence makes harmless.
+const CLAIM_SECONDS: f64 = 10.0;
 
 /// Runs until `shutdown`, then finishes what it is at. `ready` is told where HTTP listens.
 ///

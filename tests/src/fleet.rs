@@ -162,15 +162,9 @@ impl Fleet {
     /// # Errors
     /// When it is refused.
     pub async fn apply(&self, definition: &str) -> anyhow::Result<()> {
-        let name = definition
-            .lines()
-            .find_map(|line| line.strip_prefix("name:"))
-            .context("the definition has no name")?
-            .trim()
-            .to_owned();
         let response = self
             .client
-            .put(format!("{}/api/v1/definitions/{name}", self.url()))
+            .put(format!("{}/api/v1/definitions", self.url()))
             .header("content-type", "application/yaml")
             .body(definition.to_owned())
             .send()

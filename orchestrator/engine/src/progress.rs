@@ -47,10 +47,11 @@ impl Progress {
         Some(Self::from_hundredths(hundredths).min(Self::ALMOST))
     }
 
-    /// The mean of `count` parts whose hundredths sum up to `sum`.
+    /// The mean of `count` parts whose hundredths sum up to `sum`, to the nearest hundredth.
     #[must_use]
     pub fn mean(sum: i64, count: u32) -> Self {
-        if count == 0 { Self::ZERO } else { Self::from_hundredths(sum / i64::from(count)) }
+        let count = i64::from(count);
+        if count == 0 { Self::ZERO } else { Self::from_hundredths((sum + count / 2) / count) }
     }
 }
 
@@ -76,7 +77,7 @@ pub fn span(weights: &[u32], index: usize) -> (Progress, Progress) {
 #[must_use]
 pub fn within(span: (Progress, Progress), inside: Progress) -> Progress {
     let width = i64::from(span.1.0 - span.0.0);
-    Progress::from_hundredths(i64::from(span.0.0) + width * i64::from(inside.0) / 10_000)
+    Progress::from_hundredths(i64::from(span.0.0) + (width * i64::from(inside.0) + 5_000) / 10_000)
 }
 
 #[cfg(test)]
@@ -90,6 +91,8 @@ mod tests {
         assert_eq!(ends, [20.0, 60.0, 90.0, 100.0]);
         assert_eq!(span(&weights, 0).0, Progress::ZERO);
         assert_eq!(within(span(&weights, 1), Progress::from_hundredths(5_000)).percent(), 40.0);
+        assert_eq!(within(span(&weights, 1), Progress::mean(5_000, 6)).percent(), 23.33);
+        assert_eq!(within(span(&weights, 1), Progress::FULL), span(&weights, 1).1);
     }
 
     #[test]

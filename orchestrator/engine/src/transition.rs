@@ -169,9 +169,9 @@ mod tests {
     #[test]
     fn every_unfinished_status_has_a_way_to_an_end() {
         for status in JobStatus::ALL.iter().filter(|status| !status.is_terminal()) {
-            assert!(Trigger::ALL.iter().any(
-                |trigger| matches!(next(*status, *trigger), Next::To(to) if to.is_terminal())
-            ));
+            assert!(
+                Trigger::ALL.iter().any(|trigger| matches!(next(*status, *trigger), Next::To(to) if to.is_terminal()))
+            );
         }
     }
 }

@@ -7,7 +7,10 @@ use drover_protocol::{JobError, JobId, JobStatus, JobType, StepStatus};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::{Job, StepState, Workflow, definition::{Step, Work}};
+use crate::{
+    Job, StepState, Workflow,
+    definition::{Step, Work},
+};
 
 /// A workflow's metadata, exactly as other systems read it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

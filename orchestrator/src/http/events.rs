@@ -27,7 +27,7 @@ use super::{
 use crate::{live::Changed, store::SeenJob};
 
 /// Looks come no closer together than this: people do not read faster.
-const PAUSE: Duration = Duration::from_millis(250);
+pub(super) const PAUSE: Duration = Duration::from_millis(250);
 /// Word of a change in another replica may be lost: the job is looked at this often in any case.
 const LOOK: Duration = Duration::from_secs(5);
 const KEEP_ALIVE: Duration = Duration::from_secs(15);

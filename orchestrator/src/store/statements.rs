@@ -82,3 +82,20 @@ statements! {
     // deleting
     DELETE_JOB = "delete_job",
 }
+
+#[cfg(test)]
+mod tests {
+    use super::ALL;
+    use crate::testing::Desk;
+
+    #[tokio::test]
+    async fn every_statement_fits_the_schema() {
+        let desk = Desk::new().await;
+        let client = desk.database.connect().await.expect("a connection");
+        for (name, text) in ALL {
+            if let Err(error) = client.prepare(text).await {
+                panic!("{name}.sql: {:?}", error.as_db_error());
+            }
+        }
+    }
+}

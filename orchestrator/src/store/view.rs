@@ -1,12 +1,20 @@
 //! What people and other systems read. One statement a page; the JSON is made where the rows are.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use drover_protocol::{JobId, JobStatus, LogLevel};
 use serde_json::Value;
-use tokio_postgres::{Row, types::ToSql};
+use tokio_postgres::{
+    Row,
+    types::{ToSql, Type},
+};
 use uuid::Uuid;
 
 use super::{Store, StoreError, statements as sql};
+
+/// A page of values or lines that workers sent ends where it has this many bytes: each of them may be as large as a message.
+const PAGE_BYTES: i64 = 8 * 1024 * 1024;
+/// A job's id is made a little before the job itself. Ids this much apart are in the order of creation.
+const ID_SLACK: TimeDelta = TimeDelta::hours(1);
 
 /// A job as the API shows it.
 #[derive(Clone, Debug)]
@@ -19,6 +27,32 @@ pub struct SeenJob {
     pub root_id: JobId,
     /// Where it stands.
     pub status: JobStatus,
+    /// Whether it has jobs below it.
+    pub is_workflow: bool,
+}
+
+/// Whose log lines or history are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trail {
+    /// A whole tree.
+    Tree {
+        /// Its root.
+        root: JobId,
+    },
+    /// One job alone.
+    Job {
+        /// The job.
+        id: JobId,
+        /// Its root.
+        root: JobId,
+    },
+    /// A job and all jobs below it.
+    Below {
+        /// The job.
+        id: JobId,
+        /// Its root.
+        root: JobId,
+    },
 }
 
 /// Which jobs a list shows.
@@ -59,8 +93,10 @@ pub struct DeadView {
     pub message_type: Option<String>,
     /// Its content type.
     pub content_type: Option<String>,
-    /// Its body.
+    /// Its body, or the beginning of it.
     pub body: Vec<u8>,
+    /// How many bytes the whole body has.
+    pub body_bytes: i32,
     /// Its other properties.
     pub properties: Value,
     /// The job it is about.
@@ -68,6 +104,9 @@ pub struct DeadView {
 }
 
 type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
+type Typed<'a> = &'a [(&'a (dyn ToSql + Sync), Type)];
+/// Numbered lines, and whether there are more.
+type Lines = (Vec<(i64, Value)>, bool);
 
 impl Store {
     async fn rows(&self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, StoreError> {
@@ -76,12 +115,13 @@ impl Store {
         Ok(client.query(&statement, parameters).await?)
     }
 
-    async fn values(&self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Value>, StoreError> {
-        self.rows(sql, parameters).await?.iter().map(|row| Ok(row.try_get(0)?)).collect()
+    /// A statement whose best plan depends on which filters are there: a kept plan would look through everything.
+    async fn planned(&self, sql: &str, parameters: Typed<'_>) -> Result<Vec<Row>, StoreError> {
+        Ok(self.client().await?.query_typed(sql, parameters).await?)
     }
 
-    async fn numbered(&self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<(i64, Value)>, StoreError> {
-        self.rows(sql, parameters).await?.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+    async fn values(&self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Value>, StoreError> {
+        self.rows(sql, parameters).await?.iter().map(|row| Ok(row.try_get(0)?)).collect()
     }
 
     /// One job. `brief`: without parameters, and without the result before the end.
@@ -98,6 +138,7 @@ impl Store {
                     version: row.try_get(1)?,
                     root_id: JobId(row.try_get(2)?),
                     status: status.parse().map_err(|error| StoreError::corrupt(format!("job {id}"), error))?,
+                    is_workflow: row.try_get(4)?,
                 })
             })
             .transpose()
@@ -113,21 +154,27 @@ impl Store {
         before: Option<JobId>,
         limit: i64,
     ) -> Result<Vec<(JobId, Value)>, StoreError> {
-        let parent: Option<Uuid> = filter.parent.map(|id| id.0);
-        let before: Option<Uuid> = before.map(|id| id.0);
+        let (least, below) = id_range(filter, before);
+        // One status has an index that is in the order of the list.
+        let (one, several) = match filter.statuses.as_deref() {
+            Some([one]) => (Some(one), None),
+            several => (None, several),
+        };
         let rows = self
-            .rows(
+            .planned(
                 sql::VIEW_JOBS,
                 &[
-                    &before,
-                    &filter.statuses,
-                    &filter.job_type,
-                    &filter.any_parent,
-                    &parent,
-                    &filter.labels,
-                    &filter.created_after,
-                    &filter.created_before,
-                    &limit,
+                    (&below, Type::UUID),
+                    (&least, Type::UUID),
+                    (&one, Type::TEXT),
+                    (&several, Type::TEXT_ARRAY),
+                    (&filter.job_type, Type::TEXT),
+                    (&filter.any_parent, Type::BOOL),
+                    (&filter.parent.map(|id| id.0), Type::UUID),
+                    (&filter.labels, Type::JSONB),
+                    (&filter.created_after, Type::TIMESTAMPTZ),
+                    (&filter.created_before, Type::TIMESTAMPTZ),
+                    (&limit, Type::INT8),
                 ],
             )
             .await?;
@@ -146,11 +193,24 @@ impl Store {
         statuses: Option<&[String]>,
         limit: i64,
     ) -> Result<Vec<((i32, i32), Value)>, StoreError> {
-        let rows = self.rows(sql::VIEW_SUB_JOBS, &[&id.0, &after.0, &after.1, &step, &statuses, &limit]).await?;
+        let rows = self
+            .planned(
+                sql::VIEW_SUB_JOBS,
+                &[
+                    (&id.0, Type::UUID),
+                    (&after.0, Type::INT4),
+                    (&after.1, Type::INT4),
+                    (&step, Type::TEXT),
+                    (&statuses, Type::TEXT_ARRAY),
+                    (&limit, Type::INT8),
+                ],
+            )
+            .await?;
         rows.iter().map(|row| Ok(((row.try_get(0)?, row.try_get(1)?), row.try_get(2)?))).collect()
     }
 
-    /// Chunks of an items list, each with its number: that of the last is the next page's `after`.
+    /// A page of the values of an items list, each with its place (chunk, position): that of the last is the next page's
+    /// `after`. And whether there are more.
     ///
     /// # Errors
     /// When the database is away.
@@ -158,34 +218,74 @@ impl Store {
         &self,
         id: JobId,
         name: &str,
-        after: i64,
+        after: (i64, i64),
         limit: i64,
-    ) -> Result<Vec<(i64, Value)>, StoreError> {
-        self.numbered(sql::VIEW_ITEMS, &[&id.0, &name, &after, &limit]).await
+    ) -> Result<(Vec<((i64, i64), Value)>, bool), StoreError> {
+        let rows = self.rows(sql::VIEW_ITEMS, &[&id.0, &name, &after.0, &after.1, &limit, &PAGE_BYTES]).await?;
+        let more = found_more(&rows, 3)?;
+        let read = |row: &Row| Ok(((row.try_get(0)?, row.try_get(1)?), row.try_get(2)?));
+        Ok((rows.iter().map(read).collect::<Result<_, StoreError>>()?, more))
     }
 
-    /// Log lines of a job, or of all jobs below it, too.
+    /// A page of log lines, and whether there are more. `levels`: only these.
     ///
     /// # Errors
     /// When the database is away.
     pub async fn view_logs(
         &self,
-        id: JobId,
-        tree: bool,
+        trail: Trail,
         after: i64,
-        levels: &[LogLevel],
+        levels: Option<&[LogLevel]>,
         limit: i64,
-    ) -> Result<Vec<(i64, Value)>, StoreError> {
-        let levels: Vec<&str> = levels.iter().map(|level| level.as_str()).collect();
-        self.numbered(sql::VIEW_LOGS, &[&id.0, &tree, &after, &levels, &limit]).await
+    ) -> Result<Lines, StoreError> {
+        let levels: Option<Vec<&str>> = levels.map(|levels| levels.iter().map(|level| level.as_str()).collect());
+        // One job's lines have an index of their own.
+        let (root, job, below) = match trail {
+            Trail::Tree { root } => (Some(root.0), None, None),
+            Trail::Job { id, .. } => (None, Some(id.0), None),
+            Trail::Below { id, root } => (Some(root.0), None, Some(id.0)),
+        };
+        let rows = self
+            .planned(
+                sql::VIEW_LOGS,
+                &[
+                    (&root, Type::UUID),
+                    (&job, Type::UUID),
+                    (&below, Type::UUID),
+                    (&after, Type::INT8),
+                    (&levels, Type::TEXT_ARRAY),
+                    (&limit, Type::INT8),
+                    (&PAGE_BYTES, Type::INT8),
+                ],
+            )
+            .await?;
+        lines(&rows)
     }
 
-    /// What happened to a job, or for a root to its whole tree.
+    /// A page of what happened, and whether there is more.
     ///
     /// # Errors
     /// When the database is away.
-    pub async fn view_history(&self, id: JobId, after: i64, limit: i64) -> Result<Vec<(i64, Value)>, StoreError> {
-        self.numbered(sql::VIEW_HISTORY, &[&id.0, &after, &limit]).await
+    pub async fn view_history(&self, trail: Trail, after: i64, limit: i64) -> Result<Lines, StoreError> {
+        let (root, job, below) = match trail {
+            Trail::Tree { root } => (root.0, None, None),
+            Trail::Job { id, root } => (root.0, Some(id.0), None),
+            Trail::Below { id, root } => (root.0, None, Some(id.0)),
+        };
+        let rows = self
+            .planned(
+                sql::VIEW_HISTORY,
+                &[
+                    (&root, Type::UUID),
+                    (&job, Type::UUID),
+                    (&below, Type::UUID),
+                    (&after, Type::INT8),
+                    (&limit, Type::INT8),
+                    (&PAGE_BYTES, Type::INT8),
+                ],
+            )
+            .await?;
+        lines(&rows)
     }
 
     /// The current definitions.
@@ -220,28 +320,76 @@ impl Store {
         self.values(sql::VIEW_WORKERS, &[]).await
     }
 
-    /// A page of dead letters, newest first.
+    /// A page of dead letters, newest first, each with the first `excerpt_bytes` of its body.
     ///
     /// # Errors
     /// When the database is away.
-    pub async fn view_dead(&self, before: Option<i64>, limit: i64) -> Result<Vec<DeadView>, StoreError> {
-        let rows = self.rows(sql::VIEW_DEAD, &[&before, &limit]).await?;
-        rows.iter()
-            .map(|row| {
-                Ok(DeadView {
-                    id: row.try_get("id")?,
-                    at: row.try_get("at")?,
-                    queue: row.try_get("queue")?,
-                    reason: row.try_get("reason")?,
-                    detail: row.try_get("detail")?,
-                    message_id: row.try_get("message_id")?,
-                    message_type: row.try_get("message_type")?,
-                    content_type: row.try_get("content_type")?,
-                    body: row.try_get("body")?,
-                    properties: row.try_get("properties")?,
-                    job_id: row.try_get::<_, Option<Uuid>>("job_id")?.map(JobId),
-                })
-            })
-            .collect()
+    pub async fn view_dead(
+        &self,
+        before: Option<i64>,
+        limit: i64,
+        excerpt_bytes: i32,
+    ) -> Result<Vec<DeadView>, StoreError> {
+        let before = before.unwrap_or(i64::MAX);
+        let rows = self.rows(sql::VIEW_DEAD, &[&before, &limit, &excerpt_bytes]).await?;
+        rows.iter().map(dead).collect()
     }
+
+    /// A dead letter with its whole body.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn view_dead_letter(&self, id: i64) -> Result<Option<DeadView>, StoreError> {
+        self.rows(sql::VIEW_DEAD_LETTER, &[&id]).await?.first().map(dead).transpose()
+    }
+
+    /// Whether the schema is in place.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn is_migrated(&self) -> Result<bool, StoreError> {
+        Ok(self.client().await?.query_one(sql::VIEW_MIGRATED, &[]).await?.try_get(0)?)
+    }
+}
+
+/// The ids (from, below) that can belong to jobs of the filter's time and page: what narrows the index.
+fn id_range(filter: &JobFilter, before: Option<JobId>) -> (Uuid, Uuid) {
+    let least = filter.created_after.map_or(Uuid::nil(), |time| first_id_of(time - ID_SLACK));
+    let below = filter.created_before.map_or(Uuid::max(), |time| first_id_of(time + ID_SLACK));
+    (least, before.map_or(below, |before| before.0.min(below)))
+}
+
+/// The lowest UUIDv7 of a time.
+fn first_id_of(time: DateTime<Utc>) -> Uuid {
+    let milliseconds = u128::try_from(time.timestamp_millis()).unwrap_or(0);
+    Uuid::from_u128(milliseconds << 80)
+}
+
+/// Whether more were found than the page has.
+fn found_more(rows: &[Row], column: usize) -> Result<bool, StoreError> {
+    let found: i64 = rows.first().map_or(Ok(0), |row| row.try_get(column))?;
+    Ok(usize::try_from(found).is_ok_and(|found| found > rows.len()))
+}
+
+fn lines(rows: &[Row]) -> Result<Lines, StoreError> {
+    let more = found_more(rows, 2)?;
+    let read = |row: &Row| Ok((row.try_get(0)?, row.try_get(1)?));
+    Ok((rows.iter().map(read).collect::<Result<_, StoreError>>()?, more))
+}
+
+fn dead(row: &Row) -> Result<DeadView, StoreError> {
+    Ok(DeadView {
+        id: row.try_get("id")?,
+        at: row.try_get("at")?,
+        queue: row.try_get("queue")?,
+        reason: row.try_get("reason")?,
+        detail: row.try_get("detail")?,
+        message_id: row.try_get("message_id")?,
+        message_type: row.try_get("message_type")?,
+        content_type: row.try_get("content_type")?,
+        body: row.try_get("body")?,
+        body_bytes: row.try_get("body_bytes")?,
+        properties: row.try_get("properties")?,
+        job_id: row.try_get::<_, Option<Uuid>>("job_id")?.map(JobId),
+    })
 }

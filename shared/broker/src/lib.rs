@@ -27,8 +27,10 @@ pub trait Broker: Send + Sync + 'static {
     /// When the broker refuses (another declaration stands under the same name, no rights) or cannot be reached in time.
     async fn declare(&self, topology: &Topology) -> Result<(), BrokerError>;
 
-    /// Publishes all, pipelined, and gives each its outcome in the same order: `Ok` only when the broker has confirmed
-    /// that it holds the message. An error means "not known to be held": publish it again.
+    /// Publishes all, pipelined and in order, and gives each its outcome in the same order: `Ok` only when the broker has
+    /// confirmed that it holds the message. An error means "not known to be held": publish it again, unless it is
+    /// [`PublishError::Unfit`]. It waits for a connection and for the confirms, each for a bounded time. Concurrent calls
+    /// share their round trips; between them there is no order.
     async fn publish(&self, publications: Vec<Publication>) -> Vec<Result<(), PublishError>>;
 
     /// Subscribes to a queue. At most `prefetch` deliveries are unsettled at a time. The stream goes on across

@@ -1,6 +1,7 @@
 //! How many jobs that do nothing one worker runs per second, and what a progress report costs.
 //!
-//! `DROVER_TEST_AMQP_URL=amqp://… cargo run --release -p drover-worker --example throughput -- [JOBS] [CONCURRENCY]`
+//! On the servers of the tests, in a vhost of its own: `cargo run --release -p drover-worker --example throughput --
+//! [JOBS] [CONCURRENCY]`
 
 use std::{
     env,
@@ -17,6 +18,7 @@ use drover_protocol::{
     Control, JobEvent, JobId, JobMessage, MessageType, Names, WorkerEvent, WorkerEventKind, decode, decode_one_or_many,
     encode, limits::MESSAGE_BYTES,
 };
+use drover_tests::Vhost;
 use drover_worker::{Job, JobContext, JobFailure, Outcome, Worker, WorkerSection, testing};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -63,10 +65,9 @@ async fn main() -> anyhow::Result<()> {
     let mut arguments = env::args().skip(1);
     let jobs: usize = arguments.next().map_or(Ok(50_000), |text| text.parse())?;
     let concurrency: u32 = arguments.next().map_or(Ok(64), |text| text.parse())?;
-    // Names of its own, so that it disturbs nobody on a shared broker.
-    let prefix = format!("bench-{}", Uuid::now_v7().simple());
-    let config = AmqpConfig::new(env::var("DROVER_TEST_AMQP_URL")?, prefix.clone());
-    let names = Names::new(&prefix)?;
+    let vhost = Vhost::create().await?;
+    let names = Names::default();
+    let config = AmqpConfig::new(vhost.url(), names.prefix());
 
     let desk = AmqpBroker::connect(config.clone()).await?;
     desk.declare(&Topology::base(&names)).await?;
@@ -79,7 +80,7 @@ async fn main() -> anyhow::Result<()> {
 
     let broker = AmqpBroker::connect(config).await?;
     let section = WorkerSection { concurrency, ..WorkerSection::default() };
-    let worker = Worker::builder("bench").prefix(prefix).job(Noop).job(Chatty).settings(section).build()?;
+    let worker = Worker::builder("bench").job(Noop).job(Chatty).settings(section).build()?;
     let shutdown = CancellationToken::new();
     let run = tokio::spawn(worker.run(Arc::clone(&broker) as Arc<dyn Broker>, shutdown.clone()));
     welcome(desk.as_ref(), &names).await?;

@@ -19,9 +19,10 @@ async fn a_job_goes_from_its_queue_to_its_end_and_leaves_nothing_behind() {
     let worker = desk.worker(echo, hold, WorkerSection::default()).await;
     let job = desk.submit("echo", 7.into()).await;
     let events = desk.ended(job).await;
-    let names: Vec<_> = events.iter().map(|event| event.kind.name()).collect();
+    // Progress may travel by itself while the list waits for its confirm; the end carries it in any case.
+    let names: Vec<_> = events.iter().map(|event| event.kind.name()).filter(|name| *name != "progress").collect();
     assert_eq!(names, ["started", "items", "completed"]);
-    let JobEventKind::Completed { result, items, progress, .. } = &events[2].kind else {
+    let Some(JobEventKind::Completed { result, items, progress, .. }) = events.last().map(|event| &event.kind) else {
         panic!("completed: {events:?}")
     };
     assert_eq!((result, items.get("copies")), (&7.into(), Some(&3)));
@@ -104,10 +105,12 @@ async fn what_was_not_begun_is_in_the_queue_again_after_a_shutdown() {
         desk.submit("hold", number.into()).await;
     }
     hold.until_begun(2).await;
+    // First the shutdown: a job that ends before it makes room for another one.
+    let ending = worker.shut_down();
     hold.open(2);
-    worker.end().await;
-    let begun = u64::try_from(hold.begun()).unwrap();
-    assert_eq!(desk.left_over("drover.jobs.hold").await, 6 - begun);
+    ending.end().await;
+    assert_eq!(hold.begun(), 2);
+    assert_eq!(desk.left_over("drover.jobs.hold").await, 4);
     desk.until_worker(|event| *event == WorkerEventKind::WorkerDown).await;
     let broker: Arc<dyn Broker> = desk.broker();
     broker.close().await;

@@ -75,7 +75,8 @@ impl Fold<'_> {
                 references.merge(&workflow.summary_references());
                 break;
             };
-            let begins = offset == 1 || workflow.state.steps.get(index).is_some_and(|s| s.status == StepStatus::Pending);
+            let begins =
+                offset == 1 || workflow.state.steps.get(index).is_some_and(|s| s.status == StepStatus::Pending);
             if begins {
                 references.merge(&step.start_references);
                 references.merge(&step.params_references);
@@ -239,6 +240,9 @@ impl Fold<'_> {
         let (trigger, message) = match &workflow.state.ending {
             Some(Ending::Cancel) => (Trigger::Stop, Some("Cancelled".to_owned())),
             Some(Ending::Fail { error }) => {
+                if let Some(job) = self.tree.jobs.get_mut(&id) {
+                    job.message.value = Some(format!("Failed: {}", error.message));
+                }
                 self.fail_with(id, error.clone(), errors);
                 self.assemble_if_ended(id, summary);
                 return Go::Wait;
@@ -386,7 +390,8 @@ fn verdict(step: &Step, state: &StepState, cancelling: bool) -> (StepStatus, Opt
         return (StepStatus::Failed, Some(JobError::permanent("batches_failed", message)));
     }
     if state.failed > 0 || state.with_errors > 0 {
-        let message = format!("{} of {total} batches failed, {} completed with errors", state.failed, state.with_errors);
+        let message =
+            format!("{} of {total} batches failed, {} completed with errors", state.failed, state.with_errors);
         return (StepStatus::CompletedWithErrors, Some(JobError::permanent("batches_failed", message)));
     }
     (StepStatus::Completed, None)

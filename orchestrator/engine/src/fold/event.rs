@@ -1,8 +1,6 @@
 //! What a worker says of a job.
 
-use drover_protocol::{
-    JobError, JobEvent, JobEventKind, JobId, JobStatus, ProgressReport, RunningJob, WorkerSession,
-};
+use drover_protocol::{JobError, JobEvent, JobEventKind, JobId, JobStatus, ProgressReport, RunningJob, WorkerSession};
 use serde_json::{Value, json};
 
 use super::{Fold, Seen};
@@ -155,7 +153,8 @@ impl Fold<'_> {
             }
             job.result = Some(with_item_lists(result, id, &lists));
             job.error = errors.first().cloned();
-            job.error_count = u64::try_from(errors.len()).unwrap_or(u64::MAX).max(u64::from(trigger != Trigger::Complete));
+            job.error_count =
+                u64::try_from(errors.len()).unwrap_or(u64::MAX).max(u64::from(trigger != Trigger::Complete));
         }
         self.record(id, kind, json!({ "errors": errors, "warnings": warnings, "progress": progress }));
         self.report(id, seen);

@@ -237,14 +237,7 @@ impl<'a> Fold<'a> {
     fn record(&mut self, id: JobId, kind: &'static str, detail: Value) {
         if let Some(job) = self.tree.jobs.get(&id) {
             let (attempt, dispatch) = (job.attempt, job.dispatch);
-            self.effects.push(Command::Record(Record {
-                at: self.now,
-                job_id: id,
-                attempt,
-                dispatch,
-                kind,
-                detail,
-            }));
+            self.effects.push(Command::Record(Record { at: self.now, job_id: id, attempt, dispatch, kind, detail }));
         }
     }
 

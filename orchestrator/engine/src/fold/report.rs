@@ -11,6 +11,8 @@ struct Note {
     step: usize,
     batch: u32,
     status: JobStatus,
+    /// Whether somebody is at it, which a cancelled job in a queue is not.
+    at_work: bool,
     progress: Progress,
     error_count: u64,
     message: Option<String>,
@@ -27,6 +29,7 @@ impl Fold<'_> {
             step: parent.step,
             batch: parent.batch.unwrap_or(0),
             status: job.status,
+            at_work: is_at_work(job),
             progress: job.progress,
             error_count: job.error_count,
             message: job.message.value.clone(),
@@ -45,13 +48,10 @@ impl Fold<'_> {
         let Some(step) = workflow.state.steps.get_mut(note.step) else { return };
 
         step.progress_sum += i64::from(note.progress.hundredths()) - i64::from(seen.progress.hundredths());
-        match note.status {
-            JobStatus::Running | JobStatus::Cancelling => {
-                step.running.insert(note.batch, (note.id, note.progress));
-            }
-            _ => {
-                step.running.remove(&note.batch);
-            }
+        if note.at_work {
+            step.running.insert(note.batch, (note.id, note.progress));
+        } else {
+            step.running.remove(&note.batch);
         }
         if note.status.is_terminal() && !seen.terminal() {
             step.open = step.open.saturating_sub(1);
@@ -91,6 +91,15 @@ impl Fold<'_> {
         if let Some(told) = told {
             job.message.value = Some(told);
         }
+    }
+}
+
+/// Whether a worker, or for a workflow the orchestrator, is at it.
+pub(super) fn is_at_work(job: &Job) -> bool {
+    match job.status {
+        JobStatus::Running => true,
+        JobStatus::Cancelling => job.workflow.is_some() || job.lease.is_some(),
+        _ => false,
     }
 }
 

@@ -9,12 +9,14 @@ WITH page AS (
             WITH RECURSIVE below AS (
                 SELECT $3::uuid AS id
                 UNION ALL
-                SELECT jobs.id FROM jobs JOIN below ON jobs.parent_id = below.id
+                SELECT children.id FROM below
+                -- One look into the index for each job; a join would go through all sub-jobs of the system.
+                CROSS JOIN LATERAL (SELECT id FROM jobs WHERE parent_id = below.id OFFSET 0) AS children
             )
             SELECT id FROM below
         ))
     ORDER BY id
-    LIMIT $5 + 1
+    LIMIT $5::bigint + 1
 ), sized AS (
     SELECT page.*, row_number() OVER places AS position, count(*) OVER () AS found,
         sum(octet_length(detail::text)) OVER places AS bytes
@@ -24,5 +26,5 @@ SELECT id, jsonb_build_object(
     'id', id, 'at', at, 'job_id', job_id, 'attempt', attempt, 'dispatch', dispatch, 'kind', kind, 'detail', detail
 ), found
 FROM sized
-WHERE position <= $5 AND (bytes <= $6 OR position = 1)
+WHERE position <= $5 AND (bytes <= $6::bigint OR position = 1)
 ORDER BY id

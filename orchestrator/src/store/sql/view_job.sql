@@ -4,5 +4,5 @@ SELECT view
     || CASE WHEN $2 THEN '{}' ELSE jsonb_build_object('params', params) END
     || CASE WHEN $2 AND status NOT IN ('completed', 'completed_with_errors', 'failed', 'cancelled') THEN '{}'
         ELSE jsonb_build_object('result', result) END,
-    version, root_id, status
+    version, root_id, status, (view -> 'is_workflow')::bool
 FROM job_views WHERE id = $1

@@ -10,13 +10,15 @@ WITH page AS (
             WITH RECURSIVE below AS (
                 SELECT $3::uuid AS id
                 UNION ALL
-                SELECT jobs.id FROM jobs JOIN below ON jobs.parent_id = below.id
+                SELECT children.id FROM below
+                -- One look into the index for each job; a join would go through all sub-jobs of the system.
+                CROSS JOIN LATERAL (SELECT id FROM jobs WHERE parent_id = below.id OFFSET 0) AS children
             )
             SELECT id FROM below
         ))
         AND ($5::text[] IS NULL OR level = ANY ($5))
     ORDER BY id
-    LIMIT $6 + 1
+    LIMIT $6::bigint + 1
 ), sized AS (
     SELECT page.*, row_number() OVER places AS position, count(*) OVER () AS found,
         sum(octet_length(message) + octet_length(fields::text)) OVER places AS bytes
@@ -27,5 +29,5 @@ SELECT sized.id, jsonb_build_object(
     'job_id', sized.job_id, 'job_type', jobs.type, 'parent_job_id', jobs.parent_id, 'attempt', sized.attempt
 ), found
 FROM sized JOIN jobs ON jobs.id = sized.job_id
-WHERE position <= $6 AND (bytes <= $7 OR position = 1)
+WHERE position <= $6 AND (bytes <= $7::bigint OR position = 1)
 ORDER BY sized.id

@@ -79,12 +79,12 @@ impl Link {
     /// Waits for a connection as long as it takes. `None`: closed.
     pub(super) async fn up(&self) -> Option<Arc<Session>> {
         let mut state = self.state.clone();
-        let ended = |state: &State| match state {
+        let decided = |state: &State| match state {
             State::Up(session) => !session.is_over(),
             State::Closed => true,
             State::Down { .. } => false,
         };
-        match &*state.wait_for(ended).await.ok()? {
+        match &*state.wait_for(decided).await.ok()? {
             State::Up(session) => Some(Arc::clone(session)),
             _ => None,
         }

@@ -108,10 +108,11 @@ impl Subscription {
             state.unsettled.clear();
             state.channel.take()
         };
-        let Some(channel) = channel else { return };
-        // A lost connection is reported once, by the link.
-        if let Some(error) = error.filter(|_| !channel.session().is_over()) {
-            tracing::debug!(queue = self.queue, %error, "the subscription ended and is made again");
+        // A lost connection is reported once, by the link; a channel that the broker closed (an acknowledgement that took
+        // too long, for example) by nobody else.
+        let refused = error.map(|error| Fault::new(error, || "consume".to_owned()));
+        if let (Some(_), Some(Fault::Refused { reason, .. })) = (channel, refused) {
+            tracing::warn!(queue = self.queue, reason, "the broker ended the subscription; it is made again");
         }
     }
 

@@ -3,9 +3,10 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use futures_util::FutureExt;
+use tokio::task::JoinSet;
 
 use super::{Fixture, Place, counted, next, next_bodies, numbers, publish_all, soon, text, wait_for_depth};
-use crate::{BrokerError, Properties, Publication, Settle};
+use crate::{BrokerError, Properties, Publication, Settle, Settler};
 
 /// What is acknowledged never comes again.
 pub async fn ack_removes(fixture: &dyn Fixture) {
@@ -179,13 +180,15 @@ pub async fn a_settler_settles_from_another_task(fixture: &dyn Fixture) {
     let place = Place::declare(&broker).await;
     place.fill(&broker, 100).await;
     let mut deliveries = broker.consume(&place.queue, 10).await.unwrap();
-    let settler = Arc::new(deliveries.settler());
+    let settler: Arc<dyn Settler> = deliveries.settler().into();
+    let mut tasks = JoinSet::new();
     for number in 0..100 {
         let delivery = next(&mut deliveries).await;
         assert_eq!(text(&delivery), number.to_string());
         let settler = Arc::clone(&settler);
-        tokio::spawn(async move { assert!(settler.settle(delivery.tag, Settle::Ack).await) });
+        tasks.spawn(async move { settler.settle(delivery.tag, Settle::Ack).await });
     }
+    assert!(soon(tasks.join_all()).await.into_iter().all(|settled| settled));
     drop(deliveries);
     wait_for_depth(&broker, &place.queue, 0).await;
 }

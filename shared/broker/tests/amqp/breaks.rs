@@ -68,7 +68,7 @@ async fn forced_closes_lose_no_confirmed_message() {
         numbers
     });
 
-    for _ in 0..5 {
+    for _ in 0..3 {
         let before = received.load(Ordering::SeqCst);
         wait::until("progress", PATIENCE, async || {
             let now = received.load(Ordering::SeqCst);

@@ -48,6 +48,12 @@ pub(crate) struct AtWork {
 }
 
 impl AtWork {
+    /// Tells it to end; [`AtWork::end`] then waits for that.
+    pub(crate) fn shut_down(self) -> Self {
+        self.shutdown.cancel();
+        self
+    }
+
     pub(crate) async fn end(self) {
         self.shutdown.cancel();
         timeout(LIMIT, self.run).await.expect("the worker ends").unwrap().unwrap();

@@ -72,7 +72,8 @@ impl Store {
                     fold.advance(workflow, &Facts { params, results });
                 }
                 Command::Assemble { workflow, summary } => {
-                    let result = view::result(fold.tree.get(workflow).unwrap(), &summary, &self.ends(&fold.tree, workflow));
+                    let result =
+                        view::result(fold.tree.get(workflow).unwrap(), &summary, &self.ends(&fold.tree, workflow));
                     fold.assembled(workflow, result);
                 }
                 Command::Expand { workflow, step, source, batch_size, template } => {

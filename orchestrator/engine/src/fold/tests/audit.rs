@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use drover_protocol::{JobId, JobStatus, StepStatus};
 
 use super::store::{Row, Store};
-use crate::{Job, Progress, StepState, view, workflow::Ending};
+use crate::{Job, Progress, StepState, fold::report::is_at_work, view, workflow::Ending};
 
 /// What was seen of each job the last time.
 #[derive(Default)]
@@ -130,7 +130,7 @@ fn counters_add_up(store: &Store, job: &Job) {
         assert!(own_errors == 0 || step.status == StepStatus::Failed && own_errors == 1, "errors, {place}");
         let running: BTreeMap<u32, (JobId, Progress)> = open
             .into_iter()
-            .filter(|(_, sub_job)| sub_job.status != JobStatus::Pending)
+            .filter(|(_, sub_job)| is_at_work(sub_job))
             .map(|(batch, sub_job)| (batch, (sub_job.id, sub_job.progress)))
             .collect();
         assert_eq!(step.running, running, "running sub-jobs, {place}");
@@ -164,7 +164,9 @@ fn workflow_is_consistent(store: &Store, row: &Row) {
     let errors = job.workflow.as_ref().unwrap().has_errors();
     match job.status {
         JobStatus::Completed => assert!(!errors && job.error.is_none(), "fault 8: errors are hidden: {}", brief(job)),
-        JobStatus::CompletedWithErrors => assert!(errors && job.error_count > 0 && job.error.is_none(), "{}", brief(job)),
+        JobStatus::CompletedWithErrors => {
+            assert!(errors && job.error_count > 0 && job.error.is_none(), "{}", brief(job))
+        }
         JobStatus::Failed => assert!(job.error_count > 0, "{}", brief(job)),
         _ => assert!(state.ending == Some(Ending::Cancel), "{}", brief(job)),
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::TimeDelta;
 use drover_protocol::{JobError, JobEventKind, JobId, JobStatus, ProgressReport};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -13,7 +14,7 @@ use super::{
     tape::{Tape, config, tapes},
     world::World,
 };
-use crate::Input;
+use crate::{Input, job::Policy};
 
 proptest! {
     #![proptest_config(config(300))]
@@ -22,7 +23,8 @@ proptest! {
     #[test]
     fn every_fold_keeps_the_books_and_every_workflow_ends(mut tape in tapes(300)) {
         let mut world = shapes::world(&mut tape);
-        world.submit("root", json!({}));
+        let later = tape.one_in(8).then_some(world.now + TimeDelta::seconds(20));
+        world.submit_with("root", json!({}), Policy::default(), later);
         let mut batch = Vec::new();
         while !tape.is_at_end() {
             if tape.one_in(12) {

@@ -173,7 +173,10 @@ fn a_failed_step_is_gone_on_from_and_told_of() {
     let result = world.result(id);
     assert_eq!(result["summary"]["total_errors"], 1);
     assert_eq!(result["steps"]["processing"][0]["status"], "failed");
-    assert_eq!(world.steps(id), ["validation completed", "processing failed", "indexing completed", "notification completed"]);
+    assert_eq!(
+        world.steps(id),
+        ["validation completed", "processing failed", "indexing completed", "notification completed"]
+    );
     assert_eq!(result["error"], Value::Null);
 }
 

@@ -42,6 +42,7 @@ cleanup:
     let job = world.job(id);
     assert_eq!((job.status, job.error_count), (S::Failed, 2));
     assert_eq!(job.error.unwrap().message, "step second failed: it is no archive");
+    assert_eq!(world.message(id), "Failed: step second failed: it is no archive");
     assert_eq!(world.bar(id), 45.0, "fault 9: what was left out is no progress");
     assert_eq!((world.metadata(id).current_step, world.metadata(id).step_name), (2, "second".into()));
     assert_eq!(world.steps(id)[2..], ["third skipped", "tidy failed", "sweep completed"]);
@@ -104,7 +105,9 @@ fn expressions_that_fail_are_the_step_s_error() {
         ("for_each: '${steps.a.result}'", "for_each ${steps.a.result} is an object, not a list"),
     ];
     for (field, message) in cases {
-        let definition = format!("name: w\nsteps:\n  - {{ key: a, job: work }}\n  - {{ key: b, job: work, {field} }}\n  - {{ key: c, job: work }}");
+        let definition = format!(
+            "name: w\nsteps:\n  - {{ key: a, job: work }}\n  - {{ key: b, job: work, {field} }}\n  - {{ key: c, job: work }}"
+        );
         let (mut world, id) = begun(&definition);
         world.complete(world.sub_job(id, "a"), json!({ "list": [] }));
         assert_eq!(world.steps(id)[1..], ["b failed", "c running"], "{field}");
@@ -114,7 +117,10 @@ fn expressions_that_fail_are_the_step_s_error() {
         assert!(error.message.contains(message), "{field}: {}", error.message);
         assert!(state.started_at.is_some() && state.finished_at.is_some(), "it had its turn: {field}");
         world.complete(world.sub_job(id, "c"), json!({}));
-        assert_eq!((world.status(id), world.result(id)["summary"]["total_errors"].clone()), (S::CompletedWithErrors, json!(1)));
+        assert_eq!(
+            (world.status(id), world.result(id)["summary"]["total_errors"].clone()),
+            (S::CompletedWithErrors, json!(1))
+        );
         let step = &world.result(id)["steps"]["b"];
         assert_eq!((step["status"].clone(), step["error"]["kind"].clone()), (json!("failed"), json!("expression")));
     }
@@ -167,7 +173,8 @@ steps:
 
 #[test]
 fn a_workflow_whose_every_step_is_skipped_completes_at_once() {
-    let (world, id) = begun("{ name: w, steps: [{ key: a, job: work, if: '${false}' }, { key: b, job: work, if: '${false}' }] }");
+    let (world, id) =
+        begun("{ name: w, steps: [{ key: a, job: work, if: '${false}' }, { key: b, job: work, if: '${false}' }] }");
     assert_eq!((world.status(id), world.bar(id)), (S::Completed, 100.0));
 }
 

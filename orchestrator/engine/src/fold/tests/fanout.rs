@@ -123,7 +123,10 @@ fn batches_that_cannot_begin_are_failed_sub_jobs() {
     assert_eq!(world.params(world.batch(id, "a", 2)), json!({ "x": 2 }));
     world.complete(world.batch(id, "a", 0), json!({}));
     world.complete(world.batch(id, "a", 2), json!({}));
-    assert_eq!((world.status(id), world.result(id)["steps"]["a"][1]["error"]["kind"].clone()), (S::CompletedWithErrors, json!("expression")));
+    assert_eq!(
+        (world.status(id), world.result(id)["steps"]["a"][1]["error"]["kind"].clone()),
+        (S::CompletedWithErrors, json!("expression"))
+    );
     // A retry evaluates again, and comes to the same end.
     assert_eq!(world.retry(id), Outcome::Applied);
     assert_eq!((world.status(stub), world.publications(stub)), (S::Failed, 0));

@@ -3,11 +3,15 @@
 
 mod answers;
 mod audit;
+mod cancels;
 mod catalog;
 mod chaos;
 mod data_import;
 mod ends;
+mod events;
 mod fanout;
+mod faults;
+mod golden;
 mod nested;
 mod order;
 mod play;

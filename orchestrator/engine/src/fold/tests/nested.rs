@@ -37,7 +37,10 @@ fn begun() -> (World, JobId) {
 fn each_batch_is_a_workflow_that_sees_its_own_params_and_its_batch() {
     let (mut world, id) = begun();
     let second = world.batch(id, "scene", 1);
-    assert_eq!((world.status(second), world.job(second).job_type.as_str().to_owned()), (S::Running, "scenes.scene".into()));
+    assert_eq!(
+        (world.status(second), world.job(second).job_type.as_str().to_owned()),
+        (S::Running, "scenes.scene".into())
+    );
     let cut = world.sub_job(second, "cut");
     assert_eq!(world.params(cut), json!({ "scene": "b", "number": 1 }));
     world.complete(cut, json!({}));
@@ -57,7 +60,7 @@ fn progress_and_messages_come_up_through_every_level() {
     world.say(cut, "at 00:12");
     assert_eq!(world.message(id), "Scenes: cut: at 00:12");
     world.complete(cut, json!({}));
-    assert_eq!(world.message(id), "Scenes: Step 2/2: render", "nobody reported it; it is the workflow's own step");
+    assert_eq!(world.message(id), "Scenes: render: Step 1/1: frame", "a workflow's own words go up, too");
     assert_eq!(world.bar(id), 6.25);
     let active = world.metadata(id).active_sub_job.unwrap();
     assert_eq!((active.id, active.progress, active.job_type.as_str()), (first, 50.0, "scenes.scene"));
@@ -86,7 +89,11 @@ fn what_goes_wrong_below_is_counted_above() {
     for batch in 0..4 {
         let scene = world.batch(id, "scene", batch);
         let cut = world.sub_job(scene, "cut");
-        if batch == 2 { world.fail(cut, broken()) } else { world.complete(cut, json!({})) }
+        if batch == 2 {
+            world.fail(cut, broken())
+        } else {
+            world.complete(cut, json!({}))
+        }
         let frame = world.sub_job(world.sub_job(scene, "render"), "frame");
         let errors = usize::from(batch == 0) * 2;
         if errors > 0 {
@@ -99,7 +106,10 @@ fn what_goes_wrong_below_is_counted_above() {
     assert_eq!(world.status(world.batch(id, "scene", 0)), S::CompletedWithErrors);
     assert_eq!(world.status(world.batch(id, "scene", 2)), S::CompletedWithErrors);
     world.complete(world.sub_job(id, "join"), json!({}));
-    assert_eq!((world.status(id), world.result(id)["summary"]["total_errors"].clone()), (S::CompletedWithErrors, json!(3)));
+    assert_eq!(
+        (world.status(id), world.result(id)["summary"]["total_errors"].clone()),
+        (S::CompletedWithErrors, json!(3))
+    );
     assert_eq!(world.result(id)["steps"]["scene"][2]["result"]["steps"]["cut"]["status"], "failed");
 }
 
@@ -135,7 +145,6 @@ fn a_child_workflow_gets_its_defaults_and_gives_its_result() {
     assert_eq!(world.params(world.sub_job(id, "after")), json!({ "got": 11 }));
     assert_eq!(world.result(child)["summary"], json!({ "sum": 11, "total_errors": 0 }));
 }
-
 
 #[test]
 fn a_child_workflow_that_fails_is_tried_again_from_where_it_failed() {
@@ -218,7 +227,10 @@ fn a_workflow_that_is_not_registered_fails_its_step_until_it_is() {
 
 #[test]
 fn workflows_are_not_nested_without_end() {
-    let mut world = World::with(&["{ name: a, steps: [{ key: s, workflow: b }] }", "{ name: b, steps: [{ key: s, workflow: a }] }"]);
+    let mut world = World::with(&[
+        "{ name: a, steps: [{ key: s, workflow: b }] }",
+        "{ name: b, steps: [{ key: s, workflow: a }] }",
+    ]);
     let id = world.submit("a", json!({}));
     assert_eq!(world.store.rows.len(), world.limits.depth);
     assert_eq!(world.status(id), S::CompletedWithErrors);

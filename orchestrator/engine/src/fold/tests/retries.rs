@@ -53,7 +53,10 @@ fn a_retry_from_the_start_does_everything_again_with_the_same_sub_jobs() {
     let (mut world, id) = failed();
     let (a, b) = (world.sub_job(id, "a"), world.sub_job(id, "b"));
     assert_eq!(world.retry_from_start(id), Outcome::Applied);
-    assert_eq!((world.bar(id), world.steps(id)), (0.0, vec!["a running".into(), "b pending".into(), "c pending".into()]));
+    assert_eq!(
+        (world.bar(id), world.steps(id)),
+        (0.0, vec!["a running".into(), "b pending".into(), "c pending".into()])
+    );
     assert_eq!((world.job(a).run, world.job(a).dispatch), (1, 2));
     world.complete(a, json!({ "n": 20 }));
     assert_eq!(world.params(b), json!({ "a": 20, "attempt": 2 }), "parameters are made anew");
@@ -75,7 +78,10 @@ fn what_cannot_be_retried_is_refused() {
         Refusal::ParentPast { parent: id }.to_string(),
         format!("its workflow {id} no longer waits for this sub-job; retry the workflow instead")
     );
-    assert_eq!(Refusal::Transition { status: S::Running, trigger: Trigger::Retry }.to_string(), "a job that is running takes no retry");
+    assert_eq!(
+        Refusal::Transition { status: S::Running, trigger: Trigger::Retry }.to_string(),
+        "a job that is running takes no retry"
+    );
 }
 
 const EACH: &str = "
@@ -112,7 +118,7 @@ fn partly() -> (World, JobId) {
 fn a_fan_out_is_retried_for_the_batches_that_failed() {
     let (mut world, id) = partly();
     assert_eq!(world.retry(id), Outcome::Applied);
-    assert_eq!((world.bar(id), world.leaves()), (53.32, vec![world.batch(id, "a", 1), world.batch(id, "a", 4)]));
+    assert_eq!((world.bar(id), world.leaves()), (53.33, vec![world.batch(id, "a", 1), world.batch(id, "a", 4)]));
     let step = &world.metadata(id).steps[1];
     assert_eq!((step.total, step.done, step.failed), (5, 3, 0));
     assert_eq!(world.params(world.batch(id, "a", 1)), json!({ "item": 11, "attempt": 1 }), "as it was");
@@ -120,7 +126,11 @@ fn a_fan_out_is_retried_for_the_batches_that_failed() {
     world.complete(world.batch(id, "a", 1), json!({ "n": 5 }));
     assert_eq!(world.params(world.sub_job(id, "b")), json!({ "totals": { "n": 13 } }), "each batch is summed up once");
     world.complete(world.sub_job(id, "b"), json!({}));
-    assert_eq!((world.status(id), world.job(id).error_count), (S::CompletedWithErrors, 2), "what is kept keeps its errors");
+    assert_eq!(
+        (world.status(id), world.job(id).error_count),
+        (S::CompletedWithErrors, 2),
+        "what is kept keeps its errors"
+    );
 }
 
 #[test]

@@ -95,7 +95,8 @@ impl Store {
             }
             let key = |definition: &Definition| (definition.hash.clone(), definition.path.clone());
             let definition = job.workflow.as_ref().map(|workflow| key(&workflow.definition));
-            let row = Row { job: stored(job), params: job.params.clone().unwrap(), result: job.result.clone(), definition };
+            let row =
+                Row { job: stored(job), params: job.params.clone().unwrap(), result: job.result.clone(), definition };
             assert!(self.rows.insert(job.id, row).is_none(), "made twice: {}", job.id);
             self.check(job.id);
         }
@@ -140,7 +141,8 @@ impl Store {
 fn stored(job: &Job) -> Job {
     let mut job = job.clone();
     (job.params, job.result) = (None, None);
-    (job.policy, job.cancel, job.error) = (through_json(&job.policy), through_json(&job.cancel), through_json(&job.error));
+    (job.policy, job.cancel, job.error) =
+        (through_json(&job.policy), through_json(&job.cancel), through_json(&job.error));
     (job.parked, job.items) = (through_json(&job.parked), through_json(&job.items));
     if let Some(workflow) = &mut job.workflow {
         workflow.state = through_json(&workflow.state);

@@ -87,7 +87,9 @@ impl World {
         self.store.save(&tree);
         for effect in &effects {
             match effect {
-                Command::Publish { job_id, dispatch } if tree.get(*job_id).is_some_and(|job| job.dispatch == *dispatch) => {
+                Command::Publish { job_id, dispatch }
+                    if tree.get(*job_id).is_some_and(|job| job.dispatch == *dispatch) =>
+                {
                     assert_ne!(self.audit.published.insert(*job_id, *dispatch), Some(*dispatch), "published twice");
                 }
                 Command::Load { .. } | Command::Advance { .. } | Command::Assemble { .. } => panic!("{effect:?}"),

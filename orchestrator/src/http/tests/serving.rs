@@ -1,0 +1,94 @@
+//! The server itself, over TCP.
+
+use std::{sync::Arc, time::Duration};
+
+use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    task::JoinHandle,
+    time::timeout,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::Api;
+use crate::http::serve;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+struct Server {
+    address: std::net::SocketAddr,
+    shutdown: CancellationToken,
+    serving: JoinHandle<std::io::Result<()>>,
+}
+
+impl Server {
+    async fn start(api: &Api) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (address, shutdown) = (listener.local_addr().unwrap(), CancellationToken::new());
+        let serving = tokio::spawn(serve(Arc::clone(&api.desk.app), listener, shutdown.clone()));
+        Self { address, shutdown, serving }
+    }
+
+    async fn send(&self, text: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(text.as_bytes()).await.unwrap();
+        stream
+    }
+}
+
+/// Everything until the server closes the connection.
+async fn rest(stream: &mut TcpStream) -> String {
+    let mut bytes = Vec::new();
+    timeout(PATIENCE, stream.read_to_end(&mut bytes)).await.expect("closed in time").unwrap();
+    String::from_utf8(bytes).unwrap()
+}
+
+#[tokio::test]
+async fn a_request_is_served_over_tcp() {
+    let api = Api::new().await;
+    let server = Server::start(&api).await;
+    let mut stream = server.send("GET /healthz/live HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
+    let text = rest(&mut stream).await;
+    assert!(text.starts_with("HTTP/1.1 200") && text.ends_with("{\"live\":true}"), "{text}");
+}
+
+#[tokio::test]
+async fn shutdown_finishes_what_is_under_way_and_ends_idle_connections_and_streams() {
+    let api = Api::new().await;
+    let id = api.submit(json!({ "type": "validate" })).await;
+    let server = Server::start(&api).await;
+    let mut idle = server.send("GET /healthz/live HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    let mut live = server.send(&format!("GET /api/v1/jobs/{id}/events HTTP/1.1\r\nhost: x\r\n\r\n")).await;
+    let body = "{\"type\":\"validate\"}";
+    let (half, other_half) = body.split_at(5);
+    let head = format!("POST /api/v1/jobs HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n{half}", body.len());
+    let mut under_way = server.send(&head).await;
+    // Each of the three is at the server before it shuts down: the first two have answered, the third sends 100 % of its
+    // head before the second is opened anew.
+    let mut begun = [0; 12];
+    idle.read_exact(&mut begun).await.unwrap();
+    live.read_exact(&mut begun).await.unwrap();
+    let mut later = server.send("GET /healthz/live HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    later.read_exact(&mut begun).await.unwrap();
+
+    server.shutdown.cancel();
+    under_way.write_all(other_half.as_bytes()).await.unwrap();
+    let answer = rest(&mut under_way).await;
+    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    rest(&mut idle).await;
+    rest(&mut later).await;
+    assert!(rest(&mut live).await.contains("event: job"));
+    timeout(PATIENCE, server.serving).await.expect("ends").unwrap().unwrap();
+    assert!(TcpStream::connect(server.address).await.is_err(), "nobody listens any more");
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_large_is_answered_and_not_reset() {
+    let api = Api::new().await;
+    let server = Server::start(&api).await;
+    let body = "x".repeat(api.desk.app.message_bytes * 4);
+    let head = "POST /api/v1/jobs HTTP/1.1\r\nhost: x\r\nconnection: close\r\n";
+    let mut stream = server.send(&format!("{head}content-length: {}\r\n\r\n{body}", body.len())).await;
+    assert!(rest(&mut stream).await.starts_with("HTTP/1.1 413"));
+}
