@@ -157,15 +157,7 @@ impl Desk {
 
     fn event(&self, job_id: JobId, kind: JobEventKind) -> JobEvent {
         let (attempt, dispatch) = (1, 1);
-        JobEvent {
-            job_id,
-            attempt,
-            dispatch,
-            worker_session: self.worker,
-            seq: self.next_seq(),
-            at: Utc::now(),
-            kind,
-        }
+        JobEvent { job_id, attempt, dispatch, worker_session: self.worker, seq: self.next_seq(), at: Utc::now(), kind }
     }
 
     /// Folds an event of the first dispatch of a job, and tells those who watch.

@@ -123,7 +123,9 @@ mod tests {
         assert_eq!(i64::decode(&id.encode()), None, "of another list");
         assert_eq!(<(i32, i32)>::decode(&7_i64.encode()), None, "of another list with as many bytes");
         let text = id.encode();
-        for bad in ["", "x", "%", "AAAA", "..", &id.to_string(), &text[1..], &text[..text.len() - 2], &format!("{text}A")] {
+        for bad in
+            ["", "x", "%", "AAAA", "..", &id.to_string(), &text[1..], &text[..text.len() - 2], &format!("{text}A")]
+        {
             assert_eq!(JobId::decode(bad), None, "{bad:?}");
         }
     }

@@ -30,7 +30,8 @@ pub(crate) async fn ready(State(shared): State<Shared>) -> Response {
     };
     let broker = app.broker.is_ready();
     let draining = shared.shutdown.is_cancelled();
-    let status = if database && migrated && broker && !draining { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status =
+        if database && migrated && broker && !draining { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let body = json!({ "database": database, "migrated": migrated, "broker": broker, "draining": draining });
     (status, Json(body)).into_response()
 }

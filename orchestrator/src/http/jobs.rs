@@ -61,7 +61,8 @@ fn key(headers: &HeaderMap) -> Result<Option<Idempotency>, Problem> {
     let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
     let key = value.to_str().ok().filter(|key| !key.is_empty() && key.len() <= limits::KEY_BYTES);
     let Some(key) = key else {
-        let detail = format!("the header Idempotency-Key must have 1 to {} visible ASCII characters", limits::KEY_BYTES);
+        let detail =
+            format!("the header Idempotency-Key must have 1 to {} visible ASCII characters", limits::KEY_BYTES);
         return Err(Problem::bad_request(detail).field("Idempotency-Key"));
     };
     Ok(Some(Idempotency { scope: "http".into(), key: key.into() }))
@@ -108,7 +109,8 @@ fn labels(parameters: &Parameters) -> Result<Option<Value>, Problem> {
         }
     }
     if labels.len() > limits::LABELS {
-        let detail = format!("query parameter label: {} are given; no job has more than {}", labels.len(), limits::LABELS);
+        let detail =
+            format!("query parameter label: {} are given; no job has more than {}", labels.len(), limits::LABELS);
         return Err(Problem::bad_request(detail).field("label"));
     }
     Ok((!labels.is_empty()).then_some(Value::Object(labels)))

@@ -103,7 +103,10 @@ impl Problem {
     /// A job that is in no state to be deleted.
     pub(crate) fn not_deletable(id: JobId, root: JobId, status: JobStatus) -> Self {
         let problem = if root == id {
-            Self::conflict("not_finished", format!("job {id} is {status}; cancel it and wait for its end, then delete it"))
+            Self::conflict(
+                "not_finished",
+                format!("job {id} is {status}; cancel it and wait for its end, then delete it"),
+            )
         } else {
             let detail = format!("job {id} belongs to workflow {root}, which is deleted as a whole: delete that one");
             Self::conflict("sub_job", detail)
@@ -196,9 +199,11 @@ fn refused(refusal: &Refusal, detail: String) -> Problem {
         Refusal::Transition { status, trigger: Trigger::Cancel } => {
             (*status, "already_finished", format!("the job has ended: it is {status}; nothing was changed"))
         }
-        Refusal::Transition { status, trigger: Trigger::Retry } if status.is_terminal() => {
-            (*status, "not_retryable", format!("the job is {status}: there is nothing to retry; submit it again instead"))
-        }
+        Refusal::Transition { status, trigger: Trigger::Retry } if status.is_terminal() => (
+            *status,
+            "not_retryable",
+            format!("the job is {status}: there is nothing to retry; submit it again instead"),
+        ),
         Refusal::Transition { status, trigger: Trigger::Retry } => {
             (*status, "not_finished", format!("the job is {status}; it can be retried once it has ended"))
         }

@@ -249,7 +249,10 @@ mod tests {
     #[test]
     fn a_flag_and_a_cursor_are_read_strictly() {
         assert_eq!(given(&[("now", "true")]).flag("now").unwrap(), Some(true));
-        assert_eq!(detail(given(&[("now", "1")]).flag("now")), "query parameter now: it is \"1\"; it must be true or false");
+        assert_eq!(
+            detail(given(&[("now", "1")]).flag("now")),
+            "query parameter now: it is \"1\"; it must be true or false"
+        );
         let cursor = given(&[("cursor", "42")]).cursor::<i64>();
         assert!(detail(cursor).contains("pass on next_cursor as it came"));
         assert_eq!(given(&[("cursor", &42_i64.encode())]).cursor::<i64>().unwrap(), Some(42));

@@ -17,6 +17,7 @@ mod fanout;
 mod report;
 mod retry;
 mod start;
+mod verdict;
 
 #[cfg(test)]
 mod tests;

@@ -15,7 +15,10 @@ const DEFINITIONS: &str = "/api/v1/definitions";
 async fn a_definition_is_registered_once_and_read_back() {
     let api = Api::new().await;
     let first = put(&api, DEFINITIONS, "application/yaml", IMPORT).await;
-    assert_eq!((first.status.as_u16(), &first.body["name"], &first.body["changed"]), (201, &json!("import"), &json!(true)));
+    assert_eq!(
+        (first.status.as_u16(), &first.body["name"], &first.body["changed"]),
+        (201, &json!("import"), &json!(true))
+    );
     let again = put(&api, DEFINITIONS, "text/yaml; charset=utf-8", IMPORT).await;
     assert_eq!((again.status.as_u16(), &again.body["changed"]), (200, &json!(false)));
     assert_eq!(again.body["hash"], first.body["hash"]);

@@ -141,7 +141,8 @@ async fn the_stream_of_a_workflow_shows_what_its_sub_jobs_do() {
 #[tokio::test]
 async fn changes_of_other_trees_are_none_of_its_business() {
     let api = Api::new().await;
-    let (id, other) = (api.submit(json!({ "type": "validate" })).await, api.submit(json!({ "type": "validate" })).await);
+    let (id, other) =
+        (api.submit(json!({ "type": "validate" })).await, api.submit(json!({ "type": "validate" })).await);
     let mut events = Events::open(&api, id).await;
     let first = events.next().await.unwrap();
     api.desk.start(other).await;

@@ -19,7 +19,10 @@ async fn ready_says_which_part_is_away() {
     assert_eq!(ready.body, json!({ "database": true, "migrated": true, "broker": true, "draining": false }));
     api.desk.broker.set_away(true);
     let away = api.get("/healthz/ready").await;
-    assert_eq!((away.status.as_u16(), &away.body["broker"], &away.body["database"]), (503, &json!(false), &json!(true)));
+    assert_eq!(
+        (away.status.as_u16(), &away.body["broker"], &away.body["database"]),
+        (503, &json!(false), &json!(true))
+    );
     assert_eq!(api.get("/healthz/live").await.status, 200);
     api.desk.broker.set_away(false);
     api.shutdown.cancel();

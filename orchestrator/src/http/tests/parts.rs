@@ -34,7 +34,9 @@ async fn sub_jobs_come_by_step_and_batch_in_pages() {
     let (mut all, mut cursor) = (Vec::new(), String::new());
     loop {
         let page = api.get(&format!("{path}?limit=2&cursor={cursor}")).await.ok();
-        all.extend(page["jobs"].as_array().unwrap().iter().map(|job| (job["step"].clone(), job["batch_index"].clone())));
+        all.extend(
+            page["jobs"].as_array().unwrap().iter().map(|job| (job["step"].clone(), job["batch_index"].clone())),
+        );
         let Some(next) = page["next_cursor"].as_str() else { break };
         cursor = next.to_owned();
     }

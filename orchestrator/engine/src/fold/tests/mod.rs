@@ -1,6 +1,7 @@
 //! The fold against a small world that keeps rows, runs timers and plays workers; every fold is audited.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod abandoned;
 mod answers;
 mod audit;
 mod cancels;
