@@ -45,7 +45,9 @@ pub struct App {
 #[derive(Debug, thiserror::Error)]
 pub enum ActionError {
     /// Nothing is registered under this name.
-    #[error("unknown type {0:?}: no workflow of this name is registered and no worker has announced it. Register the workflow with `drover apply`, or start a worker that takes it")]
+    #[error(
+        "unknown type {0:?}: no workflow of this name is registered and no worker has announced it. Register the workflow with `drover apply`, or start a worker that takes it"
+    )]
     UnknownType(JobType),
     /// The parameters do not fit.
     #[error("the parameters do not fit {job_type}: {}", list(.errors))]
@@ -119,7 +121,8 @@ impl App {
     /// # Errors
     /// When the type is unknown, the parameters do not fit, or the database is away.
     pub async fn check(&self, submission: Submission, key: Option<Idempotency>) -> Result<NewRoot, ActionError> {
-        let key = key.map(|key| SubmissionKey { scope: key.scope, key: key.key, fingerprint: fingerprint(&submission) });
+        let key =
+            key.map(|key| SubmissionKey { scope: key.scope, key: key.key, fingerprint: fingerprint(&submission) });
         let job_type = submission.job_type;
         let definition = self.store.current_definition(&self.context.registry, &job_type).await?;
         let (params, workflow) = match definition {
@@ -160,7 +163,11 @@ impl App {
             .take(20)
             .map(|error| FieldError { pointer: error.instance_path().to_string(), message: error.to_string() })
             .collect();
-        if errors.is_empty() { Ok(params) } else { Err(ActionError::InvalidParams { job_type: job_type.clone(), errors }) }
+        if errors.is_empty() {
+            Ok(params)
+        } else {
+            Err(ActionError::InvalidParams { job_type: job_type.clone(), errors })
+        }
     }
 
     /// Asks for a job's end.
@@ -215,8 +222,8 @@ impl App {
 
 /// Two submissions with the same key must say the same.
 fn fingerprint(submission: &Submission) -> String {
-    let content = serde_json::to_vec(&(&submission.job_type, &submission.params, &submission.labels, &submission.run_at));
+    let content =
+        serde_json::to_vec(&(&submission.job_type, &submission.params, &submission.labels, &submission.run_at));
     let digest = Sha256::digest(content.unwrap_or_default());
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
-

@@ -6,9 +6,7 @@ use bytes::Bytes;
 use chrono::Utc;
 use drover_broker::{Properties, Publication, PublishError, Topology};
 use drover_engine::Input;
-use drover_protocol::{
-    Control, DecodeError, JobError, JobId, JobMessage, JobType, MessageType, Notification, encode,
-};
+use drover_protocol::{Control, DecodeError, JobError, JobId, JobMessage, JobType, MessageType, Notification, encode};
 use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;

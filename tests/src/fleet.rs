@@ -98,9 +98,9 @@ impl Fleet {
         let expected = self.workers.len();
         wait::until("the workers to be entered", PATIENCE, async || {
             let workers = self.get("/api/v1/workers").await?;
-            let live = workers["workers"].as_array().map_or(0, |workers| {
-                workers.iter().filter(|worker| worker["status"] == "live").count()
-            });
+            let live = workers["workers"]
+                .as_array()
+                .map_or(0, |workers| workers.iter().filter(|worker| worker["status"] == "live").count());
             Ok(if live >= expected { Seen::Yes(()) } else { Seen::not_yet(format!("{live} of {expected}")) })
         })
         .await

@@ -36,7 +36,8 @@ impl Vhost {
         let queue = channel.queue_declare("".into(), options, FieldTable::default()).await?;
         let reply_queue = queue.name().to_string();
         let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
-        let replies = channel.basic_consume(reply_queue.as_str().into(), "".into(), options, FieldTable::default()).await?;
+        let replies =
+            channel.basic_consume(reply_queue.as_str().into(), "".into(), options, FieldTable::default()).await?;
         Ok(Peer { channel, replies: replies.into(), reply_queue, _connection: connection })
     }
 }

@@ -14,9 +14,8 @@ use drover_engine::Input;
 use crate::app::App;
 
 pub use {
-    beat::run as beat, cancels::run as cancels, definitions::run as definitions, housekeeping::run as housekeeping,
-    leases::run as leases, timers::run as timers,
-    beat::Identity,
+    beat::Identity, beat::run as beat, cancels::run as cancels, definitions::run as definitions,
+    housekeeping::run as housekeeping, leases::run as leases, timers::run as timers,
 };
 
 /// How fast things are noticed. All of it follows from the lease.

@@ -11,11 +11,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::{Behind, batch, settle, subscribe, until_done};
-use crate::{
-    app::App,
-    relay::properties,
-    store::DeadLetter,
-};
+use crate::{app::App, relay::properties, store::DeadLetter};
 
 /// Headers that a buried message carries.
 const REASON: &str = "reason";

@@ -124,7 +124,8 @@ async fn fold_all(app: &App, inputs: Vec<Input>, shutdown: &CancellationToken) -
         if inputs.is_empty() {
             continue;
         }
-        let outcome: Result<Folded, StoreError> = until_done!("folding events", shutdown, app.store.fold(&app.context, inputs.clone()))?;
+        let outcome: Result<Folded, StoreError> =
+            until_done!("folding events", shutdown, app.store.fold(&app.context, inputs.clone()))?;
         match outcome {
             Ok(folded) => app.committed(folded),
             Err(error) if inputs.len() == 1 => culprit(app, inputs.remove(0), &error, shutdown).await?,
@@ -148,10 +149,12 @@ async fn culprit(app: &App, input: Input, error: &StoreError, shutdown: &Cancell
     let failed = Input::Undeliverable {
         job_id: event.job_id,
         dispatch: event.dispatch,
-        error: JobError::permanent("invalid_event", format!("its {} event cannot be taken: {error}", event.kind.name())),
+        error: JobError::permanent(
+            "invalid_event",
+            format!("its {} event cannot be taken: {error}", event.kind.name()),
+        ),
     };
-    let outcome =
-        until_done!("failing a job", shutdown, app.store.fold(&app.context, vec![failed.clone()]))?;
+    let outcome = until_done!("failing a job", shutdown, app.store.fold(&app.context, vec![failed.clone()]))?;
     match outcome {
         Ok(folded) => app.committed(folded),
         Err(error) => tracing::error!(%error, job.id = %event.job_id, "the job cannot be failed either"),

@@ -59,14 +59,13 @@ fn read(app: &App, taken: &[Delivery]) -> Read {
             read.marker = Some(marker);
             continue;
         }
-        let event: WorkerEvent =
-            match decode(delivery.properties.kind.as_deref(), &delivery.body, app.message_bytes) {
-                Ok(event) => event,
-                Err(error) => {
-                    read.bad.push((index, error.to_string()));
-                    continue;
-                }
-            };
+        let event: WorkerEvent = match decode(delivery.properties.kind.as_deref(), &delivery.body, app.message_bytes) {
+            Ok(event) => event,
+            Err(error) => {
+                read.bad.push((index, error.to_string()));
+                continue;
+            }
+        };
         let (session, seq) = (event.worker_session, event.seq);
         match event.kind {
             WorkerEventKind::WorkerUp { types, version, host, concurrency } => read.arrivals.push(WorkerArrival {

@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use drover_broker::{Delivery, Publication};
-use drover_protocol::{
-    DecodeError, JobStatus, Submission, SubmissionError, SubmissionReply, decode, encode, limits,
-};
+use drover_protocol::{DecodeError, JobStatus, Submission, SubmissionError, SubmissionReply, decode, encode, limits};
 use tokio_util::sync::CancellationToken;
 
 use super::{Behind, batch, bury, settle, subscribe, until_done};
@@ -21,8 +19,7 @@ pub async fn run(app: Arc<App>, shutdown: CancellationToken) {
     let behind = Behind::default();
     let Some(mut deliveries) = subscribe(&app, &app.names.submit_queue(), &shutdown).await else { return };
     while let Some(taken) = batch(&mut deliveries, &behind, &shutdown).await {
-        let Some(outcome) = until_done!("accepting submissions", &shutdown, accept(&app, &taken))
-        else {
+        let Some(outcome) = until_done!("accepting submissions", &shutdown, accept(&app, &taken)) else {
             return;
         };
         let replies = match outcome {

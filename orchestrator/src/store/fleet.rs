@@ -122,10 +122,8 @@ impl Store {
         let seqs: Vec<i64> = beats.iter().map(|beat| signed_long(beat.seq)).collect();
         let statement = tx.prepare_cached(sql::WORKER_HEARTBEATS).await?;
         tx.execute(&statement, &[&sessions, &types, &draining, &running, &seqs]).await?;
-        let acks: Vec<(Uuid, Uuid)> = beats
-            .iter()
-            .flat_map(|beat| beat.acknowledged.iter().map(|control| (control.0, beat.session.0)))
-            .collect();
+        let acks: Vec<(Uuid, Uuid)> =
+            beats.iter().flat_map(|beat| beat.acknowledged.iter().map(|control| (control.0, beat.session.0))).collect();
         if !acks.is_empty() {
             let (controls, by): (Vec<Uuid>, Vec<Uuid>) = acks.into_iter().unzip();
             let statement = tx.prepare_cached(sql::ADD_CANCEL_ACKS).await?;

@@ -65,8 +65,7 @@ impl Store {
     pub async fn fold(&self, context: &FoldContext, inputs: Vec<Input>) -> Result<Folded, StoreError> {
         let mut client = self.client().await?;
         let tx = client.transaction().await?;
-        let ids: Vec<Uuid> =
-            inputs.iter().map(|input| input.job_id().0).collect::<BTreeSet<_>>().into_iter().collect();
+        let ids: Vec<Uuid> = inputs.iter().map(|input| input.job_id().0).collect::<BTreeSet<_>>().into_iter().collect();
         let roots = load::lock_roots(&tx, &ids).await?;
         let mut tree = Tree::default();
         load::with_ancestors(&tx, &context.registry, &ids, &mut tree).await?;
@@ -120,8 +119,7 @@ async fn without_known_items(tx: &Transaction<'_>, inputs: Vec<Input>) -> Result
     let dispatches: Vec<i32> = keys.iter().map(|key| key.1).collect();
     let seqs: Vec<i64> = keys.iter().map(|key| key.2).collect();
     let rows = tx.query(&statement, &[&jobs, &dispatches, &seqs]).await?;
-    let mut known: HashSet<(Uuid, i32, i64)> =
-        rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect();
+    let mut known: HashSet<(Uuid, i32, i64)> = rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect();
     Ok(inputs.into_iter().map(|input| key(&input).is_none_or(|key| known.insert(key)).then_some(input)).collect())
 }
 
@@ -211,11 +209,7 @@ async fn answer(
     Ok(())
 }
 
-async fn assemble(
-    tx: &Transaction<'_>,
-    fold: &mut Fold<'_>,
-    assembles: Vec<(JobId, Value)>,
-) -> Result<(), StoreError> {
+async fn assemble(tx: &Transaction<'_>, fold: &mut Fold<'_>, assembles: Vec<(JobId, Value)>) -> Result<(), StoreError> {
     let workflows: Vec<JobId> = assembles.iter().map(|(id, _)| *id).collect();
     let mut ends = load::ends(tx, &fold.tree, &workflows).await?;
     for (id, summary) in assembles {

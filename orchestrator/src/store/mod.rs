@@ -20,7 +20,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 pub use error::StoreError;
 pub use fleet::{Beat, DeadLetter, OpenCancels, WorkerArrival, WorkerBeat};
-pub use fold::{Folded, FoldContext};
+pub use fold::{FoldContext, Folded};
 pub use outbox::{OutboxRow, Outgoing};
 pub use registry::Registry;
 pub use submit::{Accepted, NewRoot, SubmissionKey};

@@ -3,10 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use drover_engine::{
-    Cancel, Job, Parent, Progress, Stamped, Workflow,
-    definition::Definition,
-    job::Policy,
-    workflow::WorkflowState,
+    Cancel, Job, Parent, Progress, Stamped, Workflow, definition::Definition, job::Policy, workflow::WorkflowState,
 };
 use drover_protocol::{JobError, JobEvent, JobId, JobType, WorkerSession};
 use serde::de::DeserializeOwned;

@@ -7,7 +7,7 @@ use drover_protocol::JobId;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Folded, FoldContext, Store, StoreError, statements as sql};
+use super::{FoldContext, Folded, Store, StoreError, statements as sql};
 
 /// A checked submission.
 #[derive(Clone, Debug)]

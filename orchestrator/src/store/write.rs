@@ -187,12 +187,8 @@ fn notification(tree: &Tree, id: JobId) -> Option<OutboxRow> {
     if job.parent.is_some() || !job.is_terminal() {
         return None;
     }
-    let data = NotificationData {
-        job_id: id,
-        job_type: job.job_type.clone(),
-        status: job.status,
-        error: job.error.clone(),
-    };
+    let data =
+        NotificationData { job_id: id, job_type: job.job_type.clone(), status: job.status, error: job.error.clone() };
     Some(OutboxRow::notification(&Notification::of(data, job.run, job.finished_at?)))
 }
 

@@ -1,8 +1,9 @@
 //! Bad input harms itself only: it gets a clear error, is kept where a person finds it, and the system goes on.
 
 use drover_tests::{
-    Fleet, Process, free_port,
+    Fleet, Process,
     fleet::PATIENCE,
+    free_port,
     wait::{self, Seen},
 };
 use reqwest::Method;
@@ -33,7 +34,10 @@ async fn malformed_messages_go_to_the_dead_letters_with_the_reason() {
     let other = fleet.vhost.peer().await.expect("a connection of another system");
     other.publish("drover.jobs", "noop", "drover.job.v1", b"{\"id\": 7").await.expect("published");
     dead_letter(&fleet, "drover.jobs.noop", "").await;
-    other.publish("drover.events", "drover.events", "drover.event.v1", b"[{\"kind\": \"started\"}]").await.expect("published");
+    other
+        .publish("drover.events", "drover.events", "drover.event.v1", b"[{\"kind\": \"started\"}]")
+        .await
+        .expect("published");
     dead_letter(&fleet, "drover.events", "/job_id is missing").await;
     other.publish("drover.events", "drover.events", "drover.event.v9", b"{}").await.expect("published");
     dead_letter(&fleet, "drover.events", "drover.event.v9").await;

@@ -6,7 +6,11 @@ use drover_tests::Fleet;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::{import, shapes::{assert_result, step}, workflows};
+use crate::{
+    import,
+    shapes::{assert_result, step},
+    workflows,
+};
 
 async fn cancel(fleet: &Fleet, id: &str) -> (u16, Value) {
     fleet.request(Method::POST, &format!("/api/v1/jobs/{id}/cancel"), None).await.expect("answered")

@@ -4,7 +4,8 @@ use serde_json::Value;
 
 /// The fields of an object, sorted.
 pub(crate) fn keys(value: &Value) -> Vec<&str> {
-    let mut keys: Vec<&str> = value.as_object().map(|fields| fields.keys().map(String::as_str).collect()).unwrap_or_default();
+    let mut keys: Vec<&str> =
+        value.as_object().map(|fields| fields.keys().map(String::as_str).collect()).unwrap_or_default();
     keys.sort_unstable();
     keys
 }
@@ -21,7 +22,16 @@ pub(crate) fn assert_metadata(job: &Value) {
         assert_eq!(
             keys(step),
             [
-                "done", "failed", "finished_at", "key", "progress", "running", "started_at", "status", "title", "total",
+                "done",
+                "failed",
+                "finished_at",
+                "key",
+                "progress",
+                "running",
+                "started_at",
+                "status",
+                "title",
+                "total",
                 "weight"
             ],
             "{step}"

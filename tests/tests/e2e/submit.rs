@@ -59,4 +59,3 @@ async fn another_system_submits_by_amqp_and_is_answered() {
     assert!(refused["error"]["message"].as_str().is_some_and(|text| text.contains("typ")), "{refused}");
     crate::bad_input::dead_letter(&fleet, "drover.submit", "typ").await;
 }
-

@@ -64,14 +64,20 @@ async fn failing_batches_within_tolerance_leave_the_step_with_errors() {
     let job = fleet.run("within", scripts(20, 2)).await.expect("it ends");
     assert_eq!(job["status"], "completed_with_errors", "{job}");
     let work = step(&job, "work");
-    assert_eq!((&work["status"], &work["done"], &work["failed"]), (&json!("completed_with_errors"), &json!(18), &json!(2)));
+    assert_eq!(
+        (&work["status"], &work["done"], &work["failed"]),
+        (&json!("completed_with_errors"), &json!(18), &json!(2))
+    );
     assert_eq!(job["result"]["summary"]["total_errors"], 2);
 }
 
 #[tokio::test]
 async fn failing_batches_beyond_tolerance_fail_the_step() {
     let fleet = fleet().await;
-    fleet.apply(&fan_out("beyond", "    tolerate: 5%\n    max_parallel: 2\n    on_failure: fail")).await.expect("valid");
+    fleet
+        .apply(&fan_out("beyond", "    tolerate: 5%\n    max_parallel: 2\n    on_failure: fail"))
+        .await
+        .expect("valid");
     let job = fleet.run("beyond", scripts(40, 10)).await.expect("it ends");
     assert_eq!(job["status"], "failed", "{job}");
     let work = step(&job, "work");
@@ -193,7 +199,8 @@ steps:
     let job = fleet.run("nested", json!({ "numbers": [1, 2, 3, 4, 5] })).await.expect("it ends");
     assert_eq!(job["status"], "completed", "{job}");
     let batches = job["result"]["steps"]["outer"].as_array().expect("a list");
-    let last: Vec<&Value> = batches.iter().map(|batch| &batch["result"]["steps"]["second"]["result"]["value"]).collect();
+    let last: Vec<&Value> =
+        batches.iter().map(|batch| &batch["result"]["steps"]["second"]["result"]["value"]).collect();
     assert_eq!(last, [&json!([1, 2]), &json!([3, 4]), &json!([5])]);
 }
 
@@ -234,7 +241,11 @@ steps:
         let logs = fleet.get(&format!("/api/v1/jobs/{id}/logs")).await?;
         let lines = logs["logs"].as_array().cloned().unwrap_or_default();
         let own = lines.iter().filter(|line| line["message"].as_str().is_some_and(|text| text.contains("a line of")));
-        Ok(if own.count() >= 2 { drover_tests::wait::Seen::Yes(lines) } else { drover_tests::wait::Seen::not_yet(logs) })
+        Ok(if own.count() >= 2 {
+            drover_tests::wait::Seen::Yes(lines)
+        } else {
+            drover_tests::wait::Seen::not_yet(logs)
+        })
     })
     .await
     .expect("both the job's own line and tracing's");
@@ -259,6 +270,7 @@ async fn a_user_retries_only_what_failed() {
     assert_eq!(status, 202, "{body}");
     let job = fleet.until(id, "the retry to end", |job| job["status"] == "completed").await.expect("it ends");
     assert_eq!(job["result"]["summary"], json!({ "count": 3, "total_errors": 0 }));
-    let begun = std::fs::read_to_string(&ledger).expect("a ledger").lines().filter(|line| line.ends_with("begin")).count();
+    let begun =
+        std::fs::read_to_string(&ledger).expect("a ledger").lines().filter(|line| line.ends_with("begin")).count();
     assert_eq!(begun, 4, "only the failed one ran again");
 }
