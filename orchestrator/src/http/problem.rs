@@ -11,7 +11,7 @@ use drover_engine::{
     definition::{self, FieldError},
 };
 use drover_protocol::{DecodeError, JobId, JobStatus};
-use serde::Serialize;
+use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Value, json};
 
 use crate::{app::ActionError, store::StoreError};
@@ -21,40 +21,46 @@ const RETRY_AFTER: &str = "2";
 
 /// What went wrong, for programs (`kind`) and people (`detail`). `field` is a JSON pointer into the body, or the name of a
 /// query parameter, a header or a part of the path.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct Problem {
-    #[serde(rename = "type")]
-    type_uri: String,
-    title: &'static str,
-    status: u16,
+    status: StatusCode,
     kind: &'static str,
     detail: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     job_status: Option<JobStatus>,
+}
+
+impl Serialize for Problem {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_map(None)?;
+        fields.serialize_entry("type", &format_args!("/problems/{}", self.kind))?;
+        fields.serialize_entry("title", self.status.canonical_reason().unwrap_or("Error"))?;
+        fields.serialize_entry("status", &self.status.as_u16())?;
+        fields.serialize_entry("kind", self.kind)?;
+        fields.serialize_entry("detail", &self.detail)?;
+        if let Some(field) = &self.field {
+            fields.serialize_entry("field", field)?;
+        }
+        if !self.errors.is_empty() {
+            fields.serialize_entry("errors", &self.errors)?;
+        }
+        if let Some(status) = self.job_status {
+            fields.serialize_entry("job_status", &status)?;
+        }
+        fields.end()
+    }
 }
 
 impl Problem {
     fn new(status: StatusCode, kind: &'static str, detail: impl Into<String>) -> Self {
-        Self {
-            type_uri: format!("/problems/{kind}"),
-            title: status.canonical_reason().unwrap_or("Error"),
-            status: status.as_u16(),
-            kind,
-            detail: detail.into(),
-            field: None,
-            errors: Vec::new(),
-            job_status: None,
-        }
+        Self { status, kind, detail: detail.into(), field: None, errors: Vec::new(), job_status: None }
     }
 
     /// The HTTP status.
     #[cfg(test)]
-    pub(crate) fn status(&self) -> StatusCode {
-        StatusCode::from_u16(self.status).unwrap_or_default()
+    pub(crate) const fn status(&self) -> StatusCode {
+        self.status
     }
 
     /// What people are told.
@@ -133,11 +139,10 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = (status, Json(&self)).into_response();
+        let mut response = (self.status, Json(&self)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if status == StatusCode::SERVICE_UNAVAILABLE {
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
         }
         response

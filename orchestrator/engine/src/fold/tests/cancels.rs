@@ -8,7 +8,7 @@ use super::{
     play::{WORKER, broken, flaky, percent, session},
     world::World,
 };
-use crate::{Cancel, CancelReason, Command, Ignored, Input, Outcome, Refusal, Trigger};
+use crate::{Cancel, CancelReason, Ignored, Input, Outcome, Refusal, Trigger};
 
 const FLOW: &str = "
 name: flow
