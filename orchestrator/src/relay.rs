@@ -84,6 +84,7 @@ struct Owed {
     row: i64,
     publication: Publication,
     job_type: Option<JobType>,
+    fence: Option<(JobId, u32)>,
 }
 
 async fn send(app: &App, rows: Vec<OutboxRow>) {
@@ -115,6 +116,10 @@ async fn compose(app: &App, rows: Vec<OutboxRow>) -> Result<(Vec<Owed>, Vec<i64>
     }
     let (mut owed, mut done, mut undeliverable) = (Vec::new(), Vec::new(), Vec::new());
     for row in rows {
+        let fence = match row.outgoing {
+            Outgoing::Job { job_id, dispatch } => Some((job_id, dispatch)),
+            Outgoing::Control(_) | Outgoing::Notification(_) => None,
+        };
         let composed = match row.outgoing {
             Outgoing::Job { job_id, dispatch } => match messages.get(&job_id) {
                 Some(job) if job.dispatch == dispatch => match job_publication(app, job) {
@@ -130,7 +135,7 @@ async fn compose(app: &App, rows: Vec<OutboxRow>) -> Result<(Vec<Owed>, Vec<i64>
             Outgoing::Notification(body) => notification_publication(app, &body).map(|publication| (publication, None)),
         };
         match composed {
-            Some((publication, job_type)) => owed.push(Owed { row: row.id, publication, job_type }),
+            Some((publication, job_type)) => owed.push(Owed { row: row.id, publication, job_type, fence }),
             None => done.push(row.id),
         }
     }
@@ -164,6 +169,12 @@ async fn publish(app: &App, owed: Vec<Owed>) -> Vec<i64> {
         match outcome {
             Ok(()) => done.push(owed.row),
             Err(PublishError::Unroutable { .. }) if owed.job_type.is_some() => unroutable.push(owed),
+            Err(PublishError::Unfit { reason }) => {
+                app.metrics.unconfirmed.inc();
+                if unfit(app, &owed, &reason).await {
+                    done.push(owed.row);
+                }
+            }
             Err(error) => {
                 app.metrics.unconfirmed.inc();
                 tracing::warn!(%error, outbox.id = owed.row, "not published; it is tried again");
@@ -182,6 +193,23 @@ async fn publish(app: &App, owed: Vec<Owed>) -> Vec<i64> {
     let again = app.broker.publish(unroutable.iter().map(|owed| owed.publication.clone()).collect()).await;
     done.extend(unroutable.iter().zip(again).filter(|(_, outcome)| outcome.is_ok()).map(|(owed, _)| owed.row));
     done
+}
+
+/// A message that no broker takes, however often it is tried: its job fails, and says why. Whether that is settled.
+async fn unfit(app: &App, owed: &Owed, reason: &str) -> bool {
+    tracing::error!(reason, outbox.id = owed.row, "a message can never be published");
+    let Some((job_id, dispatch)) = owed.fence else { return true };
+    let error = JobError::permanent("undeliverable", format!("its message cannot be sent: {reason}"));
+    match app.store.fold(&app.context, vec![Input::Undeliverable { job_id, dispatch, error }]).await {
+        Ok(folded) => {
+            app.committed(folded);
+            true
+        }
+        Err(error) => {
+            tracing::warn!(%error, job.id = %job_id, "the job of such a message cannot be failed; it is tried again");
+            false
+        }
+    }
 }
 
 async fn forget(app: &App, rows: &[i64]) {

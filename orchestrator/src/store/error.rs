@@ -40,7 +40,8 @@ impl StoreError {
         match self {
             Self::Pool(_) => true,
             Self::Postgres(error) => match error.code() {
-                None => true,
+                // Without a code the server said nothing: the connection broke, or the mistake is ours.
+                None => is_broken(error),
                 Some(code) => {
                     let class = code.code().get(..2).unwrap_or_default();
                     matches!(class, "08" | "53" | "57" | "58")
@@ -59,6 +60,12 @@ impl StoreError {
     pub(super) fn corrupt(what: impl Into<String>, reason: impl std::fmt::Display) -> Self {
         Self::Corrupt { what: what.into(), reason: reason.to_string() }
     }
+}
+
+/// Whether the connection is what failed.
+fn is_broken(error: &tokio_postgres::Error) -> bool {
+    let io = std::error::Error::source(error).is_some_and(|source| source.is::<std::io::Error>());
+    error.is_closed() || io
 }
 
 /// The driver's own text says only "db error".
