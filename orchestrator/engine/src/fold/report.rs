@@ -134,7 +134,8 @@ pub(super) fn waiting_for(job: &Job) -> String {
     }
 }
 
-fn over_budget(step: &Step, failed: u32, total: u32) -> bool {
+/// Whether more batches failed than the step tolerates.
+pub(super) fn over_budget(step: &Step, failed: u32, total: u32) -> bool {
     step.for_each
         .as_ref()
         .and_then(|fan_out| fan_out.tolerate)

@@ -3,7 +3,7 @@
 use drover_protocol::{JobError, JobStatus, StepStatus};
 use serde_json::{Map, Value};
 
-use super::advance::expression_error;
+use super::{advance::expression_error, report::over_budget};
 use crate::{
     StepState, Workflow,
     definition::{OnFailure, Step},
@@ -29,12 +29,14 @@ pub(super) fn verdict(step: &Step, state: &StepState, cancelling: bool) -> (Step
     }
     let total = state.total.unwrap_or(0);
     if state.stopped || (state.failed > 0 && state.done == 0) {
-        let allowed = if step.for_each.as_ref().is_some_and(|fan_out| fan_out.tolerate.is_some()) {
+        let what = if over_budget(step, state.failed, total) {
             ", more than it tolerates"
+        } else if state.stopped {
+            ", and it was stopped before it came to the others"
         } else {
             ""
         };
-        let message = format!("{} of {total} batches failed{allowed}", state.failed);
+        let message = format!("{} of {total} batches failed{what}", state.failed);
         return (StepStatus::Failed, Some(JobError::permanent("batches_failed", message)));
     }
     if state.failed > 0 || state.with_errors > 0 {
