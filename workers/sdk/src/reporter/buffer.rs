@@ -47,6 +47,20 @@ pub(super) enum Then {
     Log(Arc<JobState>),
 }
 
+/// How many events are on their way no more.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Landing {
+    events: usize,
+    logs: usize,
+}
+
+impl Landing {
+    pub(super) fn of(entries: &[Outgoing]) -> Self {
+        let logs = entries.iter().filter(|entry| matches!(entry.then, Then::Log(_))).count();
+        Self { events: entries.len() - logs, logs }
+    }
+}
+
 /// See the module.
 pub(super) struct Buffer {
     /// `started` events that wait for a quick end, the oldest first.
@@ -199,15 +213,15 @@ impl Buffer {
         }
     }
 
-    /// These are confirmed. Gives how many log lines were dropped since it was last called.
-    pub(super) fn settled(&mut self, entries: &[Outgoing]) -> usize {
-        self.landed(entries);
-        std::mem::take(&mut self.dropped_logs)
+    /// These are confirmed and settled. Gives how many log lines were dropped since it was last called.
+    pub(super) const fn settled(&mut self, landing: Landing) -> usize {
+        self.landed(landing);
+        std::mem::replace(&mut self.dropped_logs, 0)
     }
 
     /// These are not confirmed: they are sent again, before all others.
     pub(super) fn put_back(&mut self, entries: Vec<Outgoing>) {
-        self.landed(&entries);
+        self.landed(Landing::of(&entries));
         for entry in entries.into_iter().rev() {
             match &entry.then {
                 Then::Progress(job) => {
@@ -233,10 +247,9 @@ impl Buffer {
         }
     }
 
-    fn landed(&mut self, entries: &[Outgoing]) {
-        let logs = entries.iter().filter(|entry| matches!(entry.then, Then::Log(_))).count();
-        self.logs_in_flight -= logs;
-        self.in_flight -= entries.len() - logs;
+    const fn landed(&mut self, landing: Landing) {
+        self.logs_in_flight -= landing.logs;
+        self.in_flight -= landing.events;
     }
 
     /// How many events wait or are on their way, log lines apart.

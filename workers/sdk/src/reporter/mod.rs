@@ -33,7 +33,7 @@ use crate::{
     table::{Held, Receipt, Table},
 };
 use batch::Batch;
-use buffer::{Buffer, Outgoing, Then};
+use buffer::{Buffer, Landing, Outgoing, Then};
 
 /// Publishes at once: a further one begins only when so many events wait that waiting would not make it much larger.
 const MOST_IN_FLIGHT: usize = 4;
@@ -184,10 +184,7 @@ impl Reporter {
 
     async fn confirmed(&self, entries: Vec<Outgoing>) {
         self.session.touch();
-        let dropped_logs = self.buffer().settled(&entries);
-        if dropped_logs > 0 {
-            tracing::warn!(lines = dropped_logs, "log lines of jobs were dropped while the broker did not take them");
-        }
+        let landing = Landing::of(&entries);
         let mut receipts = Vec::new();
         for entry in entries {
             match entry.then {
@@ -205,6 +202,11 @@ impl Reporter {
         self.table.changed.notify_one();
         // Side by side: one after the other they would set the pace of short jobs.
         join_all(receipts.into_iter().map(|receipt| receipt.settle(Settle::Ack))).await;
+        // Only now they are done with: the end of the worker waits for the acks too, or done jobs would come again.
+        let dropped_logs = self.buffer().settled(landing);
+        if dropped_logs > 0 {
+            tracing::warn!(lines = dropped_logs, "log lines of jobs were dropped while the broker did not take them");
+        }
     }
 
     async fn not_confirmed(&self, mut entries: Vec<Outgoing>, error: &PublishError) {

@@ -39,6 +39,8 @@ pub(crate) struct FakeBroker {
 
 pub(crate) struct State {
     pub(crate) publishing: Publishing,
+    /// How long settling takes.
+    pub(crate) settling: Duration,
     /// Whether `worker_up` is answered, and with which cancels.
     pub(crate) welcome: Option<Vec<RunningJob>>,
     pub(crate) controls: BTreeSet<ControlId>,
@@ -66,6 +68,7 @@ impl FakeBroker {
     pub(crate) fn new() -> Arc<Self> {
         let state = State {
             publishing: Publishing::Confirm,
+            settling: Duration::ZERO,
             welcome: Some(Vec::new()),
             controls: BTreeSet::new(),
             lease_seconds: 15.0,
@@ -209,10 +212,10 @@ impl State {
         true
     }
 
-    fn deliver(&mut self, queue: &str) -> Option<Delivery> {
+    fn deliver(&mut self, queue: &str, subscription: u64) -> Option<Delivery> {
         let mut delivery = self.queues.get_mut(queue)?.pop_front()?;
         self.next_tag += 1;
-        delivery.tag = Tag { session: 1, number: self.next_tag };
+        delivery.tag = Tag { session: subscription, number: self.next_tag };
         self.unsettled.insert(delivery.tag, (queue.to_owned(), delivery.clone()));
         Some(delivery)
     }
@@ -275,9 +278,12 @@ impl Broker for FakeBroker {
     }
 
     async fn consume(&self, queue: &str, prefetch: u16) -> Result<Box<dyn Deliveries>, BrokerError> {
-        self.change(|state| state.consumes.push((queue.to_owned(), prefetch)));
+        let subscription = self.change(|state| {
+            state.consumes.push((queue.to_owned(), prefetch));
+            state.consumes.len() as u64
+        });
         let broker = self.me.upgrade().unwrap();
-        Ok(Box::new(FakeDeliveries { broker, queue: queue.to_owned(), prefetch, paused: false }))
+        Ok(Box::new(FakeDeliveries { broker, subscription, queue: queue.to_owned(), prefetch, paused: false }))
     }
 
     async fn listen(&self, _: &str, _: &str) -> Result<Box<dyn Broadcasts>, BrokerError> {
@@ -306,6 +312,7 @@ impl Broker for FakeBroker {
 
 struct FakeDeliveries {
     broker: Arc<FakeBroker>,
+    subscription: u64,
     queue: String,
     prefetch: u16,
     paused: bool,
@@ -335,7 +342,7 @@ impl Deliveries for FakeDeliveries {
         }
         let mut state = self.broker.state();
         let unsettled = state.unsettled.values().filter(|(queue, _)| *queue == self.queue).count();
-        if unsettled < usize::from(self.prefetch) { state.deliver(&self.queue) } else { None }
+        if unsettled < usize::from(self.prefetch) { state.deliver(&self.queue, self.subscription) } else { None }
     }
 
     async fn settle(&self, tag: Tag, how: Settle) -> bool {
@@ -367,11 +374,30 @@ impl Deliveries for FakeDeliveries {
     }
 }
 
+impl Drop for FakeDeliveries {
+    /// What is unsettled goes back, as the trait says.
+    fn drop(&mut self) {
+        self.broker.change(|state| {
+            let tags: Vec<Tag> =
+                state.unsettled.keys().copied().filter(|tag| tag.session == self.subscription).collect();
+            for tag in tags {
+                if let Some((queue, delivery)) = state.unsettled.remove(&tag) {
+                    state.queues.entry(queue).or_default().push_front(delivery);
+                }
+            }
+        });
+    }
+}
+
 struct FakeSettler(Arc<FakeBroker>);
 
 #[async_trait]
 impl Settler for FakeSettler {
     async fn settle(&self, tag: Tag, how: Settle) -> bool {
+        let settling = self.0.state().settling;
+        if !settling.is_zero() {
+            tokio::time::sleep(settling).await;
+        }
         self.0.change(|state| state.settle(tag, how))
     }
 }

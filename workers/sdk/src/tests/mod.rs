@@ -222,6 +222,22 @@ async fn a_job_that_does_not_finish_in_the_time_to_drain_is_released() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn shutdown_waits_for_acks_on_their_way() {
+    let scene = Scene::start();
+    scene.broker.change(|state| state.settling = Duration::from_secs(3));
+    let job = scene.submit(Act::Return(1.into()));
+    scene.ended(&job).await;
+    // Everything is confirmed by now, and the ack still under way.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(scene.broker.state().settled.is_empty());
+    let broker = Arc::clone(&scene.broker);
+    scene.end().await;
+    let state = broker.state();
+    assert_eq!(state.waiting("drover.jobs.work"), 0, "a job that is done must not come again");
+    assert_eq!(state.settled, [(job.id.to_string(), Settle::Ack)]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn progress_is_merged_and_paced() {
     let scene = Scene::start();
     let job = scene.running(Act::Progress { reports: 1_000, every_millis: 1 }).await;

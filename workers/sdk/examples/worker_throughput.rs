@@ -1,6 +1,6 @@
 //! How many jobs that do nothing one worker runs per second, and what a progress report costs.
 //!
-//! On the servers of the tests, in a vhost of its own: `cargo run --release -p drover-worker --example throughput --
+//! On the servers of the tests, in a vhost of its own: `cargo run --release -p drover-worker --example worker_throughput --
 //! [JOBS] [CONCURRENCY]`
 
 use std::{
