@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use chrono::Utc;
 use deadpool_postgres::Transaction;
 use drover_engine::{Command, Entropy, Fold, Ignored, Input, Limits, Outcome, Tree, fold::NewJob, view};
-use drover_protocol::{JobEventKind, JobId};
+use drover_protocol::{JobEventKind, JobId, WorkerSession};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -102,25 +102,38 @@ impl Store {
 
 const REPEATED: Outcome = Outcome::Ignored(Ignored::Repeat);
 
-/// A chunk of a list that was delivered before must not be counted again.
-async fn without_known_items(tx: &Transaction<'_>, inputs: Vec<Input>) -> Result<Vec<Option<Input>>, StoreError> {
-    let key = |input: &Input| match input {
+/// A chunk of an items list, as the table knows it: job, dispatch, sequence number.
+type Chunk = (Uuid, i32, i64);
+
+fn chunk(input: &Input) -> Option<(Chunk, WorkerSession)> {
+    match input {
         Input::Event(event) if matches!(event.kind, JobEventKind::Items { .. }) => {
-            Some((event.job_id.0, signed(event.dispatch), signed_long(event.seq)))
+            Some(((event.job_id.0, signed(event.dispatch), signed_long(event.seq)), event.worker_session))
         }
         _ => None,
-    };
-    let keys: Vec<_> = inputs.iter().filter_map(key).collect();
-    if keys.is_empty() {
+    }
+}
+
+/// A chunk of a list that was delivered before must not be counted again.
+async fn without_known_items(tx: &Transaction<'_>, inputs: Vec<Input>) -> Result<Vec<Option<Input>>, StoreError> {
+    let chunks: Vec<Chunk> = inputs.iter().filter_map(chunk).map(|(chunk, _)| chunk).collect();
+    if chunks.is_empty() {
         return Ok(inputs.into_iter().map(Some).collect());
     }
     let statement = tx.prepare_cached(sql::KNOWN_ITEMS).await?;
-    let jobs: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
-    let dispatches: Vec<i32> = keys.iter().map(|key| key.1).collect();
-    let seqs: Vec<i64> = keys.iter().map(|key| key.2).collect();
+    let jobs: Vec<Uuid> = chunks.iter().map(|chunk| chunk.0).collect();
+    let dispatches: Vec<i32> = chunks.iter().map(|chunk| chunk.1).collect();
+    let seqs: Vec<i64> = chunks.iter().map(|chunk| chunk.2).collect();
     let rows = tx.query(&statement, &[&jobs, &dispatches, &seqs]).await?;
-    let mut known: HashSet<(Uuid, i32, i64)> = rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect();
-    Ok(inputs.into_iter().map(|input| key(&input).is_none_or(|key| known.insert(key)).then_some(input)).collect())
+    Ok(fresh(inputs, &rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect()))
+}
+
+/// The inputs without the chunks that are kept already or stand twice in the batch. Each session counts for itself: a chunk
+/// of one that does not hold the lease, and will be refused, must not pass for the chunk of the one that does.
+fn fresh(inputs: Vec<Input>, kept: &HashSet<Chunk>) -> Vec<Option<Input>> {
+    let mut met = HashSet::new();
+    let mut is_fresh = |(chunk, session)| !kept.contains(&chunk) && met.insert((chunk, session));
+    inputs.into_iter().map(|input| chunk(&input).is_none_or(&mut is_fresh).then_some(input)).collect()
 }
 
 /// Answers what the fold asks for until it rests, then writes all of it.
@@ -241,4 +254,31 @@ async fn open_windows(
         fold.dispatch_batches(window.step.0, window.step.1, &rows, exhausted, &template);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use drover_protocol::JobEvent;
+
+    use super::*;
+
+    fn items(session: u128, seq: u64) -> Input {
+        Input::Event(JobEvent {
+            job_id: JobId(Uuid::from_u128(1)),
+            attempt: 1,
+            dispatch: 1,
+            worker_session: WorkerSession(Uuid::from_u128(session)),
+            seq,
+            at: chrono::DateTime::UNIX_EPOCH,
+            kind: JobEventKind::Items { name: "list".into(), values: vec![] },
+        })
+    }
+
+    #[test]
+    fn a_chunk_counts_once_and_another_sessions_chunk_does_not_stand_for_it() {
+        let kept = HashSet::from([(Uuid::from_u128(1), 1, 4)]);
+        let batch = vec![items(9, 5), items(7, 5), items(7, 5), items(7, 4), items(7, 6)];
+        let fresh: Vec<bool> = fresh(batch, &kept).iter().map(Option::is_some).collect();
+        assert_eq!(fresh, [true, true, false, false, true]);
+    }
 }
