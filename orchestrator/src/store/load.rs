@@ -136,10 +136,14 @@ async fn step_results(
     let mut found: HashMap<StepRef, Vec<(Option<u32>, Value)>> = HashMap::new();
     for row in tx.query(&statement, &[&parents, &indexes]).await? {
         let step = step_ref(&row)?;
+        let batch = row.try_get::<_, Option<i32>>("batch_index")?.map(unsigned);
+        if is_left_over(tree, step, batch) {
+            continue;
+        }
         let id = JobId(row.try_get("id")?);
         let stored = row.try_get::<_, Option<Value>>("result")?;
         let result = tree.get(id).and_then(|job| job.result.clone()).or(stored).unwrap_or_default();
-        found.entry(step).or_default().push((row.try_get::<_, Option<i32>>("batch_index")?.map(unsigned), result));
+        found.entry(step).or_default().push((batch, result));
     }
     // A sub-job that was made and ended within this fold has no row yet.
     for job in tree.created() {
@@ -148,6 +152,16 @@ async fn step_results(
         }
     }
     Ok(by_key(tree, wanted, &mut found))
+}
+
+/// A batch of an earlier run over a longer list.
+fn is_left_over(tree: &Tree, step: StepRef, batch: Option<u32>) -> bool {
+    let state =
+        tree.get(step.0).and_then(|job| job.workflow.as_ref()).and_then(|workflow| workflow.state.steps.get(step.1));
+    match (batch, state.and_then(|state| state.total)) {
+        (Some(batch), Some(total)) => batch >= total,
+        _ => false,
+    }
 }
 
 fn by_key(
