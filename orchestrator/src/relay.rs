@@ -275,3 +275,43 @@ pub fn properties<T: MessageType>(app: &App) -> Properties {
         ..Properties::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use drover_protocol::Submission;
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::{Desk, job_type};
+
+    /// Submits a job, relays its message to a broker that refuses it, and gives the job and what the outbox still owes.
+    async fn relayed(refusal: PublishError) -> (Value, i64) {
+        let desk = Desk::new().await;
+        desk.announce(&["work"]).await;
+        desk.broker.refuse(refusal);
+        let submission =
+            Submission { job_type: job_type("work"), params: json!({}), labels: Default::default(), run_at: None };
+        let root = desk.app.check(submission, None).await.expect("it fits");
+        let id = root.job.id;
+        let (_, folded) = desk.app.store.submit(&desk.app.context, vec![root]).await.expect("accepted");
+        send(&desk.app, folded.outbox).await;
+        let job = desk.app.store.view_job(id, false).await.expect("read").expect("it is there");
+        let client = desk.database.connect().await.expect("a connection");
+        let owed = client.query_one("SELECT count(*) FROM outbox WHERE kind = 'job'", &[]).await.expect("counted");
+        (job.view, owed.get(0))
+    }
+
+    #[tokio::test]
+    async fn a_message_that_can_never_be_sent_fails_its_job() {
+        let (job, owed) = relayed(PublishError::Unfit { reason: "a header is too long".into() }).await;
+        assert_eq!((&job["status"], &job["error"]["kind"]), (&json!("failed"), &json!("undeliverable")), "{job}");
+        assert!(job["error"]["message"].as_str().is_some_and(|text| text.contains("a header is too long")), "{job}");
+        assert_eq!(owed, 0, "it is not tried again");
+    }
+
+    #[tokio::test]
+    async fn a_message_that_was_not_confirmed_stays_owed() {
+        let (job, owed) = relayed(PublishError::Unconfirmed { reason: "the connection broke".into() }).await;
+        assert_eq!((&job["status"], owed), (&json!("pending"), 1), "{job}");
+    }
+}

@@ -30,15 +30,21 @@ use crate::{
     store::{FoldContext, Store, StoreConfig, WorkerArrival},
 };
 
-/// A broker that confirms everything and delivers nothing.
+/// A broker that confirms everything, unless told otherwise, and delivers nothing.
 #[derive(Default)]
 pub(crate) struct SilentBroker {
     away: AtomicBool,
+    refusal: Mutex<Option<PublishError>>,
 }
 
 impl SilentBroker {
     pub(crate) fn set_away(&self, away: bool) {
         self.away.store(away, Ordering::SeqCst);
+    }
+
+    /// Every publication fails like this from now on.
+    pub(crate) fn refuse(&self, refusal: PublishError) {
+        *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some(refusal);
     }
 }
 
@@ -49,7 +55,8 @@ impl Broker for SilentBroker {
     }
 
     async fn publish(&self, publications: Vec<Publication>) -> Vec<Result<(), PublishError>> {
-        publications.iter().map(|_| Ok(())).collect()
+        let refusal = self.refusal.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        publications.iter().map(|_| refusal.clone().map_or(Ok(()), Err)).collect()
     }
 
     async fn consume(&self, _: &str, _: u16) -> Result<Box<dyn Deliveries>, BrokerError> {

@@ -82,3 +82,25 @@ fn describe(error: &tokio_postgres::Error) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use drover_tests::Database;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn only_what_may_pass_is_tried_again() {
+        let database = Database::create().await.expect("a database");
+        let client = database.connect().await.expect("a connection");
+        let ours = client.query("SELECT $1::int", &[&"no number"]).await.expect_err("a wrong parameter");
+        assert!(!StoreError::from(ours).is_transient(), "our own mistake");
+        let wrong = client.query("SELECT 1 / 0", &[]).await.expect_err("a division by zero");
+        assert!(!StoreError::from(wrong).is_transient(), "the server's verdict");
+        let killed =
+            client.query("SELECT pg_terminate_backend(pg_backend_pid())", &[]).await.expect_err("it is cut off");
+        assert!(StoreError::from(killed).is_transient(), "a connection that is cut off");
+        let closed = client.query("SELECT 1", &[]).await.expect_err("it is gone");
+        assert!(StoreError::from(closed).is_transient(), "a connection that is gone");
+    }
+}
