@@ -121,3 +121,18 @@ async fn stragglers_are_written_off_by_name_when_asked_to_wait_no_longer() {
     assert_eq!(job["status"], "cancelled");
     assert!(job["error"]["message"].as_str().is_some_and(|text| text.contains("script batch 0")), "{job}");
 }
+
+#[tokio::test]
+async fn fault_4_a_cancelled_job_gives_its_slot_back() {
+    let mut fleet = Fleet::start(1, &[]).await.expect("the orchestrator starts");
+    fleet.workers("drover-test-worker", 1, &[("DROVER__WORKER__CONCURRENCY", "1")]).await.expect("the worker starts");
+    let folder = tempfile::tempdir().expect("a folder");
+    // More often than there are slots: a slot that is lost would be missed at once.
+    for _ in 0..3 {
+        let id = fleet.submit("script", json!({ "gate": folder.path().join("gate") })).await.expect("accepted");
+        fleet.until(&id, "it to run", |job| job["status"] == "running").await.expect("the one slot takes it");
+        assert_eq!(cancel(&fleet, &id).await.0, 202);
+        assert_eq!(fleet.ended(&id).await.expect("it ends")["status"], "cancelled");
+    }
+    assert_eq!(fleet.run("noop", json!({})).await.expect("the slot is free")["status"], "completed");
+}

@@ -274,3 +274,28 @@ async fn a_user_retries_only_what_failed() {
         std::fs::read_to_string(&ledger).expect("a ledger").lines().filter(|line| line.ends_with("begin")).count();
     assert_eq!(begun, 4, "only the failed one ran again");
 }
+
+#[tokio::test]
+async fn fault_16_no_transaction_is_held_while_jobs_run() {
+    let fleet = fleet().await;
+    let folder = TempDir::new().expect("a folder");
+    let gate = folder.path().join("gate");
+    fleet.apply(&fan_out("held", "    max_parallel: 8")).await.expect("valid");
+    let id = fleet.submit("held", json!({ "items": vec![json!({ "gate": gate }); 8] })).await.expect("accepted");
+    fleet.until(&id, "all to run", |job| step(job, "work")["running"] == 8).await.expect("they run");
+    let client = fleet.database.connect().await.expect("a connection");
+    let sql = "SELECT
+            (SELECT count(*) FROM jobs WHERE lease_session IS NOT NULL AND leased_at < clock_timestamp() - interval '1 s'),
+            (SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+                AND xact_start < clock_timestamp() - interval '500 ms')";
+    let held = drover_tests::wait::until("the jobs to run for a second", drover_tests::fleet::PATIENCE, async || {
+        let row = client.query_one(sql, &[]).await?;
+        let (running, held): (i64, i64) = (row.get(0), row.get(1));
+        Ok(if running == 8 { drover_tests::wait::Seen::Yes(held) } else { drover_tests::wait::Seen::not_yet(running) })
+    })
+    .await
+    .expect("they run");
+    assert_eq!(held, 0, "a transaction is as old as the jobs");
+    std::fs::write(&gate, "").expect("written");
+    assert_eq!(fleet.ended(&id).await.expect("it ends")["status"], "completed");
+}
