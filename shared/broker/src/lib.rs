@@ -59,6 +59,12 @@ pub trait Broker: Send + Sync + 'static {
     /// When the broker cannot be reached in time.
     async fn epoch(&self) -> Result<String, BrokerError>;
 
+    /// Whether other processes reach the same broker. One that is not shared ends with its process, and with it everybody who
+    /// used it.
+    fn is_shared(&self) -> bool {
+        true
+    }
+
     /// Whether publishing works now: connected and not blocked by the broker. For readiness and back-pressure.
     fn is_ready(&self) -> bool;
 
