@@ -1,15 +1,17 @@
-//! The message broker as Drover uses it: one trait, and RabbitMQ behind it.
+//! The message broker as Drover uses it: one trait, with RabbitMQ behind it, or a broker in the same process.
 //!
 //! AMQP stands in this crate only. Whoever uses the trait sees publications with an outcome each, deliveries that are
 //! settled, and a topology that is data; connections, channels, confirms and recovery are the implementation's business.
 
 mod delivery;
 mod error;
+mod fit;
 mod publication;
 mod topology;
 
 pub mod amqp;
 pub mod conformance;
+pub mod memory;
 
 use async_trait::async_trait;
 
