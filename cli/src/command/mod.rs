@@ -5,6 +5,8 @@ mod cancel;
 mod dead;
 mod definitions;
 mod delete;
+pub(crate) mod demo;
+pub(crate) mod dev;
 mod history;
 mod list;
 mod logs;
@@ -47,5 +49,7 @@ pub(crate) async fn run(command: Command, ctx: &Context) -> Result<Exit, Failure
         Command::Workers => workers::run(ctx).await,
         Command::History { job, limit } => history::run(ctx, job.id, limit).await,
         Command::Dead(args) => dead::run(ctx, &args).await,
+        Command::Dev(args) => dev::run(&ctx.output, args).await,
+        Command::Demo(args) => demo::run(&ctx.output, args).await,
     }
 }

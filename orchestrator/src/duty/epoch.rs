@@ -49,6 +49,8 @@ enum RoundError {
     Broker(#[from] drover_broker::BrokerError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error("not all of it could be dispatched again")]
+    Unfolded,
 }
 
 /// `recovered`: the epoch for which everything was dispatched again.
@@ -72,14 +74,16 @@ async fn round(
 }
 
 /// Dispatches again what was published under another epoch and was not started. How many jobs.
-async fn dispatch_again(app: &App, epoch: &str) -> Result<usize, StoreError> {
+async fn dispatch_again(app: &App, epoch: &str) -> Result<usize, RoundError> {
     let (mut after, mut count) = (JobId(Uuid::nil()), 0);
     loop {
         let inputs = app.store.lost_dispatches(epoch, after, ROUND).await?;
         let Some(last) = inputs.last() else { return Ok(count) };
         after = last.job_id();
         count += inputs.len();
-        fold(app, "dispatching again what the broker lost", inputs).await;
+        if !fold(app, "dispatching again what the broker lost", inputs).await {
+            return Err(RoundError::Unfolded);
+        }
     }
 }
 

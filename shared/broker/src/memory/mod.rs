@@ -129,6 +129,10 @@ impl Broker for MemoryBroker {
         Ok(self.open()?.epoch().to_owned())
     }
 
+    fn is_shared(&self) -> bool {
+        false
+    }
+
     fn is_ready(&self) -> bool {
         self.connection.is_open()
     }
