@@ -1,6 +1,6 @@
 //! The orchestrator as a whole: connects, migrates, starts every loop, drains.
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use drover_broker::{Broker, Topology};
@@ -19,12 +19,11 @@ use crate::{
     live::Live,
     metrics::Metrics,
     relay::{self, RelayHandle},
-    store::{FoldContext, Store, StoreConfig},
+    store::{Claim, FoldContext, Store, StoreConfig},
 };
 
-/// How long written outbox rows are left to whoever wrote them, in seconds: what a killed replica owed is published after
-/// this by another. A publish that takes longer is repeated, which the fence makes harmless.
-const CLAIM_SECONDS: f64 = 10.0;
+/// How long a living replica has to publish what it owes before another does.
+const CLAIM: Duration = Duration::from_secs(10);
 
 /// Runs until `shutdown`, then finishes what it is at. `ready` is told where HTTP listens.
 ///
@@ -56,7 +55,9 @@ pub async fn run(
         poison_losses: own.poison_losses,
         ..Limits::default()
     };
-    let context = FoldContext { registry: Default::default(), limits, claim_seconds: CLAIM_SECONDS, epoch };
+    let identity = Identity { id: Uuid::now_v7(), host: host() };
+    let claim = Claim { by: identity.id, lasts: CLAIM };
+    let context = FoldContext { registry: Default::default(), limits, claim, epoch };
     let app = Arc::new(App {
         store,
         context,
@@ -76,7 +77,7 @@ pub async fn run(
     let relay_shutdown = CancellationToken::new();
     tasks.spawn(relay::run(Arc::clone(&app), owed, relay_shutdown.clone()));
     tasks.spawn(changes::tell(Arc::clone(&app), changed, relay_shutdown.clone()));
-    let loops = start(&app, pace, &shutdown);
+    let loops = start(&app, identity, pace, &shutdown);
     tracing::info!(address = %listener.local_addr()?, "orchestrator is ready");
     http::serve(Arc::clone(&app), listener, shutdown.clone()).await.context("serving HTTP")?;
 
@@ -90,7 +91,7 @@ pub async fn run(
     Ok(())
 }
 
-fn start(app: &Arc<App>, pace: Pace, shutdown: &CancellationToken) -> TaskTracker {
+fn start(app: &Arc<App>, identity: Identity, pace: Pace, shutdown: &CancellationToken) -> TaskTracker {
     let loops = TaskTracker::new();
     let stop = || shutdown.clone();
     let it = || Arc::clone(app);
@@ -101,14 +102,13 @@ fn start(app: &Arc<App>, pace: Pace, shutdown: &CancellationToken) -> TaskTracke
     loops.spawn(intake::logs(it(), stop()));
     loops.spawn(intake::submissions(it(), stop()));
     loops.spawn(intake::dead_letters(it(), stop()));
-    loops.spawn(relay::sweep(it(), stop()));
+    loops.spawn(relay::sweep(it(), pace, stop()));
     loops.spawn(changes::hear(it(), stop()));
     loops.spawn(duty::timers(it(), stop()));
     loops.spawn(duty::leases(it(), pace, stop()));
     loops.spawn(duty::cancels(it(), pace, cancelling, stop()));
     loops.spawn(duty::definitions(it(), stop()));
     loops.spawn(duty::housekeeping(it(), stop()));
-    let identity = Identity { id: Uuid::now_v7(), host: host() };
     loops.spawn(duty::beat(it(), identity, [events, heartbeats], pace, tell_cancelling, stop()));
     loops
 }
