@@ -48,7 +48,7 @@ pub async fn run(
 
     let (relay, owed) = RelayHandle::new();
     let (live, changed) = Live::new();
-    let (_epoch, epoch) = watch::channel(broker.epoch().await.ok());
+    let (tell_epoch, epoch) = watch::channel(broker.epoch().await.ok());
     let own = &config.orchestrator;
     let limits = Limits {
         cancel_timeout: duration(own.cancel_timeout_seconds),
@@ -76,7 +76,7 @@ pub async fn run(
     let relay_shutdown = CancellationToken::new();
     tasks.spawn(relay::run(Arc::clone(&app), owed, relay_shutdown.clone()));
     tasks.spawn(changes::tell(Arc::clone(&app), changed, relay_shutdown.clone()));
-    let loops = start(&app, pace, &shutdown);
+    let loops = start(&app, pace, tell_epoch, &shutdown);
     tracing::info!(address = %listener.local_addr()?, "orchestrator is ready");
     http::serve(Arc::clone(&app), listener, shutdown.clone()).await.context("serving HTTP")?;
 
@@ -90,7 +90,12 @@ pub async fn run(
     Ok(())
 }
 
-fn start(app: &Arc<App>, pace: Pace, shutdown: &CancellationToken) -> TaskTracker {
+fn start(
+    app: &Arc<App>,
+    pace: Pace,
+    tell_epoch: watch::Sender<Option<String>>,
+    shutdown: &CancellationToken,
+) -> TaskTracker {
     let loops = TaskTracker::new();
     let stop = || shutdown.clone();
     let it = || Arc::clone(app);
@@ -107,6 +112,7 @@ fn start(app: &Arc<App>, pace: Pace, shutdown: &CancellationToken) -> TaskTracke
     loops.spawn(duty::leases(it(), pace, stop()));
     loops.spawn(duty::cancels(it(), pace, cancelling, stop()));
     loops.spawn(duty::definitions(it(), stop()));
+    loops.spawn(duty::epoch(it(), tell_epoch, stop()));
     loops.spawn(duty::housekeeping(it(), stop()));
     let identity = Identity { id: Uuid::now_v7(), host: host() };
     loops.spawn(duty::beat(it(), identity, [events, heartbeats], pace, tell_cancelling, stop()));

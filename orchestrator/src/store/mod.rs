@@ -1,5 +1,6 @@
 //! The store: all SQL, and the short transactions it runs in.
 
+mod epoch;
 mod error;
 mod fleet;
 mod fold;

@@ -46,6 +46,7 @@ statements! {
     // submissions
     CLAIM_SUBMISSION = "claim_submission",
     // the fleet
+    LOST_DISPATCHES = "lost_dispatches",
     WORKER_UP = "worker_up",
     WORKER_HEARTBEATS = "worker_heartbeats",
     WORKER_DOWN = "worker_down",
