@@ -1,6 +1,7 @@
 //! The store: all SQL, and the short transactions it runs in.
 
 mod dead;
+mod epoch;
 mod error;
 mod fleet;
 mod fold;

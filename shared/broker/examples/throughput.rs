@@ -1,4 +1,5 @@
-//! What the trait costs: confirmed publish-to-consume rate and ping-pong latency, through [`Broker`] and by plain lapin.
+//! What the trait costs: confirmed publish-to-consume rate and ping-pong latency, through [`Broker`] and by plain lapin;
+//! and the same with the broker in this process.
 //!
 //! `cargo run --release -p drover-broker --example throughput [messages]`, with the servers of the tests.
 
@@ -12,6 +13,7 @@ use std::{
 use drover_broker::{
     Broker, Properties, Publication, Queue, Settle, Topology,
     amqp::{AmqpBroker, AmqpConfig},
+    memory::MemoryBroker,
 };
 use drover_tests::{
     Vhost,
@@ -26,21 +28,28 @@ const PINGS: usize = 1_000;
 async fn main() {
     let messages = std::env::args().nth(1).map_or(50_000, |text| text.parse().unwrap());
     let vhost = Vhost::create().await.unwrap();
-    let broker = AmqpBroker::connect(AmqpConfig::new(vhost.url(), "throughput")).await.unwrap();
+    let broker: Arc<dyn Broker> = AmqpBroker::connect(AmqpConfig::new(vhost.url(), "throughput")).await.unwrap();
+    let memory: Arc<dyn Broker> = MemoryBroker::new();
     let plain = Plain::connect(vhost.url()).await.unwrap();
-    let mut results = Vec::new();
+    let (mut results, mut in_memory) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {
         // In turn, so that what else the machine does meets both.
         let names = [format!("ours.{round}"), format!("plain.{round}")];
         let queues = names.iter().map(|name| Queue { name: name.clone(), dead_letter_exchange: None }).collect();
-        broker.declare(&Topology { queues, ..Topology::default() }).await.unwrap();
+        let topology = Topology { queues, ..Topology::default() };
+        broker.declare(&topology).await.unwrap();
+        memory.declare(&topology).await.unwrap();
         let ours = (our_rate(&broker, &names[0], messages).await, our_ping(&broker, &names[0]).await);
         let (flowed, took) = plain.flow(&names[1], messages).await.unwrap();
         let lapins = (per_second(flowed, took), p50_micros(plain.pings(&names[1], PINGS).await.unwrap()));
         results.push((ours, lapins));
+        in_memory.push((our_rate(&memory, &names[0], messages).await, our_ping(&memory, &names[0]).await));
     }
     report("messages/s", results.iter().map(|(ours, plain)| (ours.0, plain.0)).collect(), |ours, plain| ours / plain);
     report("ping p50 µs", results.iter().map(|(ours, plain)| (ours.1, plain.1)).collect(), |ours, plain| plain / ours);
+    in_memory.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let (rate, ping) = in_memory[in_memory.len() / 2];
+    println!("in memory    {rate:9.0} messages/s, ping p50 {ping:.1} µs");
     broker.close().await;
 }
 
@@ -70,7 +79,7 @@ fn publication(queue: &str) -> Publication {
     }
 }
 
-async fn our_rate(broker: &Arc<AmqpBroker>, queue: &str, messages: usize) -> f64 {
+async fn our_rate(broker: &Arc<dyn Broker>, queue: &str, messages: usize) -> f64 {
     let mut deliveries = broker.consume(queue, WINDOW).await.unwrap();
     let calls = messages / CALLERS / PER_CALL;
     let expected = calls * CALLERS * PER_CALL;
@@ -102,7 +111,7 @@ async fn our_rate(broker: &Arc<AmqpBroker>, queue: &str, messages: usize) -> f64
     per_second(expected, start.elapsed())
 }
 
-async fn our_ping(broker: &Arc<AmqpBroker>, queue: &str) -> f64 {
+async fn our_ping(broker: &Arc<dyn Broker>, queue: &str) -> f64 {
     let mut deliveries = broker.consume(queue, 1).await.unwrap();
     let mut times = Vec::with_capacity(PINGS);
     for _ in 0..PINGS {
