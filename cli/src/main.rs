@@ -22,7 +22,10 @@ use crate::{cli::Cli, client::Client, command::Context, failure::Failure, output
 fn main() -> ExitCode {
     // An error here means that a provider stands already, which serves as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refused(&error),
+    };
     let output = Output::new(cli.json, cli.no_color);
     match start(cli, &output) {
         Ok(exit) => exit.into(),
@@ -31,6 +34,18 @@ fn main() -> ExitCode {
             failure.exit().into()
         }
     }
+}
+
+/// The command makes no sense, or asks for help. Programs that asked for JSON get the reason as such.
+fn refused(error: &clap::Error) -> ExitCode {
+    // A closed terminal is nobody's concern.
+    let _ = error.print();
+    if error.use_stderr() && std::env::args_os().any(|arg| arg == "--json") {
+        let text = error.render().to_string();
+        let detail = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
+        let _ = Output::new(true, true).json(&serde_json::json!({ "error": { "kind": "usage", "detail": detail } }));
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
 /// A command that asks a server needs one thread; one that is the server needs all.

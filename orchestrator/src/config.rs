@@ -7,7 +7,7 @@ use drover_service::{
     config::{Invalid, Validate, above_zero, in_range},
     telemetry::LogConfig,
 };
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 /// The built-in defaults.
@@ -89,6 +89,9 @@ impl Validate for Config {
     fn validate(&self) -> Result<(), Invalid> {
         Names::new(&self.amqp.prefix).map_err(|error| Invalid::new("amqp.prefix", error.to_string()))?;
         in_range("amqp.message_bytes", &self.amqp.message_bytes, &(16 * 1024..=8 * limits::MESSAGE_BYTES))?;
+        if let Err(error) = self.database.url.expose_secret().parse::<tokio_postgres::Config>() {
+            return Err(Invalid::new("database.url", error.to_string()));
+        }
         in_range("database.connections", &self.database.connections, &(4..=200))?;
         above_zero("database.wait_seconds", self.database.wait_seconds)?;
         above_zero("database.statement_timeout_seconds", self.database.statement_timeout_seconds)?;

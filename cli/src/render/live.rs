@@ -194,7 +194,8 @@ impl Bars {
         }
         let titles = job.steps().iter().map(|step| measure_text_width(step.name())).max().unwrap_or(0);
         let titles = titles.min(TITLE_COLUMNS);
-        self.draw_job(&job, titles + 4);
+        let own = measure_text_width(&one_line(job.name())).min(TITLE_COLUMNS);
+        self.draw_job(&job, own.max(titles + 4));
         for (bar, step) in self.steps.iter().zip(shown) {
             draw_step(bar, step, &job, titles);
         }
@@ -337,6 +338,20 @@ mod tests {
         bars.lost("the server closed the stream");
         bars.leave();
         assert!(screen.contents().contains("the server closed the stream; trying again"));
+    }
+
+    #[test]
+    fn a_job_without_steps_keeps_its_name() {
+        let screen = indicatif::InMemoryTerm::new(24, 100);
+        let mut bars = Bars::on(ProgressDrawTarget::term_like(Box::new(screen.clone())));
+        let raw = json!({
+            "id": "01980c5e-7a00-7d10-8b6e-3f6f3ad3a001", "type": "validate_import", "status": "running",
+            "progress": 50.0, "created_at": "2026-07-26T12:00:00Z",
+        });
+        bars.show(&serde_json::from_value(raw).unwrap());
+        bars.leave();
+        let shown = screen.contents();
+        assert!(shown.starts_with("validate_import ██") && shown.contains("running  50%"), "{shown}");
     }
 
     #[test]

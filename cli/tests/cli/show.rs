@@ -60,3 +60,17 @@ async fn the_result_stands_alone() {
     let text = format!("error: job {ID} is running and has no result; `drover watch` waits for its end\n");
     assert_eq!(run.stderr, text);
 }
+
+#[tokio::test]
+async fn a_command_that_makes_no_sense_is_json_too_for_those_who_asked() {
+    let server = Server::always(200, json!({})).await;
+    for args in [["--json", "show", "nonsense"], ["list", "--json", "--status=bogus"]] {
+        let run = server.run(&args).await;
+        assert_eq!(run.code, 2, "{}", run.stderr);
+        assert_eq!(run.json()["error"]["kind"], "usage", "{}", run.stdout);
+        let detail = run.json()["error"]["detail"].as_str().unwrap_or_default().to_owned();
+        assert!(detail.starts_with("invalid value") && run.stderr.contains(&detail), "{detail}");
+    }
+    assert_eq!(server.run(&["show", "nonsense"]).await.stdout, "");
+    assert!(server.lines().is_empty(), "nobody was asked");
+}

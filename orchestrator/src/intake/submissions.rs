@@ -63,9 +63,9 @@ async fn accept(app: &App, taken: &[Delivery]) -> Result<Vec<SubmissionReply>, S
         app.committed(folded);
         accepted = outcomes.into_iter();
     }
-    Ok(checked
-        .into_iter()
-        .map(|checked| match checked {
+    let mut replies = Vec::with_capacity(checked.len());
+    for checked in checked {
+        replies.push(match checked {
             Err(reply) => reply,
             Ok(_) => match accepted.next() {
                 Some(Accepted::New(id)) => {
@@ -73,13 +73,17 @@ async fn accept(app: &App, taken: &[Delivery]) -> Result<Vec<SubmissionReply>, S
                     SubmissionReply::Accepted { id, status: JobStatus::Pending, duplicate: false }
                 }
                 Some(Accepted::Duplicate(id)) => {
-                    SubmissionReply::Accepted { id, status: JobStatus::Pending, duplicate: true }
+                    // A job that is gone had ended.
+                    let job = app.store.view_job(id, true).await?;
+                    let status = job.map_or(JobStatus::Completed, |job| job.status);
+                    SubmissionReply::Accepted { id, status, duplicate: true }
                 }
                 Some(Accepted::Conflict(id)) => refused(&ActionError::KeyConflict(id)),
                 None => refusal("internal", "it was not accepted", None),
             },
-        })
-        .collect())
+        });
+    }
+    Ok(replies)
 }
 
 fn read(app: &App, delivery: &Delivery) -> Result<(Submission, Idempotency), SubmissionReply> {

@@ -49,6 +49,8 @@ struct Params {
     log: Vec<String>,
     /// An items list `list` of this many numbers to send.
     items: Option<u32>,
+    /// Sends a value of this many bytes in the items list.
+    item_bytes: usize,
     /// Waits until this file is there.
     gate: Option<PathBuf>,
     /// Goes on waiting at the gate when it is cancelled.
@@ -59,6 +61,8 @@ struct Params {
     panic: bool,
     /// Fails in attempts up to this one.
     fail_attempts: u32,
+    /// What these failures say, if not the attempt.
+    told: Option<String>,
     /// Whether these failures are retryable.
     retryable: bool,
     /// Completes with this error beside the result.
@@ -77,11 +81,13 @@ impl Default for Params {
             message: None,
             log: Vec::new(),
             items: None,
+            item_bytes: 0,
             gate: None,
             stubborn: false,
             crash_attempts: 0,
             panic: false,
             fail_attempts: 0,
+            told: None,
             retryable: true,
             error: None,
             result: Value::Null,
@@ -119,6 +125,9 @@ async fn run(ctx: &JobContext, params: &Params) -> Result<Outcome<Value>, JobFai
     if let Some(count) = params.items {
         ctx.items("list", 0..count).await?;
     }
+    if params.item_bytes > 0 {
+        ctx.items("list", ["x".repeat(params.item_bytes)]).await?;
+    }
     if let Some(gate) = &params.gate {
         while !gate.exists() {
             if ctx.is_cancelled() && !params.stubborn {
@@ -132,7 +141,7 @@ async fn run(ctx: &JobContext, params: &Params) -> Result<Outcome<Value>, JobFai
     }
     assert!(!params.panic, "the script says so");
     if ctx.attempt() <= params.fail_attempts {
-        let message = format!("attempt {} fails as told", ctx.attempt());
+        let message = params.told.clone().unwrap_or_else(|| format!("attempt {} fails as told", ctx.attempt()));
         let failure = if params.retryable {
             JobFailure::retryable("told", message)
         } else {

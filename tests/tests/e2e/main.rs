@@ -3,7 +3,9 @@
 mod bad_input;
 mod cancel;
 mod crash;
+mod goldens;
 mod import;
+mod live;
 mod shapes;
 mod submit;
 mod workflows;
