@@ -5,6 +5,7 @@ mod cancel;
 mod dead;
 mod definitions;
 mod delete;
+mod health;
 mod history;
 mod list;
 mod logs;
@@ -45,6 +46,7 @@ pub(crate) async fn run(command: Command, ctx: &Context) -> Result<Exit, Failure
         Command::Definitions { name: Some(name) } => definitions::show(ctx, &name).await,
         Command::Types => types::run(ctx).await,
         Command::Workers => workers::run(ctx).await,
+        Command::Health => health::run(ctx).await,
         Command::History { job, limit } => history::run(ctx, job.id, limit).await,
         Command::Dead(args) => dead::run(ctx, &args).await,
     }

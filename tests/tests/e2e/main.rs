@@ -6,4 +6,5 @@ mod crash;
 mod import;
 mod shapes;
 mod submit;
+mod topology;
 mod workflows;

@@ -212,22 +212,21 @@ impl Reporter {
     async fn not_confirmed(&self, mut entries: Vec<Outgoing>, error: &PublishError) {
         tracing::warn!(error = %error, events = entries.len(), "events were not confirmed; they will be sent again");
         if let PublishError::Unroutable { routing_key, .. } = error {
-            self.reroute(routing_key, &mut entries).await;
+            self.reroute(routing_key, &mut entries);
         }
         self.buffer().put_back(entries);
     }
 
-    /// No queue takes the events: the job's own route is replaced by the usual one, whose queue is declared again.
-    async fn reroute(&self, routing_key: &str, entries: &mut [Outgoing]) {
+    /// No queue takes the events: the job's own route is replaced by the usual one. Where that is missing, the events wait
+    /// until the orchestrator has declared it again.
+    fn reroute(&self, routing_key: &str, entries: &mut [Outgoing]) {
         let usual: Arc<str> = self.session.names.events_queue().into();
         if *routing_key != *usual && *routing_key != *self.session.names.logs_queue() {
             tracing::error!(reply_to = routing_key, "no queue takes the `reply_to` of the job's message");
             for entry in entries {
                 entry.route = Arc::clone(&usual);
             }
-            return;
         }
-        self.session.declare_again().await;
     }
 
     fn encode(&self, facts: &Facts, kind: JobEventKind) -> Option<Vec<u8>> {
