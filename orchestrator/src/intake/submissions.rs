@@ -33,7 +33,7 @@ pub async fn run(app: Arc<App>, shutdown: CancellationToken) {
         let mut kept = Vec::new();
         for (index, (delivery, reply)) in taken.iter().zip(&replies).enumerate() {
             if let SubmissionReply::Refused { error } = reply
-                && !bury(&app, delivery, &error.message, &delivery.body).await
+                && !bury(&app, app.names.submit_queue(), delivery, &error.message, &delivery.body).await
             {
                 kept.push(index);
             }
