@@ -186,6 +186,27 @@ Example:
         #[arg(long, default_value_t = 1000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
         limit: u32,
     },
+    /// Run the whole system in this process, with nothing to set up.
+    #[command(after_help = "\
+Examples:
+  drover dev
+  drover dev --port 0 --data-dir /tmp/drover --workflows ./workflows
+
+Orchestrator and import worker, a private Postgres server from the binaries of this machine, and a
+broker of its own. The data stay: the next start goes on where the last one ended, killed or not.
+Settings come from DROVER_CONFIG and DROVER__SECTION__KEY, as for drover-orchestrator.")]
+    Dev(Dev),
+    /// See it work: import generated files, from nothing to a search hit.
+    #[command(after_help = "\
+Examples:
+  drover demo
+  drover demo --json | jq .summary
+  drover demo --keep --amqp-url amqp://guest:guest@127.0.0.1:5672/%2f
+
+Everything is in a temporary folder that goes with the demo. The exit code is 0 when the import found
+what is in the files, and 1 when not. On a real broker the demo uses the prefix drover-demo; its
+queues stay there.")]
+    Demo(Demo),
     /// Messages that nobody could process.
     #[command(
         subcommand,
@@ -194,6 +215,65 @@ Example:
   drover dead list"
     )]
     Dead(Dead),
+}
+
+impl Command {
+    /// Whether it runs a system itself, rather than asking one.
+    pub(crate) const fn is_a_server(&self) -> bool {
+        matches!(self, Self::Dev(_) | Self::Demo(_))
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Dev {
+    /// Where the data are kept [default: drover/dev among the user's data; for root /var/lib/drover/dev]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Port of the API on 127.0.0.1; 0 takes any that is free.
+    #[arg(long, default_value_t = crate::command::dev::PORT, value_name = "N")]
+    pub(crate) port: u16,
+    /// Register the workflows of this folder too.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) workflows: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) servers: Servers,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Files to import.
+    #[arg(long, default_value_t = 400, value_name = "N")]
+    pub(crate) files: u64,
+    /// Rows in all good files together.
+    #[arg(long, default_value_t = 1_000_000, value_name = "N")]
+    pub(crate) rows: u64,
+    /// How many of the files are broken on purpose.
+    #[arg(long, default_value_t = 12, value_name = "N")]
+    pub(crate) broken: u64,
+    /// Stay up afterwards, until Ctrl-C.
+    #[arg(long)]
+    pub(crate) keep: bool,
+    #[command(flatten)]
+    pub(crate) servers: Servers,
+}
+
+/// Real servers in the place of private ones.
+#[derive(Args)]
+pub(crate) struct Servers {
+    /// A RabbitMQ server to use: amqp://user:password@host:port/vhost.
+    #[arg(long, value_name = "URL")]
+    pub(crate) amqp_url: Option<String>,
+    /// A database that nothing else uses: postgres://user:password@host:port/database.
+    #[arg(long, value_name = "URL")]
+    pub(crate) database_url: Option<String>,
+}
+
+impl std::fmt::Debug for Servers {
+    /// Without the addresses: they have passwords.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { amqp_url, database_url } = self;
+        write!(f, "Servers {{ amqp: {}, database: {} }}", amqp_url.is_some(), database_url.is_some())
+    }
 }
 
 /// The job that is meant.

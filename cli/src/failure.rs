@@ -4,7 +4,7 @@ use std::{io, process::ExitCode};
 
 use drover_protocol::JobStatus;
 
-use crate::api::Problem;
+use crate::{api::Problem, dev::DevError};
 
 /// What a script sees of the end. The help text lists the same codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub(crate) enum Exit {
     Refused = 2,
     /// The job that was waited for completed with errors.
     JobHadErrors = 3,
-    /// The server could not be reached or could not answer.
+    /// The server could not be reached, could not answer, or could not be started.
     Unreachable = 4,
     /// Ctrl-C, as a shell shows it.
     Interrupted = 130,
@@ -84,9 +84,18 @@ pub(crate) enum Failure {
         /// What is odd.
         reason: String,
     },
+    /// A system of our own does not start, or ended.
+    #[error("{0}")]
+    Start(String),
     /// Standard output cannot be written.
     #[error("standard output cannot be written: {0}")]
     Output(#[from] io::Error),
+}
+
+impl From<DevError> for Failure {
+    fn from(error: DevError) -> Self {
+        Self::Start(error.to_string())
+    }
 }
 
 impl Failure {
@@ -94,9 +103,11 @@ impl Failure {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Usage(_) | Self::Refused(_) | Self::RefusedWithHint(..) => Exit::Refused,
-            Self::Unavailable(_) | Self::Connect { .. } | Self::Broken { .. } | Self::NotTheApi { .. } => {
-                Exit::Unreachable
-            }
+            Self::Unavailable(_)
+            | Self::Connect { .. }
+            | Self::Broken { .. }
+            | Self::NotTheApi { .. }
+            | Self::Start(_) => Exit::Unreachable,
             // The reader has gone, as `head` does: it has what it wanted.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
             Self::Output(_) => Exit::Refused,

@@ -75,6 +75,7 @@ pub(crate) fn as_json(failure: &Failure) -> Value {
         Failure::Usage(_) => "usage",
         Failure::Connect { .. } | Failure::Broken { .. } => "unreachable",
         Failure::NotTheApi { .. } => "not_the_api",
+        Failure::Start(_) => "start",
         Failure::Output(_) => "output",
         Failure::Refused(problem) | Failure::RefusedWithHint(problem, _) | Failure::Unavailable(problem) => {
             return problem.raw.clone();

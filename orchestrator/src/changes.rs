@@ -8,7 +8,7 @@ use drover_protocol::{JobId, MessageType, decode};
 use drover_service::retry::Backoff;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::{app::App, live::Changed, relay::properties};
@@ -63,8 +63,8 @@ pub async fn tell(app: Arc<App>, mut changed: mpsc::Receiver<Changed>, shutdown:
     }
 }
 
-/// Hears until shutdown.
-pub async fn hear(app: Arc<App>, shutdown: CancellationToken) {
+/// Hears until shutdown. `reconnected` is told whenever the connection to the broker was made anew.
+pub async fn hear(app: Arc<App>, reconnected: Arc<Notify>, shutdown: CancellationToken) {
     let exchange = app.names.notifications_exchange();
     let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
     let mut broadcasts = loop {
@@ -79,7 +79,10 @@ pub async fn hear(app: Arc<App>, shutdown: CancellationToken) {
         }
     };
     while let Some(Some(heard)) = shutdown.run_until_cancelled(broadcasts.next()).await {
-        let Heard::Message(delivery) = heard else { continue };
+        let Heard::Message(delivery) = heard else {
+            reconnected.notify_one();
+            continue;
+        };
         let kind = delivery.properties.kind.as_deref();
         if let Ok(changed) = decode::<ChangedTrees>(kind, &delivery.body, app.message_bytes)
             && changed.from != own()

@@ -6,7 +6,10 @@ use anyhow::{Context, bail};
 use drover_broker::{Broker, Topology};
 use drover_engine::Limits;
 use drover_protocol::Names;
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{
+    net::TcpListener,
+    sync::{Notify, watch},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
@@ -42,7 +45,7 @@ pub async fn run(
 
     let (relay, owed) = RelayHandle::new();
     let (live, changed) = Live::new();
-    let (_epoch, epoch) = watch::channel(broker.epoch().await.ok());
+    let (new_epoch, epoch) = watch::channel(broker.epoch().await.ok());
     let own = &config.orchestrator;
     let limits = Limits {
         cancel_timeout: duration(own.cancel_timeout_seconds),
@@ -61,6 +64,9 @@ pub async fn run(
         metrics: Metrics::default(),
         message_bytes: config.amqp.message_bytes,
     });
+    if !app.broker.is_shared() {
+        app.store.end_earlier_life().await?;
+    }
     register(&app, &own.definitions).await?;
     app.store.refresh(&app.context.registry).await?;
 
@@ -70,7 +76,7 @@ pub async fn run(
     let relay_shutdown = CancellationToken::new();
     tasks.spawn(relay::run(Arc::clone(&app), owed, relay_shutdown.clone()));
     tasks.spawn(changes::tell(Arc::clone(&app), changed, relay_shutdown.clone()));
-    let loops = start(&app, pace, &shutdown);
+    let loops = start(&app, pace, new_epoch, &shutdown);
     tracing::info!(address = %listener.local_addr()?, "orchestrator is ready");
     http::serve(Arc::clone(&app), listener, shutdown.clone()).await.context("serving HTTP")?;
 
@@ -105,7 +111,12 @@ async fn migrated(config: &Config) -> anyhow::Result<Store> {
     Ok(store)
 }
 
-fn start(app: &Arc<App>, pace: Pace, shutdown: &CancellationToken) -> TaskTracker {
+fn start(
+    app: &Arc<App>,
+    pace: Pace,
+    new_epoch: watch::Sender<Option<String>>,
+    shutdown: &CancellationToken,
+) -> TaskTracker {
     let loops = TaskTracker::new();
     let stop = || shutdown.clone();
     let it = || Arc::clone(app);
@@ -117,7 +128,9 @@ fn start(app: &Arc<App>, pace: Pace, shutdown: &CancellationToken) -> TaskTracke
     loops.spawn(intake::submissions(it(), stop()));
     loops.spawn(intake::dead_letters(it(), stop()));
     loops.spawn(relay::sweep(it(), stop()));
-    loops.spawn(changes::hear(it(), stop()));
+    let reconnected = Arc::new(Notify::new());
+    loops.spawn(changes::hear(it(), Arc::clone(&reconnected), stop()));
+    loops.spawn(duty::epoch(it(), new_epoch, reconnected, stop()));
     loops.spawn(duty::timers(it(), stop()));
     loops.spawn(duty::leases(it(), pace, stop()));
     loops.spawn(duty::cancels(it(), pace, cancelling, stop()));

@@ -238,6 +238,20 @@ impl Fleet {
         .await
     }
 
+    /// Waits until a job's message is in its queue: nothing of it is owed to the broker any more.
+    ///
+    /// # Errors
+    /// When it is not in time.
+    pub async fn until_published(&self, id: &str) -> anyhow::Result<()> {
+        let client = self.database.connect().await?;
+        wait::until("the message to be published", PATIENCE, async || {
+            let row = client.query_one("SELECT count(*) FROM outbox WHERE job_id::text = $1", &[&id]).await?;
+            let owed: i64 = row.get(0);
+            Ok(if owed == 0 { Seen::Yes(()) } else { Seen::not_yet("it is in the outbox") })
+        })
+        .await
+    }
+
     /// Submits a job and waits until it has ended.
     ///
     /// # Errors

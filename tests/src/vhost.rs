@@ -28,11 +28,25 @@ impl Vhost {
         let mut url = servers().await?.amqp_url.clone();
         url.set_path(claim.name());
         let vhost = Self { claim, url, management };
-        let (name, management) = (vhost.name(), &vhost.management);
+        vhost.make().await?;
+        Ok(vhost)
+    }
+
+    /// Makes it anew, empty: everything in it is gone, and every connection is cut off.
+    ///
+    /// # Errors
+    /// The broker is not there or refuses.
+    pub async fn lose_everything(&self) -> anyhow::Result<()> {
+        delete(&self.management, self.name()).await?;
+        self.make().await
+    }
+
+    async fn make(&self) -> anyhow::Result<()> {
+        let (name, management) = (self.name(), &self.management);
         management.put(&format!("vhosts/{name}"), json!({})).await?;
         let all = json!({"configure": ".*", "write": ".*", "read": ".*"});
         management.put(&format!("permissions/{name}/{}", management.user()), all).await?;
-        Ok(vhost)
+        Ok(())
     }
 
     /// Imports definitions (users and permissions, as a deployment has them) that speak of one vhost: that becomes this one,

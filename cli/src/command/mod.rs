@@ -5,6 +5,8 @@ mod cancel;
 mod dead;
 mod definitions;
 mod delete;
+pub(crate) mod demo;
+pub(crate) mod dev;
 mod health;
 mod history;
 mod list;
@@ -49,5 +51,7 @@ pub(crate) async fn run(command: Command, ctx: &Context) -> Result<Exit, Failure
         Command::Health => health::run(ctx).await,
         Command::History { job, limit } => history::run(ctx, job.id, limit).await,
         Command::Dead(args) => dead::run(ctx, &args).await,
+        Command::Dev(args) => dev::run(&ctx.output, args).await,
+        Command::Demo(args) => demo::run(&ctx.output, args).await,
     }
 }

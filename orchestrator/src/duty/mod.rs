@@ -3,6 +3,7 @@
 mod beat;
 mod cancels;
 mod definitions;
+mod epoch;
 mod housekeeping;
 mod leases;
 mod timers;
@@ -14,7 +15,7 @@ use drover_engine::Input;
 use crate::app::App;
 
 pub use {
-    beat::Identity, beat::run as beat, cancels::run as cancels, definitions::run as definitions,
+    beat::Identity, beat::run as beat, cancels::run as cancels, definitions::run as definitions, epoch::run as epoch,
     housekeeping::run as housekeeping, leases::run as leases, timers::run as timers,
 };
 

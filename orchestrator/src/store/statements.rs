@@ -54,6 +54,8 @@ statements! {
     LEASES_OF_LOST = "leases_of_lost",
     MARK_MISSING = "mark_missing",
     MISSING_JOBS = "missing_jobs",
+    LOST_DISPATCHES = "lost_dispatches",
+    END_EARLIER_LIFE = "end_earlier_life",
     SUPERSEDED_JOBS = "superseded_jobs",
     SETTLED_CANCELS = "settled_cancels",
     DELETE_TOMBSTONES = "delete_tombstones",

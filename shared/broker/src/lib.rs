@@ -1,15 +1,17 @@
-//! The message broker as Drover uses it: one trait, and RabbitMQ behind it.
+//! The message broker as Drover uses it: one trait, with RabbitMQ behind it, or a broker in the same process.
 //!
 //! AMQP stands in this crate only. Whoever uses the trait sees publications with an outcome each, deliveries that are
 //! settled, and a topology that is data; connections, channels, confirms and recovery are the implementation's business.
 
 mod delivery;
 mod error;
+mod fit;
 mod publication;
 mod topology;
 
 pub mod amqp;
 pub mod conformance;
+pub mod memory;
 
 use async_trait::async_trait;
 
@@ -58,6 +60,12 @@ pub trait Broker: Send + Sync + 'static {
     /// # Errors
     /// When the broker cannot be reached in time.
     async fn epoch(&self) -> Result<String, BrokerError>;
+
+    /// Whether other processes reach the same broker. One that is not shared ends with its process, and with it everybody who
+    /// used it.
+    fn is_shared(&self) -> bool {
+        true
+    }
 
     /// Whether publishing works now: connected and not blocked by the broker. For readiness and back-pressure.
     fn is_ready(&self) -> bool;

@@ -42,6 +42,14 @@ pub struct Queue {
     pub dead_letter_exchange: Option<String>,
 }
 
+/// How often a message of a queue is given back before it goes to the dead letters instead.
+///
+/// Only a back-stop: attempts are counted by the orchestrator. Up to RabbitMQ 4.2 each give-back counts, and a busy
+/// fleet gives a message back a few times per change of hands, so it must be high. It must not be endless, because a
+/// message that no client can decode breaks the connection at each delivery. The broker's own default is 20 from 4.0
+/// on and none before; one number makes them alike.
+pub(crate) const DELIVERY_LIMIT: i32 = 1_000;
+
 /// A queue bound to an exchange.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Binding {

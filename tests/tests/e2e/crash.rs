@@ -40,6 +40,28 @@ async fn fault_11_a_worker_killed_in_the_middle_of_an_import_loses_nothing() {
 }
 
 #[tokio::test]
+async fn fault_11_a_broker_that_comes_back_empty_loses_nothing() {
+    let mut fleet = Fleet::start(2, &[]).await.expect("the orchestrators start");
+    fleet.workers("drover-test-worker", 1, &[("DROVER__WORKER__CONCURRENCY", "1")]).await.expect("the worker starts");
+    let folder = tempfile::tempdir().expect("a folder");
+    let gate = folder.path().join("gate");
+    let running = fleet.submit("script", json!({ "gate": gate })).await.expect("accepted");
+    fleet.until(&running, "it to run", |job| job["status"] == "running").await.expect("the one slot takes it");
+    let waiting = fleet.submit("noop", json!({})).await.expect("accepted");
+    fleet.until_published(&waiting).await.expect("it lies in its queue");
+
+    fleet.vhost.lose_everything().await.expect("it is empty");
+    let again = fleet.until(&waiting, "it to be dispatched again", |job| job["dispatch"] == 2).await.expect("it is");
+    assert_eq!((&again["status"], &again["attempt"]), (&json!("pending"), &json!(1)));
+    std::fs::write(&gate, "").expect("written");
+    for id in [&running, &waiting] {
+        assert_eq!(fleet.ended(id).await.expect("it ends")["status"], "completed");
+    }
+    let job = fleet.job(&running).await.expect("there");
+    assert_eq!((&job["dispatch"], &job["attempt"]), (&json!(1), &json!(1)), "its worker went on: {job}");
+}
+
+#[tokio::test]
 async fn a_job_that_kills_its_worker_is_poison_after_three() {
     let mut fleet = Fleet::start(1, &[("DROVER__ORCHESTRATOR__LEASE_SECONDS", "2")]).await.expect("it starts");
     fleet.workers("drover-test-worker", 1, &[]).await.expect("the worker starts");

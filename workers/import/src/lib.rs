@@ -16,3 +16,21 @@ pub mod rows;
 pub mod source;
 pub mod text;
 pub mod validate;
+
+use drover_worker::{Worker, WorkerBuilder};
+
+use crate::{
+    jobs::{CleanupTemp, IndexData, ProcessImport, ValidateImport},
+    roots::Roots,
+};
+
+/// The worker with all of its jobs, which touch nothing outside of `roots`.
+#[must_use]
+pub fn worker(roots: &Roots) -> WorkerBuilder {
+    Worker::builder("drover-import-worker")
+        .version(env!("CARGO_PKG_VERSION"))
+        .job(ValidateImport { roots: roots.clone() })
+        .job(ProcessImport { roots: roots.clone() })
+        .job(IndexData { roots: roots.clone() })
+        .job(CleanupTemp { roots: roots.clone() })
+}

@@ -8,10 +8,8 @@ use std::{
 use clap::{Parser, Subcommand};
 use drover_import_worker::{
     cli::{GenerateArgs, SearchArgs},
-    jobs::{CleanupTemp, IndexData, ProcessImport, ValidateImport},
     roots::Roots,
 };
-use drover_worker::Worker;
 
 #[derive(Parser)]
 #[command(version, about)]
@@ -47,12 +45,5 @@ fn main() -> ExitCode {
 }
 
 fn work(config: Option<&Path>) -> anyhow::Result<ExitCode> {
-    let roots = Roots::from_env()?;
-    Ok(Worker::builder("drover-import-worker")
-        .version(env!("CARGO_PKG_VERSION"))
-        .job(ValidateImport { roots: roots.clone() })
-        .job(ProcessImport { roots: roots.clone() })
-        .job(IndexData { roots: roots.clone() })
-        .job(CleanupTemp { roots })
-        .main_with(config))
+    Ok(drover_import_worker::worker(&Roots::from_env()?).main_with(config))
 }

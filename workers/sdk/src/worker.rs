@@ -72,6 +72,12 @@ impl Worker {
         }
     }
 
+    /// How many jobs it runs at once.
+    #[must_use]
+    pub const fn concurrency(&self) -> u32 {
+        self.settings.concurrency
+    }
+
     /// Works until `shutdown` is cancelled, or until the orchestrator says to drain and everything is done. What the worker
     /// needs and the broker has not, or does not let it use, is awaited. The broker stays open.
     pub async fn run(self, broker: Arc<dyn Broker>, shutdown: CancellationToken) {

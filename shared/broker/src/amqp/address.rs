@@ -3,7 +3,7 @@
 use lapin::uri::AMQPUri;
 
 use super::AmqpConfig;
-use crate::BrokerError;
+use crate::{BrokerError, fit::MAX_SHORT_STRING_BYTES};
 
 /// A checked address.
 #[derive(Clone)]
@@ -42,9 +42,6 @@ impl Address {
         Ok(Self { uri, shown })
     }
 }
-
-/// The longest name and short property that AMQP 0-9-1 can carry.
-pub(super) const MAX_SHORT_STRING_BYTES: usize = 255;
 
 fn ipv6_host(uri: &str) -> Option<&str> {
     let authority = uri.split_once("://")?.1.split(['/', '?', '#']).next()?;

@@ -9,12 +9,8 @@ use futures_util::{FutureExt, future::BoxFuture};
 use lapin::{Channel, Confirmation, PublisherConfirm, message::BasicReturnMessage, options::BasicPublishOptions};
 use uuid::Uuid;
 
-use super::{
-    convert::{check, to_amqp},
-    fault::Fault,
-    publisher::Outcome,
-};
-use crate::{Publication, PublishError};
+use super::{convert::to_amqp, fault::Fault, publisher::Outcome};
+use crate::{Publication, PublishError, fit::check};
 
 /// The publications of a batch on their way.
 pub(super) struct Batch<'a> {

@@ -12,15 +12,7 @@ use super::{
     fault::{Fault, ask, short},
     session::Session,
 };
-use crate::{Binding, Exchange, ExchangeKind, Queue, Topology};
-
-/// How often a quorum queue delivers a message before it goes to the dead letters.
-///
-/// Only a back-stop: attempts are counted by the orchestrator. Up to RabbitMQ 4.2 each give-back counts, and a busy
-/// fleet gives a message back a few times per change of hands, so it must be high. It must not be endless, because a
-/// message that no client can decode breaks the connection at each delivery. The broker's own default is 20 from 4.0
-/// on and none before; one number makes them alike.
-const DELIVERY_LIMIT: i32 = 1_000;
+use crate::{Binding, Exchange, ExchangeKind, Queue, Topology, topology::DELIVERY_LIMIT};
 
 /// What was declared on this broker; a connection begins with declaring it again.
 #[derive(Default)]

@@ -1,28 +1,7 @@
 //! Listening to broadcasts.
 
-use std::sync::Arc;
-
-use uuid::Uuid;
-
-use super::{Fixture, heard_body, listening, publish_all};
-use crate::{Broker, BrokerError, Exchange, ExchangeKind, Properties, Publication, Topology};
-
-async fn fanout(broker: &Arc<dyn Broker>) -> String {
-    let name = format!("c.{}.fanout", Uuid::new_v4().simple());
-    let exchanges = vec![Exchange { name: name.clone(), kind: ExchangeKind::Fanout }];
-    broker.declare(&Topology { exchanges, ..Topology::default() }).await.unwrap();
-    name
-}
-
-fn to(exchange: &str, routing_key: &str, body: &str) -> Publication {
-    Publication {
-        exchange: exchange.to_owned(),
-        routing_key: routing_key.to_owned(),
-        body: body.to_owned().into(),
-        properties: Properties::default(),
-        mandatory: false,
-    }
-}
+use super::{Fixture, fanout, heard_body, listening, publish_all, to};
+use crate::{BrokerError, Publication};
 
 /// Every listener hears everything that is sent after it began to listen, in order, however much it is.
 pub async fn every_listener_hears_broadcasts(fixture: &dyn Fixture) {

@@ -8,15 +8,21 @@
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod consuming;
+mod dying;
 mod listening;
 mod pausing;
 mod publishing;
+mod routing;
+mod sharing;
 mod whole;
 
 pub use consuming::*;
+pub use dying::*;
 pub use listening::*;
 pub use pausing::*;
 pub use publishing::*;
+pub use routing::*;
+pub use sharing::*;
 pub use whole::*;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -53,6 +59,7 @@ macro_rules! conformance_tests {
             an_unfit_message_harms_nobody_else
             nothing_to_publish
             properties_round_trip
+            timestamps_are_whole_seconds
             many_publish_at_once
             ack_removes
             give_back_redelivers
@@ -67,12 +74,26 @@ macro_rules! conformance_tests {
             a_missing_queue_cannot_be_consumed
             pause_gives_the_buffer_back
             resume_goes_on
+            a_pause_lets_off_what_was_handed_out
+            consumers_take_turns
+            what_is_given_back_comes_first
+            closing_one_connection_leaves_the_others
+            dead_letters_say_where_they_come_from
+            the_first_death_is_kept
+            without_dead_letters_the_rejected_is_gone
+            endless_give_backs_end_in_the_dead_letters
+            topic_patterns_route
+            direct_keys_route
+            fanout_reaches_every_queue
+            the_default_exchange_knows_queues_by_name
             every_listener_hears_broadcasts
             one_listener_hears_what_is_sent_to_it
+            a_listener_that_is_gone_has_no_queue
             a_missing_exchange_cannot_be_listened_to
             depth_counts_what_waits
             declaring_twice_is_fine
             another_declaration_is_refused
+            what_cannot_be_declared_is_refused
             the_epoch_is_stable
             readers_of_the_epoch_agree
             close_ends_the_streams
@@ -145,6 +166,30 @@ impl Place {
     /// Publishes that many messages, whose bodies are their numbers.
     async fn fill(&self, broker: &Arc<dyn Broker>, count: usize) {
         publish_all(broker, self.messages(count)).await;
+    }
+}
+
+/// A name of its own for each call.
+fn unique(what: &str) -> String {
+    format!("c.{}.{what}", Uuid::new_v4().simple())
+}
+
+/// Declares a fanout exchange; its name.
+async fn fanout(broker: &Arc<dyn Broker>) -> String {
+    let name = unique("fanout");
+    let exchanges = vec![Exchange { name: name.clone(), kind: ExchangeKind::Fanout }];
+    broker.declare(&Topology { exchanges, ..Topology::default() }).await.unwrap();
+    name
+}
+
+/// A message that need not arrive.
+fn to(exchange: &str, routing_key: &str, body: &str) -> Publication {
+    Publication {
+        exchange: exchange.to_owned(),
+        routing_key: routing_key.to_owned(),
+        body: body.to_owned().into(),
+        properties: Properties::default(),
+        mandatory: false,
     }
 }
 

@@ -119,6 +119,20 @@ pub async fn properties_round_trip(fixture: &dyn Fixture) {
     assert_eq!(next(&mut deliveries).await.body, large.body);
 }
 
+/// AMQP has whole seconds, from 1970 on.
+pub async fn timestamps_are_whole_seconds(fixture: &dyn Fixture) {
+    let broker = fixture.connect().await;
+    let place = Place::declare(&broker).await;
+    let at = |seconds, nanos| DateTime::<Utc>::from_timestamp(seconds, nanos);
+    for timestamp in [at(1_700_000_000, 999_999_999), at(-1, 0)] {
+        let properties = Properties { timestamp, ..Properties::default() };
+        publish_all(&broker, vec![Publication { properties, ..place.message("") }]).await;
+    }
+    let mut deliveries = broker.consume(&place.queue, 10).await.unwrap();
+    assert_eq!(next(&mut deliveries).await.properties.timestamp, at(1_700_000_000, 0));
+    assert_eq!(next(&mut deliveries).await.properties.timestamp, None);
+}
+
 /// Sixteen tasks publish two hundred messages each, one by one and many together; every tenth finds no queue.
 pub async fn many_publish_at_once(fixture: &dyn Fixture) {
     let broker = fixture.connect().await;

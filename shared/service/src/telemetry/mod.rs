@@ -95,7 +95,18 @@ pub enum TelemetryError {
 /// # Errors
 /// When the filter is not understood or telemetry is set already.
 pub fn init(config: &LogConfig, extra: Vec<ExtraLayer>) -> Result<(), TelemetryError> {
-    subscriber(config, extra, io::stderr)?.try_init().map_err(|_| TelemetryError::AlreadySet)
+    init_to(config, extra, io::stderr)
+}
+
+/// As [`init`], but the lines go to another writer.
+///
+/// # Errors
+/// When the filter is not understood or telemetry is set already.
+pub fn init_to<W>(config: &LogConfig, extra: Vec<ExtraLayer>, writer: W) -> Result<(), TelemetryError>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    subscriber(config, extra, writer)?.try_init().map_err(|_| TelemetryError::AlreadySet)
 }
 
 /// What [`init`] sets, writing to any writer: for tests and for programs that compose their own.

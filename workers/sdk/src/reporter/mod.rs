@@ -138,6 +138,10 @@ impl Reporter {
                     flights.push(self.send(batch));
                 }
             }
+            if flights.is_empty() {
+                // What waited may have become nothing to send: the progress of a job whose end has told it.
+                self.eased.notify_waiters();
+            }
             let due = if now < not_before {
                 Some(not_before)
             } else if flights.len() < MOST_IN_FLIGHT {

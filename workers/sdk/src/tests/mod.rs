@@ -236,6 +236,18 @@ async fn shutdown_waits_for_acks_on_their_way() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn shutdown_right_after_a_job_with_progress_waits_for_nothing() {
+    let scene = Scene::start();
+    // Its last report waits for its turn when the end, which carries it, is confirmed.
+    let job = scene.submit(Act::Progress { reports: 20, every_millis: 1 });
+    scene.ended(&job).await;
+    scene.broker.settled(job.id).await;
+    let begun = tokio::time::Instant::now();
+    scene.end().await;
+    assert!(begun.elapsed() < Duration::from_secs(1), "it took {:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn progress_is_merged_and_paced() {
     let scene = Scene::start();
     let job = scene.running(Act::Progress { reports: 1_000, every_millis: 1 }).await;

@@ -1,0 +1,249 @@
+//! The whole system in this process: orchestrator and workers, with a private Postgres server and the in-process broker unless
+//! real ones are named.
+
+mod broker;
+mod folder;
+mod parts;
+mod postgres;
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use drover_orchestrator::{
+    config::{self as orchestrator_config, Config},
+    run,
+};
+use drover_service::config::{ConfigError, Loader};
+use drover_worker::{WorkerConfig, WorkerError};
+use secrecy::SecretString;
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use self::{broker::Brokers, folder::Folder, parts::Handlers, postgres::Server};
+use crate::{client::Client, failure::Failure};
+
+pub(crate) use folder::default_folder;
+
+/// Whoever ends the system by hand does not want to wait for long; what is given back goes on with the next start.
+const DRAIN_SECONDS: f64 = 5.0;
+/// The workflows that come with the workers of this process.
+const WORKFLOWS: &[(&str, &str)] =
+    &[("workflows/data_import.yaml", include_str!("../../../workflows/data_import.yaml"))];
+
+/// What to start.
+#[derive(Debug)]
+pub(crate) struct Setup {
+    /// Where everything is kept.
+    pub(crate) data_dir: PathBuf,
+    /// Where HTTP listens.
+    pub(crate) listen: SocketAddr,
+    /// A real broker.
+    pub(crate) amqp_url: Option<SecretString>,
+    /// Prefix of its exchanges and queues, where the configuration's is not to be used.
+    pub(crate) prefix: Option<String>,
+    /// A real database.
+    pub(crate) database_url: Option<SecretString>,
+    /// A folder of further definitions.
+    pub(crate) definitions: Option<PathBuf>,
+}
+
+/// Why there is no system.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DevError {
+    /// The folder cannot be used.
+    #[error(transparent)]
+    Folder(#[from] folder::FolderError),
+    /// The private server does not run.
+    #[error(transparent)]
+    Postgres(#[from] postgres::PostgresError),
+    /// Configuration of orchestrator or worker.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The address is taken.
+    #[error("--port: {address} cannot be used ({reason}); --port 0 takes any that is free")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        reason: std::io::Error,
+    },
+    /// The broker is not there.
+    #[error("--amqp-url: {0}")]
+    Broker(#[from] drover_broker::BrokerError),
+    /// The workers cannot work.
+    #[error("the worker: {0}")]
+    Worker(#[from] WorkerError),
+    /// The import worker's folders are no good.
+    #[error(transparent)]
+    Roots(#[from] drover_import_worker::roots::RootsError),
+    /// The orchestrator cannot start or had to stop.
+    #[error("the orchestrator: {0:#}")]
+    Orchestrator(anyhow::Error),
+    /// A part ended without being told to.
+    #[error("{0} ended by itself; the log above says why")]
+    Ended(&'static str),
+    /// No threads.
+    #[error("the system gives no threads: {0}")]
+    Threads(std::io::Error),
+}
+
+/// A running system.
+pub(crate) struct System {
+    /// Where its API is.
+    pub(crate) url: String,
+    /// Its database, for people.
+    pub(crate) database: String,
+    /// Its broker, for people.
+    pub(crate) broker: String,
+    /// Jobs that its worker runs at once.
+    pub(crate) concurrency: u32,
+    orchestrator: JoinHandle<anyhow::Result<()>>,
+    stop_orchestrator: CancellationToken,
+    worker: JoinHandle<()>,
+    stop_worker: CancellationToken,
+    handlers: Handlers,
+    postgres: Option<Server>,
+    _folder: Folder,
+}
+
+impl System {
+    /// Starts everything, and returns when jobs are taken.
+    pub(crate) async fn start(setup: Setup) -> Result<Self, Failure> {
+        let folder = Folder::open(&setup.data_dir).map_err(DevError::from)?;
+        let mut config = load(&setup)?;
+        let mut worker_config = WorkerConfig::load(None, &[]).map_err(DevError::from)?;
+        worker_config.worker.drain_seconds = worker_config.worker.drain_seconds.min(DRAIN_SECONDS);
+        let listener = listen(setup.listen).await?;
+        let address = listener.local_addr().map_err(|reason| DevError::Listen { address: setup.listen, reason })?;
+        let url = format!("http://{address}");
+
+        let brokers = Brokers::choose(setup.amqp_url.as_ref(), &config.amqp.prefix);
+        let (of_orchestrator, of_worker) =
+            tokio::try_join!(brokers.connect(), brokers.connect()).map_err(DevError::from)?;
+        let (postgres, database) = match setup.database_url {
+            Some(url) => {
+                config.database.url = url;
+                (None, "the one of --database-url".to_owned())
+            }
+            None => {
+                let server = Server::start(folder.path()).await.map_err(DevError::from)?;
+                config.database.url = server.url().clone();
+                let place = folder.path().join("postgres");
+                let text = format!("private Postgres {} in {}", server.version(), place.display());
+                (Some(server), text)
+            }
+        };
+
+        let stop_orchestrator = CancellationToken::new();
+        let (told, until) = (config.clone(), stop_orchestrator.clone());
+        let orchestrator = tokio::spawn(async move { run::run(&told, of_orchestrator, listener, until).await });
+        let handlers = Handlers::new().map_err(DevError::Threads)?;
+        let worker = parts::worker(&worker_config, &config.amqp.prefix, &handlers)?;
+        let concurrency = worker.concurrency();
+        let stop_worker = CancellationToken::new();
+        let until = stop_worker.clone();
+        let worker = tokio::spawn(async move {
+            worker.run(std::sync::Arc::clone(&of_worker), until).await;
+            of_worker.close().await;
+        });
+        let mut system = Self {
+            url,
+            database,
+            broker: brokers.name(),
+            concurrency,
+            orchestrator,
+            stop_orchestrator,
+            worker,
+            stop_worker,
+            handlers,
+            postgres,
+            _folder: folder,
+        };
+        match system.until_ready().await {
+            Ok(()) => Ok(system),
+            Err(failure) => {
+                system.stop().await;
+                Err(failure)
+            }
+        }
+    }
+
+    /// The workflows are registered and the worker is entered.
+    async fn until_ready(&mut self) -> Result<(), Failure> {
+        let client = Client::new(&self.url)?;
+        tokio::select! {
+            ready = parts::ready(&client, WORKFLOWS) => ready,
+            failure = self.failed() => Err(failure.into()),
+        }
+    }
+
+    /// Waits until a part has ended by itself, which none should.
+    pub(crate) async fn failed(&mut self) -> DevError {
+        let postgres = async {
+            match &mut self.postgres {
+                Some(server) => server.ended().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            ended = &mut self.orchestrator => match ended {
+                Ok(Err(error)) => DevError::Orchestrator(error),
+                _ => DevError::Ended("the orchestrator"),
+            },
+            _ = &mut self.worker => DevError::Ended("the worker"),
+            () = postgres => DevError::Ended("the private Postgres server"),
+        }
+    }
+
+    /// Stops everything in its order: no part misses another that it still needs.
+    pub(crate) async fn stop(mut self) {
+        self.stop_worker.cancel();
+        settle(&mut self.worker).await;
+        self.handlers.stop().await;
+        self.stop_orchestrator.cancel();
+        settle(&mut self.orchestrator).await;
+        if let Some(server) = self.postgres {
+            server.stop().await;
+        }
+    }
+}
+
+/// A task that ended before, and told why, is not asked again.
+async fn settle<T>(task: &mut JoinHandle<T>) {
+    if !task.is_finished() {
+        // What it says is in the log.
+        let _ = task.await;
+    }
+}
+
+/// The orchestrator's configuration: file and environment as always, but for what the command line says.
+fn load(setup: &Setup) -> Result<Config, DevError> {
+    let mut config: Config = Loader::new(orchestrator_config::DEFAULTS)
+        .secrets(orchestrator_config::SECRETS)
+        .only(orchestrator_config::SECTIONS)
+        .load()?;
+    config.http.listen = setup.listen;
+    if let Some(prefix) = &setup.prefix {
+        config.amqp.prefix.clone_from(prefix);
+    }
+    if let Some(folder) = &setup.definitions {
+        config.orchestrator.definitions.clone_from(folder);
+    }
+    config.orchestrator.drain_seconds = config.orchestrator.drain_seconds.min(DRAIN_SECONDS);
+    Ok(config)
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, DevError> {
+    TcpListener::bind(address).await.map_err(|reason| DevError::Listen { address, reason })
+}
+
+/// A folder below the data folder, made where it is missing.
+pub(crate) fn log_file(data_dir: &Path) -> PathBuf {
+    data_dir.join("drover.log")
+}
+
+/// How long a system may take until it is ready, a first start with its `initdb` included.
+pub(crate) const READY_WITHIN: Duration = Duration::from_secs(120);
