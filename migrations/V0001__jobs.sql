@@ -148,10 +148,12 @@ CREATE TABLE outbox (
     job_id uuid,
     dispatch int,
     body jsonb,
+    claimed_by uuid NOT NULL,
     claimed_until timestamptz NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now()
 ) WITH (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 5000);
 COMMENT ON TABLE outbox IS 'Messages that a committed transaction owes to the broker. A row goes only after the broker''s confirm.';
+COMMENT ON COLUMN outbox.claimed_by IS 'The replica that publishes it. When that is silent, another takes over before the claim ends.';
 CREATE INDEX outbox_claim_idx ON outbox (claimed_until, id);
 
 CREATE TABLE history (

@@ -124,6 +124,7 @@ impl App {
         let key =
             key.map(|key| SubmissionKey { scope: key.scope, key: key.key, fingerprint: fingerprint(&submission) });
         let job_type = submission.job_type;
+        refuse_references(&job_type, &submission.params)?;
         let definition = self.store.current_definition(&self.context.registry, &job_type).await?;
         let (params, workflow) = match definition {
             Some(definition) => {
@@ -217,6 +218,28 @@ impl App {
         self.metrics.folded(&folded.outcomes);
         self.relay.send(folded.outbox);
         self.live.changed(&folded.changed);
+    }
+}
+
+/// A reference to a list can only be to one of another tree, which is nobody's business.
+fn refuse_references(job_type: &JobType, params: &Value) -> Result<(), ActionError> {
+    let Some(pointer) = find_reference(params, String::new()) else { return Ok(()) };
+    let message = "\"$items\" refers to a list that a job of the same workflow sent; submit the list itself".into();
+    Err(ActionError::InvalidParams { job_type: job_type.clone(), errors: vec![FieldError { pointer, message }] })
+}
+
+/// Where the first reference to a list stands, as a JSON pointer.
+fn find_reference(value: &Value, at: String) -> Option<String> {
+    match value {
+        Value::Object(fields) if fields.contains_key("$items") => Some(at),
+        Value::Object(fields) => fields.iter().find_map(|(key, value)| {
+            let key = key.replace('~', "~0").replace('/', "~1");
+            find_reference(value, format!("{at}/{key}"))
+        }),
+        Value::Array(values) => {
+            values.iter().enumerate().find_map(|(index, value)| find_reference(value, format!("{at}/{index}")))
+        }
+        _ => None,
     }
 }
 

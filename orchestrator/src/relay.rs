@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     app::App,
+    duty::Pace,
     store::{OutboxRow, Outgoing, StoreError},
 };
 
@@ -55,11 +56,10 @@ pub async fn run(app: Arc<App>, mut given: mpsc::Receiver<Vec<OutboxRow>>, shutd
 }
 
 /// Looks through the outbox for what nobody sends, until shutdown.
-pub async fn sweep(app: Arc<App>, shutdown: CancellationToken) {
-    let claim = Duration::from_secs_f64(app.context.claim_seconds);
+pub async fn sweep(app: Arc<App>, pace: Pace, shutdown: CancellationToken) {
     let limit = i64::try_from(BATCH).unwrap_or(i64::MAX);
     loop {
-        match app.store.claim_outbox(limit, claim).await {
+        match app.store.claim_outbox(limit, app.context.claim, pace.silence()).await {
             Ok(rows) if !rows.is_empty() => {
                 tracing::info!(count = rows.len(), "publishing what was left in the outbox");
                 send(&app, rows).await;

@@ -1,6 +1,6 @@
 //! The orchestrator as a whole: connects, migrates, starts every loop, drains.
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use drover_broker::{Broker, Topology};
@@ -22,12 +22,11 @@ use crate::{
     live::Live,
     metrics::Metrics,
     relay::{self, RelayHandle},
-    store::{FoldContext, Store, StoreConfig},
+    store::{Claim, FoldContext, Store, StoreConfig},
 };
 
-/// How long written outbox rows are left to whoever wrote them, in seconds: what a killed replica owed is published after
-/// this by another. A publish that takes longer is repeated, which the fence makes harmless.
-const CLAIM_SECONDS: f64 = 10.0;
+/// How long a living replica has to publish what it owes before another does.
+const CLAIM: Duration = Duration::from_secs(10);
 
 /// Runs until `shutdown`, then finishes what it is at. `ready` is told where HTTP listens.
 ///
@@ -53,7 +52,9 @@ pub async fn run(
         poison_losses: own.poison_losses,
         ..Limits::default()
     };
-    let context = FoldContext { registry: Default::default(), limits, claim_seconds: CLAIM_SECONDS, epoch };
+    let identity = Identity { id: Uuid::now_v7(), host: host() };
+    let claim = Claim { by: identity.id, lasts: CLAIM };
+    let context = FoldContext { registry: Default::default(), limits, claim, epoch };
     let app = Arc::new(App {
         store,
         context,
@@ -76,7 +77,7 @@ pub async fn run(
     let relay_shutdown = CancellationToken::new();
     tasks.spawn(relay::run(Arc::clone(&app), owed, relay_shutdown.clone()));
     tasks.spawn(changes::tell(Arc::clone(&app), changed, relay_shutdown.clone()));
-    let loops = start(&app, pace, new_epoch, &shutdown);
+    let loops = start(&app, identity, pace, new_epoch, &shutdown);
     tracing::info!(address = %listener.local_addr()?, "orchestrator is ready");
     http::serve(Arc::clone(&app), listener, shutdown.clone()).await.context("serving HTTP")?;
 
@@ -113,6 +114,7 @@ async fn migrated(config: &Config) -> anyhow::Result<Store> {
 
 fn start(
     app: &Arc<App>,
+    identity: Identity,
     pace: Pace,
     new_epoch: watch::Sender<Option<String>>,
     shutdown: &CancellationToken,
@@ -127,7 +129,7 @@ fn start(
     loops.spawn(intake::logs(it(), stop()));
     loops.spawn(intake::submissions(it(), stop()));
     loops.spawn(intake::dead_letters(it(), stop()));
-    loops.spawn(relay::sweep(it(), stop()));
+    loops.spawn(relay::sweep(it(), pace, stop()));
     let reconnected = Arc::new(Notify::new());
     loops.spawn(changes::hear(it(), Arc::clone(&reconnected), stop()));
     loops.spawn(duty::epoch(it(), new_epoch, reconnected, stop()));
@@ -136,7 +138,6 @@ fn start(
     loops.spawn(duty::cancels(it(), pace, cancelling, stop()));
     loops.spawn(duty::definitions(it(), stop()));
     loops.spawn(duty::housekeeping(it(), stop()));
-    let identity = Identity { id: Uuid::now_v7(), host: host() };
     loops.spawn(duty::beat(it(), identity, [events, heartbeats], pace, tell_cancelling, stop()));
     loops
 }

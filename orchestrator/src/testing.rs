@@ -14,8 +14,8 @@ use chrono::Utc;
 use drover_broker::{Broadcasts, Broker, BrokerError, Deliveries, Publication, PublishError, Topology};
 use drover_engine::{Input, Limits, Outcome};
 use drover_protocol::{
-    JobError, JobEvent, JobEventKind, JobId, JobType, JobTypeInfo, LogLevel, Names, ProgressReport, WorkerSession,
-    limits,
+    JobError, JobEvent, JobEventKind, JobId, JobType, JobTypeInfo, LogLevel, Names, ProgressReport, Submission,
+    WorkerSession, limits,
 };
 use drover_tests::Database;
 use serde_json::{Value, json};
@@ -27,7 +27,7 @@ use crate::{
     live::Live,
     metrics::Metrics,
     relay::RelayHandle,
-    store::{FoldContext, Store, StoreConfig, WorkerArrival},
+    store::{Claim, FoldContext, Store, StoreConfig, WorkerArrival},
 };
 
 /// A broker that confirms everything, unless told otherwise, and delivers nothing.
@@ -115,8 +115,8 @@ impl Desk {
         // Nobody relays, and nobody tells other replicas: what they would be given is dropped.
         let ((relay, _), (live, _)) = (RelayHandle::new(), Live::new());
         let (_, epoch) = watch::channel(Some("test".to_owned()));
-        let context =
-            FoldContext { registry: Default::default(), limits: Limits::default(), claim_seconds: 30.0, epoch };
+        let claim = Claim { by: Uuid::now_v7(), lasts: Duration::from_secs(30) };
+        let context = FoldContext { registry: Default::default(), limits: Limits::default(), claim, epoch };
         App {
             store: store.expect("an address"),
             context,
@@ -151,6 +151,13 @@ impl Desk {
         self.app.store.worker_up(&arrival, 100).await.expect("announced");
     }
 
+    /// Submits a job without parameters; its message stays owed.
+    pub(crate) async fn submit(&self, name: &str) -> JobId {
+        let (params, labels) = (json!({}), Default::default());
+        let submission = Submission { job_type: job_type(name), params, labels, run_at: None, idempotency_key: None };
+        self.app.submit(submission, None).await.expect("accepted").id
+    }
+
     /// Registers a definition.
     pub(crate) async fn apply(&self, text: &str) {
         self.app.apply("test.yaml", text).await.expect("a valid definition");
@@ -162,7 +169,7 @@ impl Desk {
         *seq
     }
 
-    fn event(&self, job_id: JobId, kind: JobEventKind) -> JobEvent {
+    pub(crate) fn event(&self, job_id: JobId, kind: JobEventKind) -> JobEvent {
         let (attempt, dispatch) = (1, 1);
         JobEvent { job_id, attempt, dispatch, worker_session: self.worker, seq: self.next_seq(), at: Utc::now(), kind }
     }

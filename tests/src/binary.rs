@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 use std::{env, fs};
 
-/// The path of a binary of the workspace, in the build folder of the running test.
+/// The path of a binary of the workspace, in the build folder of the running test or binary.
 ///
 /// # Errors
 /// It is missing, or older than its sources. Cargo builds the binaries of other packages only when it is told to: the
@@ -24,11 +24,15 @@ pub fn binary(name: &str) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
-/// `target/debug`, from `target/debug/deps/this_test-…`.
+/// `target/debug`, from `target/debug/deps/this_test-…` or from `target/debug/this-binary`.
 pub(crate) fn build_folder() -> anyhow::Result<PathBuf> {
-    let test = env::current_exe()?;
-    let folder = test.parent().and_then(Path::parent).with_context(|| format!("{} has no parent", test.display()))?;
-    Ok(folder.to_owned())
+    let program = env::current_exe()?;
+    folder_of(&program).map(Path::to_owned).with_context(|| format!("{} has no parent", program.display()))
+}
+
+fn folder_of(program: &Path) -> Option<&Path> {
+    let folder = program.parent()?;
+    if folder.ends_with("deps") { folder.parent() } else { Some(folder) }
 }
 
 /// The first of the binary's sources that changed after it was built, by the list that Cargo writes beside it.
@@ -54,6 +58,13 @@ mod tests {
     fn a_missing_binary_is_named_with_the_command_that_builds_it() {
         let message = binary("no-such-binary").expect_err("it is missing").to_string();
         assert!(message.contains("no-such-binary is missing: run `cargo build --workspace --bins"), "{message}");
+    }
+
+    #[test]
+    fn tests_and_binaries_find_the_same_folder() {
+        for program in ["/t/debug/deps/a_test-1f", "/t/debug/a-binary"] {
+            assert_eq!(folder_of(Path::new(program)), Some(Path::new("/t/debug")), "{program}");
+        }
     }
 
     #[test]

@@ -129,6 +129,12 @@ impl Fleet {
         })
     }
 
+    /// All went well: what the processes wrote is not printed when they end.
+    pub fn silence(&mut self) {
+        self.orchestrators.iter_mut().for_each(|orchestrator| orchestrator.process.silence());
+        self.workers.iter_mut().for_each(Process::silence);
+    }
+
     /// Where the first orchestrator listens.
     #[must_use]
     pub fn url(&self) -> &str {

@@ -26,6 +26,7 @@ mod database;
 pub mod fleet;
 mod management;
 mod peer;
+pub mod plain;
 mod process;
 mod servers;
 mod spawn;

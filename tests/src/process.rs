@@ -24,6 +24,7 @@ pub struct Process {
     name: String,
     child: Child,
     log: PathBuf,
+    silent: bool,
 }
 
 impl Process {
@@ -46,7 +47,7 @@ impl Process {
         command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
         configure(&mut command);
         let child = spawn::from_lasting_thread(command).with_context(|| format!("starting {}", program.display()))?;
-        Ok(Self { name: name.to_owned(), child, log })
+        Ok(Self { name: name.to_owned(), child, log, silent: false })
     }
 
     /// Its process id.
@@ -59,6 +60,11 @@ impl Process {
     #[must_use]
     pub fn log(&self) -> String {
         fs::read(&self.log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+    }
+
+    /// All went well: what it wrote is not printed when it is dropped.
+    pub const fn silence(&mut self) {
+        self.silent = true;
     }
 
     /// Waits for a line that contains `text`, and returns it.
@@ -133,6 +139,10 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         let end = self.kill().map_or_else(|error| error.to_string(), |status| status.to_string());
+        if self.silent && !thread::panicking() {
+            let _ = fs::remove_file(&self.log);
+            return;
+        }
         let log = self.log();
         let lines: Vec<&str> = log.lines().collect();
         let hidden = lines.len().saturating_sub(LINES_SHOWN);

@@ -86,17 +86,27 @@ struct System {
     url: String,
     client: reqwest::Client,
     shutdown: CancellationToken,
+    worker_shutdown: CancellationToken,
+    /// The worker's, then the orchestrator's.
     tasks: Vec<JoinHandle<anyhow::Result<()>>>,
     // Dropped last: the database goes with it.
     database: Database,
 }
 
+async fn finish(task: JoinHandle<anyhow::Result<()>>) {
+    timeout(PATIENCE, task).await.expect("it ends").expect("no panic").expect("no error");
+}
+
 impl System {
     /// An orchestrator and a worker with one slot for jobs, each on a connection of its own.
     async fn start() -> Self {
+        Self::on(Database::create().await.expect("a database")).await
+    }
+
+    /// The same on a database that may have been in use before.
+    async fn on(database: Database) -> Self {
         // Whoever comes second finds the same provider there.
         rustls::crypto::ring::default_provider().install_default().ok();
-        let database = Database::create().await.expect("a database");
         let broker = MemoryBroker::new();
         let variables = HashMap::from([("DROVER__DATABASE__URL".to_owned(), database.url().to_owned())]);
         let loader = Loader::new(config::DEFAULTS).secrets(config::SECRETS).only(config::SECTIONS);
@@ -110,29 +120,42 @@ impl System {
         let hold = Hold { begun: Arc::default(), gate: Arc::new(Semaphore::new(0)) };
         let section = WorkerSection { concurrency: 1, ..WorkerSection::default() };
         let worker = Worker::builder("memory").job(Echo).job(hold.clone()).settings(section).build().expect("a worker");
-        let (connection, until) = (broker.connect(), shutdown.clone());
+        let worker_shutdown = shutdown.child_token();
+        let (connection, until) = (broker.connect(), worker_shutdown.clone());
         let worker = tokio::spawn(async move {
             worker.run(connection, until).await;
             Ok(())
         });
-        let tasks = vec![orchestrator, worker];
-        let system = Self { broker, hold, url, client: reqwest::Client::new(), shutdown, tasks, database };
+        let tasks = vec![worker, orchestrator];
+        let client = reqwest::Client::new();
+        let system = Self { broker, hold, url, client, shutdown, worker_shutdown, tasks, database };
         system
             .until("/api/v1/workers", "the worker to be welcomed", |seen| seen["workers"][0]["status"] == "live")
             .await;
         system
     }
 
-    /// Ends all, in an orderly way, with nothing left in any queue.
-    async fn end(self) {
+    /// Ends the worker alone.
+    async fn end_worker(&mut self) {
+        self.worker_shutdown.cancel();
+        finish(self.tasks.remove(0)).await;
+    }
+
+    /// Ends all, in an orderly way. What remains.
+    async fn stop(self) -> (Arc<MemoryBroker>, Database) {
         self.shutdown.cancel();
         for task in self.tasks {
-            timeout(PATIENCE, task).await.expect("it ends").expect("no panic").expect("no error");
+            finish(task).await;
         }
+        (self.broker, self.database)
+    }
+
+    /// Ends all, with nothing left in any queue.
+    async fn end(self) {
+        let (broker, _database) = self.stop().await;
         for queue in ["drover.jobs.echo", "drover.jobs.hold", "drover.dead"] {
-            assert_eq!(self.broker.depth(queue).await.expect("open"), Some(0), "{queue}");
+            assert_eq!(broker.depth(queue).await.expect("open"), Some(0), "{queue}");
         }
-        drop(self.database);
     }
 
     async fn request(&self, method: Method, path: &str, body: Option<Value>) -> anyhow::Result<(u16, Value)> {
@@ -233,5 +256,30 @@ async fn a_job_whose_message_dies_is_listed_and_fails() {
 
     system.hold.gate.add_permits(1);
     system.until_status(&runs, "completed").await;
+    system.end().await;
+}
+
+/// The broker forgets with its process; Postgres does not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_queued_is_published_again_by_the_next_start() {
+    let mut system = System::start().await;
+    system.end_worker().await;
+    let mut ids = Vec::new();
+    for number in 0..3 {
+        ids.push(system.submit("echo", json!({ "n": number })).await);
+    }
+    let held = async || {
+        let depth = system.broker.depth("drover.jobs.echo").await?;
+        Ok(if depth == Some(3) { Seen::Yes(()) } else { Seen::not_yet(format!("{depth:?}")) })
+    };
+    wait::until("the broker to hold the messages", PATIENCE, held).await.expect("they are published");
+    let (broker, database) = system.stop().await;
+    drop(broker);
+
+    let system = System::on(database).await;
+    for (number, id) in ids.iter().enumerate() {
+        let job = system.until_status(id, "completed").await;
+        assert_eq!(job["result"]["n"], number, "{job}");
+    }
     system.end().await;
 }

@@ -109,6 +109,8 @@ pub enum ItemsSource {
         job_id: JobId,
         /// The list.
         name: String,
+        /// How many values it has.
+        count: u64,
     },
 }
 

@@ -10,6 +10,8 @@ const PERIOD: Duration = Duration::from_secs(60);
 /// A message of a cancelled dispatch may lie in a long queue, or come back from a worker that held it: RabbitMQ takes it
 /// back after 30 minutes at the latest.
 const TOMBSTONE_AGE: Duration = Duration::from_secs(2 * 60 * 60);
+/// Nobody waits for a replica that was silent for much less than this.
+const REPLICA_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 const ROUND: i64 = 10_000;
 
 /// Cleans up until shutdown.
@@ -17,6 +19,9 @@ pub async fn run(app: Arc<App>, shutdown: CancellationToken) {
     while shutdown.run_until_cancelled(tokio::time::sleep(PERIOD)).await.is_some() {
         if let Err(error) = app.store.delete_tombstones(TOMBSTONE_AGE, ROUND).await {
             tracing::warn!(%error, "old tombstones cannot be deleted");
+        }
+        if let Err(error) = app.store.forget_replicas(REPLICA_AGE).await {
+            tracing::warn!(%error, "killed replicas cannot be forgotten");
         }
     }
 }

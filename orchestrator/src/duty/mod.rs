@@ -51,6 +51,12 @@ impl Pace {
         self.lease / 2
     }
 
+    /// What a replica owes to the broker is published by others when it was silent for this long: three beats.
+    #[must_use]
+    pub fn silence(self) -> Duration {
+        self.beat() * 3
+    }
+
     /// A replica that is silent for this long is not waited for.
     #[must_use]
     pub fn dead_after(self) -> Duration {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use drover_broker::{Delivery, Properties, Publication};
 use drover_engine::Input;
-use drover_protocol::{JobError, JobEvent, JobId, JobMessage, MessageType};
+use drover_protocol::{JobError, JobEvent, JobId, JobMessage, MessageType, decode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -17,6 +17,8 @@ use crate::{app::App, relay::properties, store::DeadLetter};
 const REASON: &str = "reason";
 const QUEUE: &str = "queue";
 const KIND: &str = "message_type";
+/// The broker's own.
+const FIRST_QUEUE: &str = "x-first-death-queue";
 /// Longest reason kept, in characters.
 const REASON_CHARS: usize = 1_000;
 
@@ -62,7 +64,7 @@ pub async fn run(app: Arc<App>, shutdown: CancellationToken) {
     let behind = Behind::default();
     let Some(mut deliveries) = subscribe(&app, &app.names.dead(), &shutdown).await else { return };
     while let Some(taken) = batch(&mut deliveries, &behind, &shutdown).await {
-        let letters: Vec<DeadLetter> = taken.iter().map(letter).collect();
+        let letters: Vec<DeadLetter> = taken.iter().map(|delivery| letter(&app, delivery)).collect();
         match until_done!("keeping dead letters", &shutdown, app.store.insert_dead_letters(&letters)) {
             None => return,
             Some(Ok(())) => {
@@ -87,7 +89,7 @@ async fn fail_jobs(app: &App, taken: &[Delivery], shutdown: &CancellationToken) 
             continue;
         }
         let Ok(fence) = serde_json::from_slice::<JobFence>(&delivery.body) else { continue };
-        let reason = properties.headers.get(REASON).cloned().unwrap_or_else(|| death_reason(properties));
+        let reason = detail(app, delivery).unwrap_or_else(|| death_reason(properties));
         let message = format!("its message went to the dead letters: {reason}");
         let error = JobError::permanent("dead_letter", message);
         let input = Input::Undeliverable { job_id: fence.id, dispatch: fence.dispatch, error };
@@ -106,7 +108,24 @@ struct JobFence {
     dispatch: u32,
 }
 
-fn letter(delivery: &Delivery) -> DeadLetter {
+/// What is wrong with a message: as whoever buried it says, or, of a job message that a worker rejected, as can be seen.
+fn detail(app: &App, delivery: &Delivery) -> Option<String> {
+    let Properties { headers, kind, .. } = &delivery.properties;
+    if let Some(reason) = headers.get(REASON) {
+        return Some(reason.clone());
+    }
+    let of_jobs = format!("{}.", app.names.jobs_exchange());
+    let queue = headers.get(FIRST_QUEUE).filter(|queue| queue.starts_with(&of_jobs))?;
+    match decode::<JobMessage>(kind.as_deref(), &delivery.body, app.message_bytes) {
+        Err(error) => Some(shorten(&error.to_string())),
+        Ok(job) if app.names.jobs_queue(&job.job_type) != *queue => {
+            Some(format!("/type is {:?}, but the queue is {queue:?}", job.job_type.as_str()))
+        }
+        Ok(_) => None,
+    }
+}
+
+fn letter(app: &App, delivery: &Delivery) -> DeadLetter {
     let properties = &delivery.properties;
     let header = |name: &str| properties.headers.get(name).cloned();
     let body: Option<Value> = serde_json::from_slice(&delivery.body).ok();
@@ -116,9 +135,9 @@ fn letter(delivery: &Delivery) -> DeadLetter {
         .and_then(Value::as_str)
         .and_then(|id| id.parse::<JobId>().ok());
     DeadLetter {
-        queue: header(QUEUE).or_else(|| header("x-first-death-queue")).unwrap_or_else(|| "unknown".into()),
+        queue: header(QUEUE).or_else(|| header(FIRST_QUEUE)).unwrap_or_else(|| "unknown".into()),
         reason: if header(REASON).is_some() { "refused".into() } else { death_reason(properties) },
-        detail: header(REASON),
+        detail: detail(app, delivery),
         message_id: properties.message_id.clone(),
         message_type: header(KIND).or_else(|| properties.kind.clone()),
         content_type: properties.content_type.clone(),

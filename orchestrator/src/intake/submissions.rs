@@ -85,7 +85,7 @@ async fn accept(app: &App, taken: &[Delivery]) -> Result<Vec<SubmissionReply>, S
 fn read(app: &App, delivery: &Delivery) -> Result<(Submission, Idempotency), SubmissionReply> {
     let properties = &delivery.properties;
     let submission = decode::<Submission>(properties.kind.as_deref(), &delivery.body, app.message_bytes)
-        .map_err(|error| refusal(kind_of(&error), &error.to_string(), None))?;
+        .map_err(|error| refusal(kind_of(&error), &error.to_string(), error.field()))?;
     // The one in the body was meant by a person; a `message_id` may be new at each try, by some library's choice.
     let key = submission.idempotency_key.clone().or_else(|| properties.message_id.clone());
     let Some(key) = key.filter(|key| !key.is_empty() && key.len() <= limits::KEY_BYTES) else {

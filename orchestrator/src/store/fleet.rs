@@ -2,9 +2,8 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use chrono::{DateTime, Utc};
 use drover_engine::Input;
-use drover_protocol::{ControlId, JobEvent, JobEventKind, JobId, JobType, JobTypeInfo, RunningJob, WorkerSession};
+use drover_protocol::{ControlId, JobId, JobType, JobTypeInfo, RunningJob, WorkerSession};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -57,15 +56,6 @@ pub struct OpenCancels {
     pub jobs: Vec<RunningJob>,
     /// The broadcasts that told of them.
     pub controls: BTreeSet<ControlId>,
-}
-
-/// How this replica does.
-#[derive(Clone, Copy, Debug)]
-pub struct Beat {
-    /// The database's time.
-    pub now: DateTime<Utc>,
-    /// Whether a cancel waits to settle.
-    pub cancelling: bool,
 }
 
 impl Store {
@@ -155,16 +145,6 @@ impl Store {
         Ok(())
     }
 
-    /// Whether silence may be held against workers: both queues have come out without delay for one full lease.
-    ///
-    /// # Errors
-    /// When the database is away.
-    pub async fn intake_is_current(&self, lease: Duration, gap: Duration) -> Result<bool, StoreError> {
-        let client = self.client().await?;
-        let statement = client.prepare_cached(sql::INTAKE_CURRENT).await?;
-        Ok(client.query_one(&statement, &[&seconds(lease), &seconds(gap)]).await?.get(0))
-    }
-
     /// Gives up the workers that were silent for one lease. Who they are.
     ///
     /// # Errors
@@ -195,31 +175,6 @@ impl Store {
                 })
             })
             .collect()
-    }
-
-    /// Up to `limit` dispatches, of jobs after `after`, that the broker of this epoch does not hold and nobody has started.
-    ///
-    /// # Errors
-    /// When the database is away.
-    pub async fn lost_dispatches(&self, epoch: &str, after: JobId, limit: i64) -> Result<Vec<Input>, StoreError> {
-        let client = self.client().await?;
-        let statement = client.prepare_cached(sql::LOST_DISPATCHES).await?;
-        let rows = client.query(&statement, &[&epoch, &after.0, &limit]).await?;
-        let read = |row: &tokio_postgres::Row| {
-            Ok(Input::Republish { job_id: JobId(row.try_get(0)?), dispatch: unsigned(row.try_get(1)?) })
-        };
-        rows.iter().map(read).collect()
-    }
-
-    /// Takes every worker and every orchestrator that was there for gone: they ended with the broker that they shared a
-    /// process with.
-    ///
-    /// # Errors
-    /// When the database is away.
-    pub async fn end_earlier_life(&self) -> Result<(), StoreError> {
-        let client = self.client().await?;
-        client.execute(&client.prepare_cached(sql::END_EARLIER_LIFE).await?, &[]).await?;
-        Ok(())
     }
 
     /// Cancelled dispatches that are known never to start.
@@ -264,136 +219,4 @@ impl Store {
         }
         Ok(inputs)
     }
-
-    /// This replica lives, and has committed all that it had received `behind` ago.
-    ///
-    /// # Errors
-    /// When the database is away.
-    pub async fn beat(&self, id: Uuid, host: &str, version: &str, behind: Duration) -> Result<Beat, StoreError> {
-        let client = self.client().await?;
-        let statement = client.prepare_cached(sql::ORCHESTRATOR_BEAT).await?;
-        let row = client.query_one(&statement, &[&id, &host, &version, &seconds(behind)]).await?;
-        Ok(Beat { now: row.try_get(0)?, cancelling: row.try_get(1)? })
-    }
-
-    /// This replica ends.
-    ///
-    /// # Errors
-    /// When the database is away; then it is taken for dead after a while.
-    pub async fn leave(&self, id: Uuid) -> Result<(), StoreError> {
-        let client = self.client().await?;
-        client.execute(&client.prepare_cached(sql::ORCHESTRATOR_DOWN).await?, &[&id]).await?;
-        Ok(())
-    }
-
-    /// Draws the conclusion from markers and beats: how far the queues are folded by all replicas.
-    ///
-    /// # Errors
-    /// When the database is away.
-    pub async fn folded_through(&self, dead_after: Duration) -> Result<(), StoreError> {
-        let client = self.client().await?;
-        let statement = client.prepare_cached(sql::FOLDED_THROUGH).await?;
-        client.execute(&statement, &[&seconds(dead_after)]).await?;
-        Ok(())
-    }
-
-    /// A marker came out of a queue.
-    ///
-    /// # Errors
-    /// When the database is away.
-    pub async fn marker_received(
-        &self,
-        queue: &str,
-        sent_at: DateTime<Utc>,
-        lag: Duration,
-        gap: Duration,
-    ) -> Result<(), StoreError> {
-        let client = self.client().await?;
-        let statement = client.prepare_cached(sql::MARKER_RECEIVED).await?;
-        client.execute(&statement, &[&queue, &sent_at, &seconds(lag), &seconds(gap)]).await?;
-        Ok(())
-    }
-
-    /// Keeps log lines. Lines of jobs that are gone are left out, repeats too.
-    ///
-    /// # Errors
-    /// When the database is away.
-    pub async fn insert_logs(&self, events: &[JobEvent]) -> Result<(), StoreError> {
-        let lines: Vec<(&JobEvent, &'static str, &str, Value)> = events
-            .iter()
-            .filter_map(|event| match &event.kind {
-                JobEventKind::Log { level, message, fields } => {
-                    Some((event, level.as_str(), message.as_str(), Value::Object(fields.clone())))
-                }
-                _ => None,
-            })
-            .collect();
-        let client = self.client().await?;
-        let statement = client.prepare_cached(sql::INSERT_LOGS).await?;
-        client
-            .execute(
-                &statement,
-                &[
-                    &lines.iter().map(|line| line.0.job_id.0).collect::<Vec<_>>(),
-                    &lines.iter().map(|line| signed(line.0.attempt)).collect::<Vec<_>>(),
-                    &lines.iter().map(|line| line.0.worker_session.0).collect::<Vec<_>>(),
-                    &lines.iter().map(|line| signed_long(line.0.seq)).collect::<Vec<_>>(),
-                    &lines.iter().map(|line| line.0.at).collect::<Vec<_>>(),
-                    &lines.iter().map(|line| line.1).collect::<Vec<_>>(),
-                    &lines.iter().map(|line| line.2).collect::<Vec<_>>(),
-                    &lines.iter().map(|line| &line.3).collect::<Vec<_>>(),
-                ],
-            )
-            .await?;
-        Ok(())
-    }
-
-    /// Keeps what nobody could process.
-    ///
-    /// # Errors
-    /// When the database is away.
-    pub async fn insert_dead_letters(&self, letters: &[DeadLetter]) -> Result<(), StoreError> {
-        let client = self.client().await?;
-        let statement = client.prepare_cached(sql::INSERT_DEAD_LETTERS).await?;
-        client
-            .execute(
-                &statement,
-                &[
-                    &letters.iter().map(|letter| letter.queue.as_str()).collect::<Vec<_>>(),
-                    &letters.iter().map(|letter| letter.reason.as_str()).collect::<Vec<_>>(),
-                    &letters.iter().map(|letter| letter.detail.as_deref()).collect::<Vec<_>>(),
-                    &letters.iter().map(|letter| letter.message_id.as_deref()).collect::<Vec<_>>(),
-                    &letters.iter().map(|letter| letter.message_type.as_deref()).collect::<Vec<_>>(),
-                    &letters.iter().map(|letter| letter.content_type.as_deref()).collect::<Vec<_>>(),
-                    &letters.iter().map(|letter| letter.body.as_slice()).collect::<Vec<_>>(),
-                    &letters.iter().map(|letter| &letter.properties).collect::<Vec<_>>(),
-                    &letters.iter().map(|letter| letter.job_id.map(|id| id.0)).collect::<Vec<_>>(),
-                ],
-            )
-            .await?;
-        Ok(())
-    }
-}
-
-/// A message that nobody could process.
-#[derive(Clone, Debug)]
-pub struct DeadLetter {
-    /// The queue it was rejected from.
-    pub queue: String,
-    /// The broker's reason, or ours.
-    pub reason: String,
-    /// What was wrong with it.
-    pub detail: Option<String>,
-    /// Its `message_id`.
-    pub message_id: Option<String>,
-    /// Its `type`.
-    pub message_type: Option<String>,
-    /// Its content type.
-    pub content_type: Option<String>,
-    /// Its body as it came.
-    pub body: Vec<u8>,
-    /// Its other properties and headers.
-    pub properties: Value,
-    /// The job it is about, if that can be read.
-    pub job_id: Option<JobId>,
 }

@@ -10,11 +10,11 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
-    OutboxRow, Registry, Store, StoreError,
+    Claim, OutboxRow, Registry, Store, StoreError,
     load::{self, Window},
     rows::{signed, signed_long},
     statements as sql,
-    write::{self, Expansion, Stamp},
+    write::{self, Expanded, Expansion, Stamp},
 };
 
 /// More rounds than nesting, steps and skips of any definition can need; a bug must not spin in a transaction.
@@ -26,8 +26,8 @@ pub struct FoldContext {
     pub registry: Registry,
     /// The limits.
     pub limits: Limits,
-    /// How long the rows of the outbox are left to whoever wrote them, in seconds.
-    pub claim_seconds: f64,
+    /// Who publishes what is owed, and how long others leave it to it.
+    pub claim: Claim,
     /// Which data of the broker is published to.
     pub epoch: tokio::sync::watch::Receiver<Option<String>>,
 }
@@ -162,7 +162,7 @@ async fn finish(
     let stamp = Stamp { now: Utc::now(), epoch: epoch.as_deref(), labels };
     write::insert_jobs(tx, &fold.tree, &stamp).await?;
     write::update_jobs(tx, &fold.tree, &stamp).await?;
-    let outbox = write::effects(tx, &fold.tree, effects, context.claim_seconds).await?;
+    let outbox = write::effects(tx, &fold.tree, effects, context.claim).await?;
     let changed: BTreeSet<JobId> = fold.tree.created().chain(fold.tree.changed()).map(|job| job.root_id).collect();
     Ok((outbox, changed.into_iter().collect()))
 }
@@ -204,8 +204,11 @@ async fn answer(
         assemble(tx, fold, assembles).await?;
     }
     if !expansions.is_empty() {
-        for (workflow, step, total) in write::expand(tx, expansions).await? {
-            fold.expanded(workflow, step, total);
+        for Expanded { workflow, step, batches } in write::expand(tx, expansions).await? {
+            match batches {
+                Ok(total) => fold.expanded(workflow, step, total),
+                Err((expected, found)) => fold.not_expanded(workflow, step, expected, found),
+            }
         }
     }
     if !windows.is_empty() {

@@ -1,15 +1,21 @@
 //! The store: all SQL, and the short transactions it runs in.
 
+mod dead;
+mod epoch;
 mod error;
 mod fleet;
 mod fold;
 mod load;
+mod logs;
 mod migrate;
 mod outbox;
 mod registry;
+mod replicas;
 mod rows;
 mod statements;
 mod submit;
+#[cfg(test)]
+mod tests;
 mod view;
 mod write;
 
@@ -18,13 +24,15 @@ use std::time::Duration;
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
 use secrecy::{ExposeSecret, SecretString};
 
+pub use dead::{DeadLetter, DeadView};
 pub use error::StoreError;
-pub use fleet::{Beat, DeadLetter, OpenCancels, WorkerArrival, WorkerBeat};
+pub use fleet::{OpenCancels, WorkerArrival, WorkerBeat};
 pub use fold::{FoldContext, Folded};
-pub use outbox::{OutboxRow, Outgoing};
+pub use outbox::{Claim, OutboxRow, Outgoing};
 pub use registry::Registry;
+pub use replicas::Beat;
 pub use submit::{Accepted, NewRoot, SubmissionKey};
-pub use view::{DeadView, JobFilter, SeenJob, Trail};
+pub use view::{JobFilter, SeenJob, Trail};
 
 /// How to reach the database.
 #[derive(Clone, Debug)]

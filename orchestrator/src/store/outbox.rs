@@ -14,6 +14,15 @@ use super::{
     statements as sql,
 };
 
+/// Who publishes a row of the outbox, and how long others leave it to it.
+#[derive(Clone, Copy, Debug)]
+pub struct Claim {
+    /// The replica.
+    pub by: Uuid,
+    /// A publish that takes longer is repeated by another replica, which the fence makes harmless.
+    pub lasts: Duration,
+}
+
 /// A message that is owed to the broker.
 #[derive(Clone, Debug)]
 pub struct OutboxRow {
@@ -92,7 +101,7 @@ impl Outgoing {
 pub(super) async fn insert(
     tx: &Transaction<'_>,
     mut owed: Vec<OutboxRow>,
-    claim_seconds: f64,
+    claim: Claim,
 ) -> Result<Vec<OutboxRow>, StoreError> {
     if owed.is_empty() {
         return Ok(owed);
@@ -102,7 +111,7 @@ pub(super) async fn insert(
     let jobs: Vec<Option<Uuid>> = owed.iter().map(|row| row.outgoing.fence().0.map(|id| id.0)).collect();
     let dispatches: Vec<Option<i32>> = owed.iter().map(|row| row.outgoing.fence().1.map(signed)).collect();
     let bodies: Vec<Option<&Value>> = owed.iter().map(|row| row.outgoing.body()).collect();
-    let ids = tx.query(&statement, &[&kinds, &jobs, &dispatches, &bodies, &claim_seconds]).await?;
+    let ids = tx.query(&statement, &[&kinds, &jobs, &dispatches, &bodies, &seconds(claim.lasts), &claim.by]).await?;
     for (row, id) in owed.iter_mut().zip(ids) {
         row.id = id.try_get(0)?;
     }
@@ -110,14 +119,21 @@ pub(super) async fn insert(
 }
 
 impl Store {
-    /// Takes up to `limit` rows that nobody sends, for `claim`.
+    /// Takes up to `limit` rows that nobody sends: their claim is over, or their replica was silent for `silence`.
     ///
     /// # Errors
     /// When the database is away.
-    pub async fn claim_outbox(&self, limit: i64, claim: Duration) -> Result<Vec<OutboxRow>, StoreError> {
+    pub async fn claim_outbox(
+        &self,
+        limit: i64,
+        claim: Claim,
+        silence: Duration,
+    ) -> Result<Vec<OutboxRow>, StoreError> {
         let client = self.client().await?;
+        let statement = client.prepare_cached(sql::RELEASE_CLAIMS).await?;
+        client.execute(&statement, &[&seconds(silence)]).await?;
         let statement = client.prepare_cached(sql::CLAIM_OUTBOX).await?;
-        let rows = client.query(&statement, &[&limit, &seconds(claim)]).await?;
+        let rows = client.query(&statement, &[&limit, &seconds(claim.lasts), &claim.by]).await?;
         let mut claimed = Vec::with_capacity(rows.len());
         for row in rows {
             let id = row.try_get(0)?;

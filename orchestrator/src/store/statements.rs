@@ -13,6 +13,7 @@ macro_rules! statements {
 statements! {
     ADD_CANCEL_ACKS = "add_cancel_acks",
     CLAIM_OUTBOX = "claim_outbox",
+    COUNT_LIST = "count_list",
     CLEAR_FAN_OUTS = "clear_fan_outs",
     DELETE_OUTBOX = "delete_outbox",
     DUE_JOBS = "due_jobs",
@@ -30,6 +31,7 @@ statements! {
     LOCK_ROOTS = "lock_roots",
     NEXT_BATCHES = "next_batches",
     PARAMS_OF = "params_of",
+    RELEASE_CLAIMS = "release_claims",
     STEP_RESULTS = "step_results",
     SUB_JOB_ENDS = "sub_job_ends",
     TEMPLATES_OF = "templates_of",
@@ -60,6 +62,7 @@ statements! {
     SETTLED_CANCELS = "settled_cancels",
     DELETE_TOMBSTONES = "delete_tombstones",
     ORCHESTRATOR_BEAT = "orchestrator_beat",
+    DELETE_ORCHESTRATORS = "delete_orchestrators",
     ORCHESTRATOR_DOWN = "orchestrator_down",
     FOLDED_THROUGH = "folded_through",
     MARKER_RECEIVED = "marker_received",
@@ -69,6 +72,7 @@ statements! {
     APPLIED_MIGRATION = "applied_migration",
     // logs and dead letters
     INSERT_LOGS = "insert_logs",
+    LOCK_LOG_TREES = "lock_log_trees",
     INSERT_DEAD_LETTERS = "insert_dead_letters",
     // what people and other systems read
     VIEW_DEAD = "view_dead",

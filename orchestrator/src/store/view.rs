@@ -1,7 +1,7 @@
 //! What people and other systems read. One statement a page; the JSON is made where the rows are.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use drover_protocol::{JobId, JobStatus, LogLevel};
+use drover_protocol::{JobId, JobStatus};
 use serde_json::Value;
 use tokio_postgres::{
     Row,
@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::{Store, StoreError, statements as sql};
 
 /// A page of values or lines that workers sent ends where it has this many bytes: each of them may be as large as a message.
-const PAGE_BYTES: i64 = 8 * 1024 * 1024;
+pub(super) const PAGE_BYTES: i64 = 8 * 1024 * 1024;
 /// A job's id is made a little before the job itself. Ids this much apart are in the order of creation.
 const ID_SLACK: TimeDelta = TimeDelta::hours(1);
 
@@ -74,49 +74,20 @@ pub struct JobFilter {
     pub created_before: Option<DateTime<Utc>>,
 }
 
-/// A dead letter as it is kept.
-#[derive(Clone, Debug)]
-pub struct DeadView {
-    /// Its id.
-    pub id: i64,
-    /// When it was taken in.
-    pub at: DateTime<Utc>,
-    /// The queue it was rejected from.
-    pub queue: String,
-    /// Why.
-    pub reason: String,
-    /// What was wrong with it.
-    pub detail: Option<String>,
-    /// Its `message_id`.
-    pub message_id: Option<String>,
-    /// Its `type`.
-    pub message_type: Option<String>,
-    /// Its content type.
-    pub content_type: Option<String>,
-    /// Its body, or the beginning of it.
-    pub body: Vec<u8>,
-    /// How many bytes the whole body has.
-    pub body_bytes: i32,
-    /// Its other properties.
-    pub properties: Value,
-    /// The job it is about.
-    pub job_id: Option<JobId>,
-}
-
 type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
 type Typed<'a> = &'a [(&'a (dyn ToSql + Sync), Type)];
 /// Numbered lines, and whether there are more.
-type Lines = (Vec<(i64, Value)>, bool);
+pub(super) type Lines = (Vec<(i64, Value)>, bool);
 
 impl Store {
-    async fn rows(&self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, StoreError> {
+    pub(super) async fn rows(&self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, StoreError> {
         let client = self.client().await?;
         let statement = client.prepare_cached(sql).await?;
         Ok(client.query(&statement, parameters).await?)
     }
 
     /// A statement whose best plan depends on which filters are there: a kept plan would look through everything.
-    async fn planned(&self, sql: &str, parameters: Typed<'_>) -> Result<Vec<Row>, StoreError> {
+    pub(super) async fn planned(&self, sql: &str, parameters: Typed<'_>) -> Result<Vec<Row>, StoreError> {
         Ok(self.client().await?.query_typed(sql, parameters).await?)
     }
 
@@ -227,41 +198,6 @@ impl Store {
         Ok((rows.iter().map(read).collect::<Result<_, StoreError>>()?, more))
     }
 
-    /// A page of log lines, and whether there are more. `levels`: only these.
-    ///
-    /// # Errors
-    /// When the database is away.
-    pub async fn view_logs(
-        &self,
-        trail: Trail,
-        after: i64,
-        levels: Option<&[LogLevel]>,
-        limit: i64,
-    ) -> Result<Lines, StoreError> {
-        let levels: Option<Vec<&str>> = levels.map(|levels| levels.iter().map(|level| level.as_str()).collect());
-        // One job's lines have an index of their own.
-        let (root, job, below) = match trail {
-            Trail::Tree { root } => (Some(root.0), None, None),
-            Trail::Job { id, .. } => (None, Some(id.0), None),
-            Trail::Below { id, root } => (Some(root.0), None, Some(id.0)),
-        };
-        let rows = self
-            .planned(
-                sql::VIEW_LOGS,
-                &[
-                    (&root, Type::UUID),
-                    (&job, Type::UUID),
-                    (&below, Type::UUID),
-                    (&after, Type::INT8),
-                    (&levels, Type::TEXT_ARRAY),
-                    (&limit, Type::INT8),
-                    (&PAGE_BYTES, Type::INT8),
-                ],
-            )
-            .await?;
-        lines(&rows)
-    }
-
     /// A page of what happened, and whether there is more.
     ///
     /// # Errors
@@ -320,29 +256,6 @@ impl Store {
         self.values(sql::VIEW_WORKERS, &[]).await
     }
 
-    /// A page of dead letters, newest first, each with the first `excerpt_bytes` of its body.
-    ///
-    /// # Errors
-    /// When the database is away.
-    pub async fn view_dead(
-        &self,
-        before: Option<i64>,
-        limit: i64,
-        excerpt_bytes: i32,
-    ) -> Result<Vec<DeadView>, StoreError> {
-        let before = before.unwrap_or(i64::MAX);
-        let rows = self.rows(sql::VIEW_DEAD, &[&before, &limit, &excerpt_bytes]).await?;
-        rows.iter().map(dead).collect()
-    }
-
-    /// A dead letter with its whole body.
-    ///
-    /// # Errors
-    /// When the database is away.
-    pub async fn view_dead_letter(&self, id: i64) -> Result<Option<DeadView>, StoreError> {
-        self.rows(sql::VIEW_DEAD_LETTER, &[&id]).await?.first().map(dead).transpose()
-    }
-
     /// Whether the schema is in place.
     ///
     /// # Errors
@@ -371,25 +284,8 @@ fn found_more(rows: &[Row], column: usize) -> Result<bool, StoreError> {
     Ok(usize::try_from(found).is_ok_and(|found| found > rows.len()))
 }
 
-fn lines(rows: &[Row]) -> Result<Lines, StoreError> {
+pub(super) fn lines(rows: &[Row]) -> Result<Lines, StoreError> {
     let more = found_more(rows, 2)?;
     let read = |row: &Row| Ok((row.try_get(0)?, row.try_get(1)?));
     Ok((rows.iter().map(read).collect::<Result<_, StoreError>>()?, more))
-}
-
-fn dead(row: &Row) -> Result<DeadView, StoreError> {
-    Ok(DeadView {
-        id: row.try_get("id")?,
-        at: row.try_get("at")?,
-        queue: row.try_get("queue")?,
-        reason: row.try_get("reason")?,
-        detail: row.try_get("detail")?,
-        message_id: row.try_get("message_id")?,
-        message_type: row.try_get("message_type")?,
-        content_type: row.try_get("content_type")?,
-        body: row.try_get("body")?,
-        body_bytes: row.try_get("body_bytes")?,
-        properties: row.try_get("properties")?,
-        job_id: row.try_get::<_, Option<Uuid>>("job_id")?.map(JobId),
-    })
 }

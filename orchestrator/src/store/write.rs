@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{
     StoreError,
-    outbox::{self, OutboxRow},
+    outbox::{self, Claim, OutboxRow},
     rows::{index, signed, signed_long},
     statements as sql,
 };
@@ -146,7 +146,7 @@ pub(super) async fn effects(
     tx: &Transaction<'_>,
     tree: &Tree,
     commands: Vec<Command>,
-    claim_seconds: f64,
+    claim: Claim,
 ) -> Result<Vec<OutboxRow>, StoreError> {
     let mut records: Vec<Record> = Vec::new();
     let mut tombstones: BTreeSet<RunningJob> = BTreeSet::new();
@@ -178,7 +178,7 @@ pub(super) async fn effects(
     }
     insert_history(tx, tree, &records).await?;
     owed.extend(bury(tx, &Vec::from_iter(tombstones)).await?);
-    outbox::insert(tx, owed, claim_seconds).await
+    outbox::insert(tx, owed, claim).await
 }
 
 /// Other systems are told of whole jobs, not of the parts of a workflow.
@@ -267,29 +267,43 @@ async fn bury(tx: &Transaction<'_>, tombstones: &[RunningJob]) -> Result<Vec<Out
     Ok(owed)
 }
 
-/// Writes the items of fan-outs, cut into batches. How many batches each has.
-pub(super) async fn expand(
-    tx: &Transaction<'_>,
-    expansions: Vec<Expansion>,
-) -> Result<Vec<(JobId, usize, u32)>, StoreError> {
+/// Writes the items of fan-outs, cut into batches.
+pub(super) async fn expand(tx: &Transaction<'_>, expansions: Vec<Expansion>) -> Result<Vec<Expanded>, StoreError> {
     let steps: Vec<_> = expansions.iter().map(|expansion| (expansion.workflow, expansion.step)).collect();
     let (workflows, indexes) = super::load::columns(&steps);
     let statement = tx.prepare_cached(sql::CLEAR_FAN_OUTS).await?;
     tx.execute(&statement, &[&workflows, &indexes, &column!(expansions, expansion => &expansion.template)]).await?;
-    let mut totals = Vec::new();
+    let mut written = Vec::new();
     for expansion in expansions {
         let total = match expansion.source {
             drover_engine::command::ItemsSource::Inline(ref items) => insert_batches(tx, &expansion, items).await?,
-            drover_engine::command::ItemsSource::List { job_id, ref name } => {
+            drover_engine::command::ItemsSource::List { job_id, ref name, count } => {
+                let statement = tx.prepare_cached(sql::COUNT_LIST).await?;
+                let found: i64 =
+                    tx.query_one(&statement, &[&expansion.workflow.0, &job_id.0, name]).await?.try_get(0)?;
+                if signed_long(count) != found {
+                    let batches = Err((count, found.unsigned_abs()));
+                    written.push(Expanded { workflow: expansion.workflow, step: expansion.step, batches });
+                    continue;
+                }
                 let statement = tx.prepare_cached(sql::EXPAND_LIST).await?;
                 let size = i64::from(expansion.batch_size.max(1));
                 let step = index(expansion.step);
                 tx.execute(&statement, &[&expansion.workflow.0, &step, &size, &job_id.0, name]).await?
             }
         };
-        totals.push((expansion.workflow, expansion.step, u32::try_from(total).unwrap_or(u32::MAX)));
+        let batches = Ok(u32::try_from(total).unwrap_or(u32::MAX));
+        written.push(Expanded { workflow: expansion.workflow, step: expansion.step, batches });
     }
-    Ok(totals)
+    Ok(written)
+}
+
+/// A fan-out whose items were written.
+pub(super) struct Expanded {
+    pub(super) workflow: JobId,
+    pub(super) step: usize,
+    /// How many batches it has; `Err`: how many values its list should have, and how many are there.
+    pub(super) batches: Result<u32, (u64, u64)>,
 }
 
 /// A fan-out whose items are to be written.

@@ -1,4 +1,5 @@
-//! What the trait costs: confirmed publish-to-consume rate and ping-pong latency, through [`Broker`] and by plain lapin.
+//! What the trait costs: confirmed publish-to-consume rate and ping-pong latency, through [`Broker`] and by plain lapin;
+//! and the same with the broker in this process.
 //!
 //! `cargo run --release -p drover-broker --example throughput [messages]`, with the servers of the tests.
 
@@ -12,41 +13,43 @@ use std::{
 use drover_broker::{
     Broker, Properties, Publication, Queue, Settle, Topology,
     amqp::{AmqpBroker, AmqpConfig},
+    memory::MemoryBroker,
 };
-use drover_tests::Vhost;
-use futures_util::{FutureExt, StreamExt, future::join_all};
-use lapin::{
-    BasicProperties, Channel, Connection, ConnectionProperties, Consumer,
-    options::{BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, ConfirmSelectOptions},
-    types::FieldTable,
+use drover_tests::{
+    Vhost,
+    plain::{BODY, CALLERS, PER_CALL, Plain, WINDOW},
 };
+use futures_util::future::join_all;
 
 const ROUNDS: usize = 5;
 const PINGS: usize = 1_000;
-const WINDOW: u16 = 512;
-/// Callers that publish at the same time, and how many messages each call has.
-const CALLERS: usize = 16;
-const PER_CALL: usize = 32;
-const BODY: [u8; 300] = [b'x'; 300];
 
 #[tokio::main]
 async fn main() {
     let messages = std::env::args().nth(1).map_or(50_000, |text| text.parse().unwrap());
     let vhost = Vhost::create().await.unwrap();
-    let broker = AmqpBroker::connect(AmqpConfig::new(vhost.url(), "throughput")).await.unwrap();
-    let plain = Plain::connect(vhost.url()).await;
-    let mut results = Vec::new();
+    let broker: Arc<dyn Broker> = AmqpBroker::connect(AmqpConfig::new(vhost.url(), "throughput")).await.unwrap();
+    let memory: Arc<dyn Broker> = MemoryBroker::new();
+    let plain = Plain::connect(vhost.url()).await.unwrap();
+    let (mut results, mut in_memory) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {
         // In turn, so that what else the machine does meets both.
         let names = [format!("ours.{round}"), format!("plain.{round}")];
         let queues = names.iter().map(|name| Queue { name: name.clone(), dead_letter_exchange: None }).collect();
-        broker.declare(&Topology { queues, ..Topology::default() }).await.unwrap();
+        let topology = Topology { queues, ..Topology::default() };
+        broker.declare(&topology).await.unwrap();
+        memory.declare(&topology).await.unwrap();
         let ours = (our_rate(&broker, &names[0], messages).await, our_ping(&broker, &names[0]).await);
-        let lapins = (plain.rate(&names[1], messages).await, plain.ping(&names[1]).await);
+        let (flowed, took) = plain.flow(&names[1], messages).await.unwrap();
+        let lapins = (per_second(flowed, took), p50_micros(plain.pings(&names[1], PINGS).await.unwrap()));
         results.push((ours, lapins));
+        in_memory.push((our_rate(&memory, &names[0], messages).await, our_ping(&memory, &names[0]).await));
     }
     report("messages/s", results.iter().map(|(ours, plain)| (ours.0, plain.0)).collect(), |ours, plain| ours / plain);
     report("ping p50 µs", results.iter().map(|(ours, plain)| (ours.1, plain.1)).collect(), |ours, plain| plain / ours);
+    in_memory.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let (rate, ping) = in_memory[in_memory.len() / 2];
+    println!("in memory    {rate:9.0} messages/s, ping p50 {ping:.1} µs");
     broker.close().await;
 }
 
@@ -76,7 +79,7 @@ fn publication(queue: &str) -> Publication {
     }
 }
 
-async fn our_rate(broker: &Arc<AmqpBroker>, queue: &str, messages: usize) -> f64 {
+async fn our_rate(broker: &Arc<dyn Broker>, queue: &str, messages: usize) -> f64 {
     let mut deliveries = broker.consume(queue, WINDOW).await.unwrap();
     let calls = messages / CALLERS / PER_CALL;
     let expected = calls * CALLERS * PER_CALL;
@@ -108,7 +111,7 @@ async fn our_rate(broker: &Arc<AmqpBroker>, queue: &str, messages: usize) -> f64
     per_second(expected, start.elapsed())
 }
 
-async fn our_ping(broker: &Arc<AmqpBroker>, queue: &str) -> f64 {
+async fn our_ping(broker: &Arc<dyn Broker>, queue: &str) -> f64 {
     let mut deliveries = broker.consume(queue, 1).await.unwrap();
     let mut times = Vec::with_capacity(PINGS);
     for _ in 0..PINGS {
@@ -119,85 +122,4 @@ async fn our_ping(broker: &Arc<AmqpBroker>, queue: &str) -> f64 {
         assert!(deliveries.settle(delivery.tag, Settle::Ack).await);
     }
     p50_micros(times)
-}
-
-/// lapin as its own examples use it, with as much under way at a time as ours.
-struct Plain {
-    publishing: Connection,
-    consuming: Connection,
-}
-
-impl Plain {
-    async fn connect(url: &str) -> Self {
-        let connect = || Connection::connect(url, ConnectionProperties::default());
-        Self { publishing: connect().await.unwrap(), consuming: connect().await.unwrap() }
-    }
-
-    async fn publisher(&self) -> Channel {
-        let channel = self.publishing.create_channel().await.unwrap();
-        channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
-        channel
-    }
-
-    async fn consumer(&self, queue: &str, prefetch: u16) -> (Channel, Consumer) {
-        let channel = self.consuming.create_channel().await.unwrap();
-        channel.basic_qos(prefetch, BasicQosOptions::default()).await.unwrap();
-        let options = BasicConsumeOptions::default();
-        let consumer = channel.basic_consume(queue.into(), "".into(), options, FieldTable::default()).await.unwrap();
-        (channel, consumer)
-    }
-
-    async fn rate(&self, queue: &str, messages: usize) -> f64 {
-        let calls = messages / CALLERS / PER_CALL;
-        let expected = calls * CALLERS * PER_CALL;
-        let (channel, mut consumer) = self.consumer(queue, WINDOW).await;
-        let publishing = self.publisher().await;
-        let start = Instant::now();
-        let publishers = (0..CALLERS).map(|_| {
-            let (channel, queue) = (publishing.clone(), queue.to_owned());
-            tokio::spawn(async move {
-                for _ in 0..calls {
-                    let sent = join_all((0..PER_CALL).map(|_| send(&channel, &queue))).await;
-                    for confirm in sent {
-                        assert!(confirm.unwrap().await.unwrap().is_ack());
-                    }
-                }
-            })
-        });
-        let publishers = join_all(publishers.collect::<Vec<_>>());
-        let receive = async {
-            let mut received = 0;
-            while received < expected {
-                let mut last = consumer.next().await.unwrap().unwrap().delivery_tag;
-                received += 1;
-                while let Some(Some(delivery)) = Consumer::next(&mut consumer).now_or_never() {
-                    received += 1;
-                    last = delivery.unwrap().delivery_tag;
-                }
-                channel.basic_ack(last, BasicAckOptions { multiple: true }).await.unwrap();
-            }
-        };
-        tokio::join!(publishers, receive);
-        per_second(expected, start.elapsed())
-    }
-
-    async fn ping(&self, queue: &str) -> f64 {
-        let (channel, mut consumer) = self.consumer(queue, 1).await;
-        let publishing = self.publisher().await;
-        let mut times = Vec::with_capacity(PINGS);
-        for _ in 0..PINGS {
-            let start = Instant::now();
-            assert!(send(&publishing, queue).await.unwrap().await.unwrap().is_ack());
-            let delivery = consumer.next().await.unwrap().unwrap();
-            times.push(start.elapsed());
-            channel.basic_ack(delivery.delivery_tag, BasicAckOptions::default()).await.unwrap();
-        }
-        p50_micros(times)
-    }
-}
-
-async fn send(channel: &Channel, queue: &str) -> lapin::Result<lapin::PublisherConfirm> {
-    let properties = BasicProperties::default().with_delivery_mode(2);
-    let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-    channel.basic_publish("".into(), queue.into(), options, &BODY, properties).await
 }

@@ -31,7 +31,7 @@ impl JobContext {
         self.state.sink.progress(&self.state, news);
     }
 
-    /// Reports percent, 0 to 100. See [`JobContext::progress`].
+    /// Reports percent, 0 to 100; less than before changes nothing. See [`JobContext::progress`].
     pub fn percent(&self, percent: f64) {
         self.progress(ProgressReport { percent: Some(percent), ..ProgressReport::default() });
     }
@@ -48,7 +48,8 @@ impl JobContext {
     }
 
     /// Adds values to the list `name`, for lists that may be too long for the result, which then refers to the list by
-    /// its name. Sent in chunks; returns when the broker holds them all, so a slow broker slows the job down.
+    /// its name; without values the list is known and empty. Sent in chunks; returns when the broker holds them all, so a
+    /// slow broker slows the job down.
     ///
     /// # Errors
     /// A permanent `invalid_items` failure that names the value which cannot be sent.
@@ -61,17 +62,23 @@ impl JobContext {
         }
         match chunks.finish() {
             Some(last) => self.send_items(name, last).await,
-            None => Ok(()),
+            // A list without values is known and empty: the end says so, and nothing needs to be sent before it.
+            None => self.count_items(name, 0),
         }
     }
 
     async fn send_items(&self, name: &str, values: Vec<Box<RawValue>>) -> Result<(), JobFailure> {
-        if !self.state.count_items(name, values.len()) {
+        self.count_items(name, values.len())?;
+        self.state.sink.items(&self.state, name, values).await
+    }
+
+    fn count_items(&self, name: &str, values: usize) -> Result<(), JobFailure> {
+        if !self.state.count_items(name, values) {
             let limit = limits::ITEM_LISTS;
             let message = format!("items of {name:?}: the job has {limit} lists already, which is the limit");
             return Err(JobFailure::permanent("invalid_items", message));
         }
-        self.state.sink.items(&self.state, name, values).await
+        Ok(())
     }
 
     /// Adds a line to the job's log, which people see in the UI. Never waits; lines above the rate limit are counted

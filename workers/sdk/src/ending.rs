@@ -131,13 +131,13 @@ pub(crate) fn checked(kind: JobEventKind, limit_bytes: usize) -> JobEventKind {
     };
     match drover_protocol::encode(&event, limit_bytes) {
         Ok(_) => event.kind,
-        Err(error) => instead_of(event.kind, &error),
+        Err(error) => instead_of(event.kind, &problem(&error)),
     }
 }
 
-/// What is reported in place of an end that cannot be sent: the result breaks a limit of the wire.
-pub(crate) fn instead_of(kind: JobEventKind, why: &DecodeError) -> JobEventKind {
-    let problem = match why {
+/// What is wrong with an end that breaks a limit of the wire, for a person.
+pub(crate) fn problem(why: &DecodeError) -> String {
+    match why {
         DecodeError::Nul { field } => {
             format!(
                 "{} holds a NUL character (U+0000), which cannot be stored; remove it",
@@ -149,7 +149,11 @@ pub(crate) fn instead_of(kind: JobEventKind, why: &DecodeError) -> JobEventKind 
              JobContext::items"
         ),
         other => other.to_string(),
-    };
+    }
+}
+
+/// What is reported in place of an end that cannot be sent.
+pub(crate) fn instead_of(kind: JobEventKind, problem: &str) -> JobEventKind {
     let progress = kind.progress().cloned();
     match kind {
         // The error that the job failed with is worth more than its partial result.

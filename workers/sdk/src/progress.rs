@@ -29,13 +29,14 @@ struct Inner {
 }
 
 impl Progress {
-    /// Merges a report; an absent field keeps its value. `true`: the reporter must be told, for the first time since it
+    /// Merges a report; an absent field keeps its value, and percent never goes down. `true`: the reporter must be told, for the first time since it
     /// last took a snapshot.
     pub(crate) fn update(&self, report: ProgressReport) -> bool {
         let mut inner = self.lock();
         let latest = &mut inner.latest;
         if let Some(percent) = report.percent.filter(|percent| !percent.is_nan()) {
-            latest.percent = Some(percent.clamp(0.0, 100.0));
+            // The highest, as for the bar: which reports are merged must not decide where it stands.
+            latest.percent = Some(percent.clamp(latest.percent.unwrap_or(0.0), 100.0));
         }
         latest.processed = report.processed.map(storable).or(latest.processed);
         latest.total = report.total.map(storable).or(latest.total);
@@ -98,6 +99,17 @@ mod tests {
         assert_eq!(progress.take(), expected);
         assert_eq!(progress.snapshot(), Some(expected));
         assert!(progress.update(ProgressReport::default()), "a report after a snapshot is news");
+    }
+
+    #[test]
+    fn percent_keeps_its_high_water_mark() {
+        let progress = Progress::default();
+        for percent in [60.0, 40.0, -1.0] {
+            progress.update(ProgressReport { percent: Some(percent), ..Default::default() });
+        }
+        assert_eq!(progress.take().percent, Some(60.0));
+        progress.update(ProgressReport { percent: Some(75.0), ..Default::default() });
+        assert_eq!(progress.snapshot().unwrap().percent, Some(75.0));
     }
 
     #[test]

@@ -238,7 +238,11 @@ impl<J: Job> TestCase<J> {
         let handler = execute(registry::any(self.job), &state, params, self.grace);
         let outcome = handler.instrument(state.span.clone()).await.unwrap_or(JobEventKind::Released);
         let outcome = ending::checked(outcome, limits::MESSAGE_BYTES);
-        let Seen { progress, items, logs } = std::mem::take(&mut *recorder.lock());
+        let Seen { progress, mut items, logs } = std::mem::take(&mut *recorder.lock());
+        // A list without values was not sent, and is known.
+        for name in state.ran().items.into_keys() {
+            items.entry(name).or_default();
+        }
         TestRun { outcome, progress, items, logs }
     }
 }

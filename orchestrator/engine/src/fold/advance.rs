@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Fold,
+    event::errors_of_stop,
     report::raise_bar,
     verdict::{finish_if, on_failure, summary, verdict},
 };
@@ -30,7 +31,7 @@ pub struct Facts {
 }
 
 /// Whether the workflow goes on at once or waits for something.
-enum Go {
+pub(super) enum Go {
     On,
     Wait,
 }
@@ -194,7 +195,7 @@ impl Fold<'_> {
     }
 
     /// A step that could not begin or end as its definition says.
-    fn step_failed(&mut self, id: JobId, index: usize, step: &Step, error: JobError) -> Go {
+    pub(super) fn step_failed(&mut self, id: JobId, index: usize, step: &Step, error: JobError) -> Go {
         if let Some(state) = self.step_mut(id, index) {
             state.error_count += 1;
             state.stopped = true;
@@ -264,7 +265,7 @@ impl Fold<'_> {
         if let Some(job) = self.tree.jobs.get_mut(&id) {
             job.message.value = Some(message.unwrap_or_else(|| "Completed".into()));
             if trigger == Trigger::Stop {
-                job.error_count = errors.max(1);
+                job.error_count = errors.max(errors_of_stop(job));
             } else {
                 // That of an attempt before, or of a worker that was lost.
                 (job.error_count, job.error) = (errors, None);

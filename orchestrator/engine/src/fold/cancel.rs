@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 use super::{Fold, Seen, report::waiting_for};
 use crate::{Cancel, CancelReason, Command, Ignored, Job, Outcome, Refusal, Trigger, workflow::Ending};
 
+/// The kind of error of what was not waited for.
+pub(super) const ABANDONED: &str = "abandoned";
 /// Most stragglers that an error names; the others are counted.
 const NAMED: usize = 20;
 
@@ -143,7 +145,7 @@ impl Fold<'_> {
         let names: Vec<String> = leaves.iter().filter_map(|leaf| self.tree.get(*leaf)).map(name_of).collect();
         for leaf in &leaves {
             let Some(job) = self.tree.jobs.get_mut(leaf) else { continue };
-            job.error = Some(JobError::permanent("abandoned", format!("{why}; it may still run on its worker")));
+            job.error = Some(JobError::permanent(ABANDONED, format!("{why}; it may still run on its worker")));
             let tombstone = RunningJob { job_id: *leaf, dispatch: job.dispatch };
             self.effects.push(Command::Tombstone(tombstone));
             self.stopped(*leaf, "abandoned", Value::Null);
@@ -160,7 +162,7 @@ impl Fold<'_> {
                 let message = abandoned_message(&names, why);
                 match &mut workflow.state.ending {
                     Some(Ending::Fail { error }) => error.message = format!("{}; {message}", error.message),
-                    _ => job.error = Some(JobError::permanent("abandoned", message)),
+                    _ => job.error = Some(JobError::permanent(ABANDONED, message)),
                 }
             }
             self.touched.insert(id);

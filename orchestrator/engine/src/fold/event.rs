@@ -3,8 +3,8 @@
 use drover_protocol::{JobError, JobEvent, JobEventKind, JobId, JobStatus, ProgressReport, RunningJob, WorkerSession};
 use serde_json::{Value, json};
 
-use super::{Fold, Seen};
-use crate::{Command, Ignored, Job, Outcome, Progress, Trigger};
+use super::{Fold, Seen, cancel::ABANDONED};
+use crate::{CancelReason, Command, Ignored, Job, Outcome, Progress, Trigger};
 
 impl Fold<'_> {
     /// Folds one event of a worker. Among the events of one dispatch the outcome does not depend on order or repetition.
@@ -165,9 +165,9 @@ impl Fold<'_> {
     fn partial(&mut self, id: JobId, result: Option<Value>, progress: Option<&ProgressReport>, seq: u64) {
         let seen = self.see(id);
         let Some(job) = self.tree.jobs.get_mut(&id) else { return };
-        if let Some(result) = result {
-            let lists = job.items.clone();
-            job.result = Some(with_item_lists(result, id, &lists));
+        // Its lists are kept as far as they came: there is no end that counts them.
+        if result.is_some() || !job.items.is_empty() {
+            job.result = Some(with_item_lists(result.unwrap_or_default(), id, &job.items));
         }
         if let Some(report) = progress {
             take_snapshot(job, report, seq);
@@ -194,7 +194,7 @@ impl Fold<'_> {
             return outcome;
         }
         if let Some(job) = self.tree.jobs.get_mut(&id) {
-            job.error_count = job.error_count.max(1);
+            job.error_count = job.error_count.max(errors_of_stop(job));
         }
         self.record(id, kind, detail);
         self.report(id, seen);
@@ -253,6 +253,14 @@ impl Fold<'_> {
     fn is_cancelling(&self, id: JobId) -> bool {
         self.tree.get(id).is_some_and(|job| job.status == JobStatus::Cancelling)
     }
+}
+
+/// How many errors a job stands for because it was stopped: none when that is a part of a greater cancel. One that was
+/// cancelled by itself is missing to its step, and one that was written off may do anything.
+pub(super) fn errors_of_stop(job: &Job) -> u64 {
+    let in_order = job.cancel.as_ref().is_some_and(|cancel| cancel.reason == CancelReason::Parent);
+    let abandoned = job.error.as_ref().is_some_and(|error| error.kind == ABANDONED);
+    u64::from(!in_order || abandoned)
 }
 
 /// Whether the event is of the dispatch, and of the worker, that count.

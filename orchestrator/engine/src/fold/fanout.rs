@@ -65,6 +65,19 @@ impl Fold<'_> {
         self.touch(workflow);
     }
 
+    /// The list that a fan-out refers to is not there, or not all of it: the step fails, rather than do a part of its work.
+    pub fn not_expanded(&mut self, workflow: JobId, index: usize, expected: u64, found: u64) {
+        let definition = self.tree.get(workflow).and_then(|job| job.workflow.as_ref());
+        let Some(step) = definition.and_then(|workflow| workflow.step(index)).cloned() else { return };
+        let source = step.for_each.as_ref().map(|fan_out| fan_out.items.source()).unwrap_or_default();
+        let message = format!(
+            "for_each ${{{source}}} refers to a list of {expected} values, of which this workflow's jobs have sent {found}"
+        );
+        self.step_failed(workflow, index, &step, JobError::permanent("expression", message));
+        self.touched.insert(workflow);
+        self.touch(workflow);
+    }
+
     /// Begins the batches of a window. `rows` are those found from the cursor on, in order; `exhausted`: there are no more.
     pub fn dispatch_batches(
         &mut self,
@@ -288,8 +301,11 @@ fn items_source(items: Value, fan_out: &FanOut) -> Result<ItemsSource, JobError>
             let list = fields.get("$items");
             let job_id = list.and_then(|list| list.get("job_id")).and_then(Value::as_str).map(str::parse);
             let name = list.and_then(|list| list.get("name")).and_then(Value::as_str);
-            match (job_id, name) {
-                (Some(Ok(job_id)), Some(name)) => Ok(ItemsSource::List { job_id, name: name.into() }),
+            let count = list.and_then(|list| list.get("count")).and_then(Value::as_u64);
+            match (job_id, name, count) {
+                (Some(Ok(job_id)), Some(name), Some(count)) => {
+                    Ok(ItemsSource::List { job_id, name: name.into(), count })
+                }
                 _ => Err(not_a_list(fan_out, "an object")),
             }
         }

@@ -78,6 +78,7 @@ macro_rules! conformance_tests {
             consumers_take_turns
             what_is_given_back_comes_first
             closing_one_connection_leaves_the_others
+            churn_loses_and_doubles_nothing
             dead_letters_say_where_they_come_from
             the_first_death_is_kept
             without_dead_letters_the_rejected_is_gone

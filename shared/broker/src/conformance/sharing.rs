@@ -1,10 +1,15 @@
 //! Several consumers of one queue, and several connections to one broker.
 
+use std::sync::{Arc, Mutex};
+
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
 use super::{
     Fixture, Place, counted, fanout, heard_body, listening, next, next_bodies, numbers, publish_all, soon, text, to,
     wait_for_depth,
 };
-use crate::{Publication, PublishError, Settle};
+use crate::{Broker, Publication, PublishError, Settle};
 
 /// Consumers that have room are served in turn: nobody is passed over.
 pub async fn consumers_take_turns(fixture: &dyn Fixture) {
@@ -113,4 +118,63 @@ pub async fn a_listener_that_is_gone_has_no_queue(fixture: &dyn Fixture) {
     }
     let outcomes = broker.publish(vec![Publication { mandatory: true, ..to(&exchange, "", "x") }]).await;
     assert!(matches!(outcomes[..], [Err(PublishError::Unroutable { .. })]), "{outcomes:?}");
+}
+
+/// Consumers that come and go, pause, give back and drop what they hold: in the end each message is acknowledged once.
+pub async fn churn_loses_and_doubles_nothing(fixture: &dyn Fixture) {
+    const MESSAGES: usize = 400;
+    let broker = fixture.connect().await;
+    let place = Place::declare(&broker).await;
+    let (acked, all) = (Arc::new(Mutex::new(Vec::new())), CancellationToken::new());
+    let mut consumers = JoinSet::new();
+    for first in 0..4 {
+        let (broker, queue) = (fixture.connect().await, place.queue.clone());
+        let (acked, all) = (Arc::clone(&acked), all.clone());
+        let done = all.clone();
+        let note = move |body| {
+            let mut acked = acked.lock().unwrap();
+            acked.push(body);
+            if acked.len() == MESSAGES {
+                done.cancel();
+            }
+        };
+        consumers.spawn(churn(broker, queue, first, all, note));
+    }
+    place.fill(&broker, MESSAGES).await;
+    soon(consumers.join_all()).await;
+    let acked = std::mem::take(&mut *acked.lock().unwrap());
+    assert_eq!(counted(acked), counted(numbers(0..MESSAGES)));
+    wait_for_depth(&broker, &place.queue, 0).await;
+    wait_for_depth(&broker, &place.dead, 0).await;
+    let mut after = broker.consume(&place.queue, 10).await.unwrap();
+    place.fill(&broker, 1).await;
+    assert!(!next(&mut after).await.redelivered, "nothing was left unsettled");
+}
+
+async fn churn(
+    broker: Arc<dyn Broker>,
+    queue: String,
+    first: usize,
+    all: CancellationToken,
+    note: impl Fn(String) + Send,
+) {
+    let mut turn = first;
+    while !all.is_cancelled() {
+        let mut deliveries = broker.consume(&queue, 7).await.unwrap();
+        while let Some(Some(delivery)) = all.run_until_cancelled(deliveries.next()).await {
+            turn += 1;
+            match turn % 11 {
+                0 => break,
+                1 | 2 => assert!(deliveries.settle(delivery.tag, Settle::GiveBack).await),
+                other => {
+                    if other == 3 {
+                        deliveries.pause().await.unwrap();
+                        deliveries.resume().await.unwrap();
+                    }
+                    assert!(deliveries.settle(delivery.tag, Settle::Ack).await);
+                    note(text(&delivery));
+                }
+            }
+        }
+    }
 }

@@ -26,6 +26,7 @@ pub(super) struct Dead {
 }
 
 /// What a stream finds when it looks for its next delivery.
+#[allow(clippy::large_enum_variant, reason = "nearly all are deliveries, and nobody keeps many")]
 pub(super) enum Taken {
     Delivery(Delivery),
     Nothing,

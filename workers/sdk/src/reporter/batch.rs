@@ -62,6 +62,11 @@ impl Batch {
     }
 }
 
+/// The message of a single event.
+pub(super) fn single(event: &Outgoing, session: &Session) -> Publication {
+    session.publication::<JobEvent>(event.route.to_string(), event.body.clone())
+}
+
 /// A single event as it is, several as an array.
 fn join(entries: &[Outgoing], bytes: usize) -> Vec<u8> {
     if let [entry] = entries {

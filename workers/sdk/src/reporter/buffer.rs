@@ -37,10 +37,12 @@ pub(super) enum Then {
     Started(Arc<Held>),
     /// The job is held no more.
     Ended(Arc<Held>),
+    /// The same; it stands in place of an end that no broker took.
+    EndedInstead(Arc<Held>),
     /// The message of a job that never began is acknowledged.
     Settle(Receipt),
-    /// The handler that sent items goes on.
-    Tell(oneshot::Sender<()>),
+    /// The handler that sent items goes on, or learns why they cannot be sent.
+    Tell(oneshot::Sender<Result<(), String>>),
     /// Nothing; without a confirm the job's latest progress is sent anew.
     Progress(Arc<JobState>),
     /// Nothing.
@@ -213,7 +215,7 @@ impl Buffer {
         }
     }
 
-    /// These are confirmed and settled. Gives how many log lines were dropped since it was last called.
+    /// These are confirmed or given up, and settled. Gives how many log lines were dropped since it was last called.
     pub(super) const fn settled(&mut self, landing: Landing) -> usize {
         self.landed(landing);
         std::mem::replace(&mut self.dropped_logs, 0)

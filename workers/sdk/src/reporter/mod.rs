@@ -7,6 +7,7 @@
 
 mod batch;
 mod buffer;
+mod unfit;
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -177,6 +178,7 @@ impl Reporter {
         for (entries, outcome) in entries.into_iter().zip(outcomes) {
             match outcome {
                 Ok(()) => self.confirmed(entries).await,
+                Err(PublishError::Unfit { reason }) => confirmed &= self.unfit(entries, &reason).await,
                 Err(error) => {
                     confirmed = false;
                     self.not_confirmed(entries, &error).await;
@@ -193,11 +195,11 @@ impl Reporter {
         for entry in entries {
             match entry.then {
                 Then::Started(held) => receipts.extend(held.confirm()),
-                Then::Ended(held) => self.table.end(&held),
+                Then::Ended(held) | Then::EndedInstead(held) => self.table.end(&held),
                 Then::Settle(receipt) => receipts.push(receipt),
                 Then::Tell(items) => {
                     // The handler may have stopped waiting.
-                    items.send(()).ok();
+                    items.send(Ok(())).ok();
                 }
                 Then::Progress(_) | Then::Log(_) => {}
             }
@@ -216,21 +218,23 @@ impl Reporter {
     async fn not_confirmed(&self, mut entries: Vec<Outgoing>, error: &PublishError) {
         tracing::warn!(error = %error, events = entries.len(), "events were not confirmed; they will be sent again");
         if let PublishError::Unroutable { routing_key, .. } = error {
-            self.reroute(routing_key, &mut entries);
+            self.take_usual_route(routing_key, &mut entries);
         }
         self.buffer().put_back(entries);
     }
 
-    /// No queue takes the events: the job's own route is replaced by the usual one. Where that is missing, the events wait
-    /// until the orchestrator has declared it again.
-    fn reroute(&self, routing_key: &str, entries: &mut [Outgoing]) {
+    /// Replaces the job's own route, which cannot be used, by the usual one. `false`: it was a usual one; then the events wait
+    /// until the orchestrator has declared its queue again.
+    fn take_usual_route(&self, routing_key: &str, entries: &mut [Outgoing]) -> bool {
         let usual: Arc<str> = self.session.names.events_queue().into();
-        if *routing_key != *usual && *routing_key != *self.session.names.logs_queue() {
-            tracing::error!(reply_to = routing_key, "no queue takes the `reply_to` of the job's message");
-            for entry in entries {
-                entry.route = Arc::clone(&usual);
-            }
+        if *routing_key == *usual || *routing_key == *self.session.names.logs_queue() {
+            return false;
         }
+        tracing::error!(reply_to = routing_key, "no queue takes the `reply_to` of the job's message");
+        for entry in entries {
+            entry.route = Arc::clone(&usual);
+        }
+        true
     }
 
     fn encode(&self, facts: &Facts, kind: JobEventKind) -> Option<Vec<u8>> {
@@ -248,7 +252,7 @@ impl Reporter {
             Ok(body) => body,
             Err(error) => {
                 tracing::warn!(job_id = %facts.job_id, error = %error, "the job's end cannot be sent as it is");
-                let event = JobEvent { kind: ending::instead_of(event.kind, &error), ..event };
+                let event = JobEvent { kind: ending::instead_of(event.kind, &ending::problem(&error)), ..event };
                 // Only texts that were cut to their limits are left in it.
                 encode(&event, limit_bytes).unwrap_or_default()
             }
@@ -289,7 +293,13 @@ impl Sink for Reporter {
         let (tell, told) = oneshot::channel();
         self.buffer().push(Outgoing { route: Arc::clone(&job.facts.route), body, then: Then::Tell(tell) });
         self.wake.notify_one();
-        told.await.map_err(|_| JobFailure::retryable("shutdown", "the worker ended before the items were sent"))
+        match told.await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(reason)) => {
+                Err(JobFailure::permanent("invalid_items", format!("items of {name:?} cannot be sent: {reason}")))
+            }
+            Err(_) => Err(JobFailure::retryable("shutdown", "the worker ended before the items were sent")),
+        }
     }
 
     fn log(&self, job: &Arc<JobState>, level: LogLevel, message: String, fields: Map<String, Value>) {

@@ -124,6 +124,14 @@ async fn a_long_list_travels_in_chunks_and_is_counted_in_the_end() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_list_without_values_is_known_to_be_empty() {
+    let JobEventKind::Completed { items, .. } = end_of(Act::Items { count: 0, bytes: 0 }).await else {
+        panic!("completed");
+    };
+    assert_eq!(items.get("rows"), Some(&0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn log_lines_reach_the_log_and_more_than_allowed_are_counted() {
     let scene = Scene::start_with(FakeBroker::new(), WorkerSection { log_lines_per_second: 3, ..section() });
     let job = scene.submit(Act::Log { lines: 2 });

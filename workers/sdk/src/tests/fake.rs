@@ -37,8 +37,13 @@ pub(crate) struct FakeBroker {
     changed: Notify,
 }
 
+/// Publications of a kind.
+pub(crate) type Matches = fn(&Publication) -> bool;
+
 pub(crate) struct State {
     pub(crate) publishing: Publishing,
+    /// These can never be sent.
+    pub(crate) unfit: Matches,
     /// How long settling takes.
     pub(crate) settling: Duration,
     /// Whether `worker_up` is answered, and with which cancels.
@@ -68,6 +73,7 @@ impl FakeBroker {
     pub(crate) fn new() -> Arc<Self> {
         let state = State {
             publishing: Publishing::Confirm,
+            unfit: |_| false,
             settling: Duration::ZERO,
             welcome: Some(Vec::new()),
             controls: BTreeSet::new(),
@@ -271,9 +277,14 @@ impl Broker for FakeBroker {
             return publications.iter().map(|_| unconfirmed()).collect();
         }
         self.change(|state| {
-            let outcomes = publications.iter().map(|_| Ok(())).collect();
-            publications.into_iter().for_each(|message| state.take(message));
-            outcomes
+            let take = |message: Publication| {
+                if (state.unfit)(&message) {
+                    return Err(PublishError::Unfit { reason: "it is too heavy".into() });
+                }
+                state.take(message);
+                Ok(())
+            };
+            publications.into_iter().map(take).collect()
         })
     }
 

@@ -7,6 +7,7 @@ mod jobs;
 mod leases;
 mod outages;
 mod permits;
+mod unfit;
 
 use std::{
     sync::{Arc, Once},

@@ -79,7 +79,14 @@ impl Store {
                 Command::Expand { workflow, step, source, batch_size, template } => {
                     let items = match source {
                         ItemsSource::Inline(items) => items,
-                        ItemsSource::List { job_id, name } => self.list(job_id, &name),
+                        ItemsSource::List { job_id, name, count } => {
+                            let list = self.list(job_id, &name);
+                            if list.len() as u64 != count {
+                                fold.not_expanded(workflow, step, count, list.len() as u64);
+                                continue;
+                            }
+                            list
+                        }
                     };
                     let size = usize::try_from(batch_size).unwrap();
                     let batches: Vec<Value> = items.chunks(size).map(|items| Value::Array(items.to_vec())).collect();

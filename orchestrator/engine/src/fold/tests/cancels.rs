@@ -5,7 +5,7 @@ use drover_protocol::{JobEventKind, JobId, JobStatus as S};
 use serde_json::json;
 
 use super::{
-    play::{WORKER, broken, flaky, percent, session},
+    play::{WORKER, broken, failed, flaky, percent, session},
     world::World,
 };
 use crate::{Cancel, CancelReason, Ignored, Input, Outcome, Refusal, Trigger};
@@ -189,6 +189,23 @@ fn a_sub_job_cancelled_by_itself_counts_as_failed_for_its_step() {
     world.never_started(a);
     let step = world.job(id).workflow.unwrap().state.steps[0].clone();
     assert_eq!((step.status.as_str(), step.error.unwrap().kind), ("failed", "cancelled".into()));
+}
+
+#[test]
+fn what_a_cancel_stops_is_no_error() {
+    let (mut world, id) = fanned_out();
+    let [first, second, third] = [0, 1, 2].map(|batch| world.batch(id, "each", batch));
+    world.fail(first, broken());
+    world.start(second);
+    world.cancel(id);
+    world.stopped(second);
+    // It failed as it was stopped: the error is kept where it happened, and is the cancel's doing.
+    world.report(third, failed(broken()));
+    world.never_started(world.batch(id, "each", 3));
+    world.complete(world.sub_job(id, "tidy"), json!({}));
+    assert_eq!((world.status(id), world.status(third)), (S::Cancelled, S::Cancelled));
+    assert_eq!(world.job(third).error.map(|error| error.kind), Some("format".into()));
+    assert_eq!(world.result(id)["summary"]["total_errors"], 1, "only the one from before the cancel");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use drover_protocol::{JobEventKind, JobId, JobStatus as S, StepStatus};
 use serde_json::{Value, json};
 
 use super::{
-    play::{broken, completed, completed_with_errors, flaky, items},
+    play::{broken, completed, completed_with_errors, failed, flaky, items},
     world::World,
 };
 use crate::{Input, Outcome};
@@ -79,6 +79,34 @@ fn an_end_that_is_parked_is_forgotten_with_its_dispatch() {
     world.report(scan, items("files", &[5, 6]));
     world.report(scan, scanned(2));
     assert_eq!(world.params(world.batch(id, "each", 0)), json!({ "files": [5, 6] }), "none of the lost dispatch");
+}
+
+#[test]
+fn lists_of_a_job_that_failed_or_stopped_are_kept_as_far_as_they_came() {
+    let stopped = JobEventKind::Cancelled { result: None, progress: None };
+    for (cancel, end) in [(false, failed(broken())), (true, stopped)] {
+        let (mut world, id) = begun(LISTED, json!({}));
+        let scan = world.sub_job(id, "scan");
+        world.report(scan, items("files", &[1, 2]));
+        if cancel {
+            world.cancel(scan);
+        }
+        world.report(scan, end);
+        let list = json!({ "$items": { "job_id": scan, "name": "files", "count": 2 } });
+        assert_eq!(world.result(scan), json!({ "files": list }));
+    }
+}
+
+#[test]
+fn a_list_that_is_not_there_fails_its_step_rather_than_do_nothing() {
+    let (mut world, id) = begun(LISTED, json!({}));
+    let forged = json!({ "$items": { "job_id": JobId(uuid::Uuid::nil()), "name": "files", "count": 3 } });
+    world.complete(world.sub_job(id, "scan"), json!({ "files": forged }));
+    assert_eq!(world.steps(id)[1..], ["each failed", "last running"]);
+    let error = world.job(id).workflow.unwrap().state.steps[1].error.clone().unwrap();
+    let expected =
+        "for_each ${steps.scan.result.files} refers to a list of 3 values, of which this workflow's jobs have sent 0";
+    assert_eq!(error.message, expected);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! A user's retry: of workflows, from what failed or from the start, and of sub-jobs under a running one.
 
-use drover_protocol::{JobId, JobStatus as S};
+use drover_protocol::{JobEventKind, JobId, JobStatus as S};
 use serde_json::{Value, json};
 
 use super::{
@@ -262,4 +262,18 @@ fn a_job_of_its_own_is_retried_with_a_new_policy_s_worth_of_attempts() {
     assert_eq!((world.job(id).attempt, world.job(id).failures), (3, 0));
     world.fail(id, flaky());
     assert_eq!(world.status(id), S::Pending);
+}
+
+#[test]
+fn a_job_that_is_given_back_keeps_its_bar_until_it_passes_it() {
+    let mut world = World::with(&["{ name: w, steps: [{ key: a, job: work }] }"]);
+    let id = world.submit("w", json!({}));
+    let job = world.sub_job(id, "a");
+    world.progress(job, 40.0);
+    world.report(job, JobEventKind::Released);
+    assert_eq!((world.status(job), world.bar(job), world.bar(id)), (S::Pending, 40.0, 40.0));
+    world.progress(job, 10.0);
+    assert_eq!((world.bar(job), world.bar(id)), (40.0, 40.0));
+    world.progress(job, 60.0);
+    assert_eq!((world.bar(job), world.bar(id)), (60.0, 60.0));
 }

@@ -1,0 +1,132 @@
+//! What several transactions at once must not do to each other, and to whoever reads on from the last row it has seen.
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::Utc;
+use drover_protocol::{JobEvent, JobEventKind, JobId, LogLevel, limits};
+use drover_tests::wait::{self, Seen};
+use serde_json::Value;
+use tokio::task::JoinHandle;
+
+use super::{Trail, load, logs, statements as sql};
+use crate::{app::App, testing::Desk};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+/// A replica that is silent for longer is taken for dead.
+const SILENCE: Duration = Duration::from_secs(3);
+
+/// Waits until a task that writes is done, or waits for another transaction.
+async fn until_done_or_waiting<T>(desk: &Desk, task: &JoinHandle<T>) {
+    let client = desk.database.connect().await.expect("a connection");
+    let waiting =
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    wait::until("the writer to be done or to wait", PATIENCE, async || {
+        let waiting: i64 = client.query_one(waiting, &[]).await?.get(0);
+        Ok(if task.is_finished() || waiting > 0 { Seen::Yes(()) } else { Seen::not_yet("it is at it") })
+    })
+    .await
+    .expect("it comes to that");
+}
+
+fn line(desk: &Desk, job: JobId, message: &str) -> JobEvent {
+    let (level, fields) = (LogLevel::Info, Default::default());
+    desk.event(job, JobEventKind::Log { level, message: message.into(), fields })
+}
+
+/// Reads on from the last row it has seen.
+#[derive(Default)]
+struct Reader {
+    logs_after: i64,
+    history_after: i64,
+    logs: Vec<Value>,
+    history: Vec<Value>,
+}
+
+impl Reader {
+    async fn read_on(&mut self, app: &App, root: JobId) {
+        let (page, _) = app.store.view_logs(Trail::Tree { root }, self.logs_after, None, 100).await.expect("read");
+        for (id, line) in page {
+            self.logs_after = id;
+            self.logs.push(line["message"].clone());
+        }
+        let (page, _) = app.store.view_history(Trail::Tree { root }, self.history_after, 100).await.expect("read");
+        for (id, event) in page {
+            self.history_after = id;
+            self.history.push(event["kind"].clone());
+        }
+    }
+}
+
+#[tokio::test]
+async fn log_lines_that_are_committed_out_of_order_are_not_missed() {
+    let desk = Desk::new().await;
+    desk.announce(&["work"]).await;
+    let id = desk.submit("work").await;
+    // Another replica is slow: its line has its id, and is not committed.
+    let mut client = desk.app.store.client().await.expect("a connection");
+    let slow = client.transaction().await.expect("begun");
+    logs::insert(&slow, &[line(&desk, id, "first")]).await.expect("written");
+    let (app, event) = (Arc::clone(&desk.app), line(&desk, id, "second"));
+    let quick = tokio::spawn(async move { app.store.insert_logs(&[event]).await });
+    until_done_or_waiting(&desk, &quick).await;
+    let mut reader = Reader::default();
+    reader.read_on(&desk.app, id).await;
+    slow.commit().await.expect("committed");
+    quick.await.expect("no panic").expect("kept");
+    reader.read_on(&desk.app, id).await;
+    assert_eq!(reader.logs, ["first", "second"]);
+}
+
+#[tokio::test]
+async fn history_that_is_committed_out_of_order_is_not_missed() {
+    let desk = Arc::new(Desk::new().await);
+    desk.announce(&["work"]).await;
+    let id = desk.submit("work").await;
+    let mut reader = Reader::default();
+    reader.read_on(&desk.app, id).await;
+    let known = reader.history.len();
+    // Another replica is slow: it folds something of this tree, under the lock of the root as every fold does.
+    let mut client = desk.app.store.client().await.expect("a connection");
+    let slow = client.transaction().await.expect("begun");
+    load::lock_roots(&slow, &[id.0]).await.expect("locked");
+    let (ids, numbers, kinds) = (vec![id.0], vec![1_i32], vec!["slow"]);
+    let (details, times) = (vec![Value::Null], vec![Utc::now()]);
+    slow.execute(sql::INSERT_HISTORY, &[&ids, &ids, &numbers, &numbers, &kinds, &details, &times])
+        .await
+        .expect("written");
+    let folding = Arc::clone(&desk);
+    let quick = tokio::spawn(async move { folding.start(id).await });
+    until_done_or_waiting(&desk, &quick).await;
+    reader.read_on(&desk.app, id).await;
+    slow.commit().await.expect("committed");
+    quick.await.expect("no panic");
+    reader.read_on(&desk.app, id).await;
+    assert_eq!(reader.history[known..], ["slow", "started"]);
+}
+
+/// A further replica on the desk's database.
+fn replica(desk: &Desk) -> App {
+    Desk::on(desk.database.url(), limits::MESSAGE_BYTES)
+}
+
+/// How many rows this replica may publish.
+async fn claimed(app: &App) -> usize {
+    app.store.claim_outbox(100, app.context.claim, SILENCE).await.expect("claimed").len()
+}
+
+#[tokio::test]
+async fn what_a_killed_replica_owes_is_published_by_another_before_its_claim_ends() {
+    let desk = Desk::new().await;
+    let other = replica(&desk);
+    for app in [&*desk.app, &other] {
+        app.store.beat(app.context.claim.by, "host", "1", Duration::ZERO).await.expect("it lives");
+    }
+    desk.announce(&["work"]).await;
+    desk.submit("work").await;
+    assert_eq!(claimed(&other).await, 0, "its replica is about to publish it");
+    let client = desk.database.connect().await.expect("a connection");
+    let silent = "UPDATE orchestrators SET seen_at = seen_at - interval '4 seconds' WHERE id = $1";
+    client.execute(silent, &[&desk.app.context.claim.by]).await.expect("killed");
+    assert_eq!(claimed(&other).await, 1);
+    assert_eq!(claimed(&replica(&desk)).await, 0, "now the other one is about to publish it");
+}
