@@ -22,6 +22,35 @@ impl<T: DeserializeOwned> Answer<T> {
     }
 }
 
+/// Which part of an orchestrator is there.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(crate) struct Readiness {
+    database: bool,
+    migrated: bool,
+    broker: bool,
+    draining: bool,
+}
+
+impl Readiness {
+    /// Whether it can take and dispatch jobs.
+    pub(crate) const fn is_ready(self) -> bool {
+        self.database && self.migrated && self.broker && !self.draining
+    }
+}
+
+impl fmt::Display for Readiness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let away = [
+            (!self.database, "the database is away"),
+            (self.database && !self.migrated, "the database has no schema yet"),
+            (!self.broker, "the broker is away"),
+            (self.draining, "it is shutting down"),
+        ];
+        let away: Vec<&str> = away.into_iter().filter_map(|(is_so, words)| is_so.then_some(words)).collect();
+        if away.is_empty() { f.write_str("ready") } else { write!(f, "not ready: {}", away.join(", ")) }
+    }
+}
+
 /// A job as every list and page has it.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct JobView {

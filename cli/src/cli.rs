@@ -168,6 +168,13 @@ Example:
 Example:
   drover workers")]
     Workers,
+    /// Ask whether the orchestrator can take and dispatch jobs now.
+    #[command(after_help = "\
+Example:
+  drover health
+
+Exit code 0: ready; 4: not now, or not reached. Fit for health checks of containers.")]
+    Health,
     /// Print what happened to a job, event by event.
     #[command(after_help = "\
 Example:

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::{
-    api::{Answer, Problem},
+    api::{Answer, Problem, Readiness},
     failure::Failure,
 };
 
@@ -99,6 +99,19 @@ impl Client {
     pub(crate) async fn events(&self, id: JobId) -> Result<Response, Failure> {
         let request = self.request(Method::GET, &format!("/jobs/{id}/events"));
         self.send(request.header(header::ACCEPT, "text/event-stream")).await
+    }
+
+    /// Whether the server can work now. It says so with 200 or 503, and in both cases which part is away.
+    pub(crate) async fn ready(&self) -> Result<Answer<Readiness>, Failure> {
+        let url = format!("{}/healthz/ready", self.base.as_str().trim_end_matches('/'));
+        let sent = self.http.get(&url).timeout(ANSWER_TIMEOUT).send().await;
+        let response = sent.map_err(|error| self.broken(&error))?;
+        let status = response.status();
+        let body = response.bytes().await.map_err(|error| self.broken(&error))?;
+        let answer = serde_json::from_slice(&body).and_then(Answer::read).ok();
+        let fits = |answer: &Answer<Readiness>| status.is_success() == answer.body.is_ready();
+        let reason = format!("{status} {:?}", excerpt(&body));
+        answer.filter(fits).ok_or(Failure::NotTheApi { url, reason })
     }
 
     /// What went wrong on the way, told from the server's address.

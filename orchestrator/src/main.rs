@@ -3,7 +3,7 @@
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use anyhow::Context;
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use drover_broker::amqp::{AmqpBroker, AmqpConfig};
 use drover_orchestrator::{
     config::{self, Config},
@@ -19,9 +19,20 @@ use tokio::net::TcpListener;
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// Configuration file; DROVER_CONFIG names one, too.
-    #[arg(long)]
+    #[arg(long, global = true)]
     config: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Work until told to stop; the same as no command.
+    Run,
+    /// Bring the database's schema up to date, and end. Every orchestrator does this at its start if its role may: this is
+    /// for installations where only another role may, which owns the schema.
+    Migrate,
 }
 
 #[tokio::main]
@@ -48,6 +59,9 @@ async fn start(arguments: &Arguments) -> anyhow::Result<()> {
     telemetry::init(&config.log, Vec::new())?;
     // One provider for lapin and tokio-postgres; a second install fails and changes nothing.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    if matches!(arguments.command, Some(Command::Migrate)) {
+        return run::migrate(&config).await;
+    }
     let shutdown = shutdown::on_signal()?;
     let listener = TcpListener::bind(config.http.listen)
         .await

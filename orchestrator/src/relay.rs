@@ -289,8 +289,13 @@ mod tests {
         let desk = Desk::new().await;
         desk.announce(&["work"]).await;
         desk.broker.refuse(refusal);
-        let submission =
-            Submission { job_type: job_type("work"), params: json!({}), labels: Default::default(), run_at: None };
+        let submission = Submission {
+            job_type: job_type("work"),
+            params: json!({}),
+            labels: Default::default(),
+            run_at: None,
+            idempotency_key: None,
+        };
         let root = desk.app.check(submission, None).await.expect("it fits");
         let id = root.job.id;
         let (_, folded) = desk.app.store.submit(&desk.app.context, vec![root]).await.expect("accepted");

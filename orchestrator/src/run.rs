@@ -39,13 +39,7 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let names = Names::new(&config.amqp.prefix)?;
-    let store = Store::new(&StoreConfig {
-        url: config.database.url.clone(),
-        connections: config.database.connections,
-        wait: duration(config.database.wait_seconds),
-        statement_timeout: duration(config.database.statement_timeout_seconds),
-    })?;
-    store.migrate().await.context("preparing the database")?;
+    let store = migrated(config).await?;
     broker.declare(&Topology::base(&names)).await.context("declaring exchanges and queues")?;
 
     let (relay, owed) = RelayHandle::new();
@@ -95,6 +89,27 @@ pub async fn run(
     drover_service::shutdown::drain(&tasks, drain).await;
     app.broker.close().await;
     Ok(())
+}
+
+/// Brings the schema up to date, without anything else.
+///
+/// # Errors
+/// When the database is away, or a migration fails.
+pub async fn migrate(config: &Config) -> anyhow::Result<()> {
+    migrated(config).await?;
+    tracing::info!("the database's schema is up to date");
+    Ok(())
+}
+
+async fn migrated(config: &Config) -> anyhow::Result<Store> {
+    let store = Store::new(&StoreConfig {
+        url: config.database.url.clone(),
+        connections: config.database.connections,
+        wait: duration(config.database.wait_seconds),
+        statement_timeout: duration(config.database.statement_timeout_seconds),
+    })?;
+    store.migrate().await.context("preparing the database")?;
+    Ok(store)
 }
 
 fn start(

@@ -154,7 +154,7 @@ impl Desk {
     /// Submits a job without parameters; its message stays owed.
     pub(crate) async fn submit(&self, name: &str) -> JobId {
         let (params, labels) = (json!({}), Default::default());
-        let submission = Submission { job_type: job_type(name), params, labels, run_at: None };
+        let submission = Submission { job_type: job_type(name), params, labels, run_at: None, idempotency_key: None };
         self.app.submit(submission, None).await.expect("accepted").id
     }
 

@@ -42,15 +42,8 @@ impl Fleet {
     /// # Errors
     /// When a server or a process does not start.
     pub async fn start(orchestrators: usize, environment: &[(&str, &str)]) -> anyhow::Result<Self> {
-        let (database, vhost) = (Database::create().await?, Vhost::create().await?);
-        let mut fleet = Self {
-            orchestrators: Vec::new(),
-            workers: Vec::new(),
-            database,
-            vhost,
-            environment: environment.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
-            client: http_client()?,
-        };
+        let mut fleet = Self::on(Database::create().await?, Vhost::create().await?)?;
+        fleet.environment = environment.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
         for _ in 0..orchestrators {
             let orchestrator = fleet.spawn_orchestrator()?;
             fleet.orchestrators.push(orchestrator);
@@ -59,6 +52,15 @@ impl Fleet {
             fleet.ready(index).await?;
         }
         Ok(fleet)
+    }
+
+    /// A system without processes; those that the caller starts are added to it.
+    ///
+    /// # Errors
+    /// When no HTTP client can be made.
+    pub fn on(database: Database, vhost: Vhost) -> anyhow::Result<Self> {
+        let (orchestrators, workers, environment) = (Vec::new(), Vec::new(), Vec::new());
+        Ok(Self { orchestrators, workers, database, vhost, environment, client: http_client()? })
     }
 
     /// Starts an orchestrator's process, without waiting for it.
@@ -95,6 +97,14 @@ impl Fleet {
             let worker = self.spawn_worker(program, environment)?;
             self.workers.push(worker);
         }
+        self.entered().await
+    }
+
+    /// Waits until all workers are entered.
+    ///
+    /// # Errors
+    /// When they are not in time.
+    pub async fn entered(&self) -> anyhow::Result<()> {
         let expected = self.workers.len();
         wait::until("the workers to be entered", PATIENCE, async || {
             let workers = self.get("/api/v1/workers").await?;

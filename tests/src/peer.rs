@@ -42,6 +42,17 @@ impl Vhost {
     }
 }
 
+impl Vhost {
+    /// A bare connection as a user of the vhost's definitions.
+    ///
+    /// # Errors
+    /// When the broker refuses it.
+    pub async fn connect_as(&self, user: &str, password: &str) -> anyhow::Result<Connection> {
+        let url = self.url_as(user, password)?;
+        Ok(Connection::connect(url.as_str(), ConnectionProperties::default()).await?)
+    }
+}
+
 impl Peer {
     /// Publishes a message and waits for the confirm.
     ///

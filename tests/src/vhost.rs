@@ -2,6 +2,7 @@
 
 use crate::claim::{self, Claim};
 use crate::{Management, servers, teardown};
+use anyhow::Context;
 use reqwest::Url;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
@@ -48,6 +49,42 @@ impl Vhost {
         Ok(())
     }
 
+    /// Imports definitions (users and permissions, as a deployment has them) that speak of one vhost: that becomes this one,
+    /// and each user gets a name of its own, see [`Vhost::url_as`]. They go with the vhost.
+    ///
+    /// # Errors
+    /// When the definitions have not the shape, or the broker refuses them.
+    pub async fn define(&self, definitions: &Value) -> anyhow::Result<()> {
+        let mut definitions = definitions.clone();
+        for (list, key) in [("users", "name"), ("permissions", "user")] {
+            let entries = definitions[list].as_array_mut().with_context(|| format!("no list of {list}"))?;
+            for entry in entries {
+                let user = entry[key].as_str().with_context(|| format!("{list} without {key}"))?;
+                entry[key] = json!(self.user(user));
+            }
+        }
+        for (list, key) in [("vhosts", "name"), ("permissions", "vhost")] {
+            let entries = definitions[list].as_array_mut().with_context(|| format!("no list of {list}"))?;
+            entries.iter_mut().for_each(|entry| entry[key] = json!(self.name()));
+        }
+        self.management.post("definitions", definitions).await.map(|_: Value| ())
+    }
+
+    fn user(&self, user: &str) -> String {
+        format!("{}_{user}", self.name())
+    }
+
+    /// Its address for a user of the definitions.
+    ///
+    /// # Errors
+    /// When the name or the password cannot stand in a URL.
+    pub fn url_as(&self, user: &str, password: &str) -> anyhow::Result<Url> {
+        let mut url = self.url.clone();
+        let set = url.set_username(&self.user(user)).and_then(|()| url.set_password(Some(password)));
+        set.map_err(|()| anyhow::anyhow!("{user} cannot stand in a URL"))?;
+        Ok(url)
+    }
+
     /// `amqp://user:password@host:port/vhost`
     #[must_use]
     pub fn url(&self) -> &str {
@@ -84,7 +121,13 @@ async fn reap(management: &Management) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Deletes a vhost, with the users that were made for it.
 async fn delete(management: &Management, name: &str) -> anyhow::Result<()> {
+    let users = management.get("users?columns=name").await?;
+    let own = |user: &&str| user.strip_prefix(name).is_some_and(|rest| rest.starts_with('_'));
+    for user in users.as_array().into_iter().flatten().filter_map(|user| user["name"].as_str()).filter(own) {
+        management.delete(&format!("users/{user}")).await?;
+    }
     management.delete(&format!("vhosts/{name}")).await.map(|_: Value| ())
 }
 
@@ -106,6 +149,27 @@ mod tests {
         drop(vhost);
         let error = management.get(&format!("vhosts/{name}")).await.expect_err("gone");
         assert!(error.to_string().contains("404"), "{error:#}");
+    }
+
+    #[tokio::test]
+    async fn users_of_definitions_have_their_rights_and_go_with_the_vhost() {
+        let vhost = Vhost::create().await.expect("a vhost");
+        let definitions = json!({
+            "vhosts": [{ "name": "theirs" }],
+            "users": [{ "name": "worker", "tags": "", "password": "secret" }],
+            "permissions": [{ "user": "worker", "vhost": "theirs", "configure": "^a$", "write": "^b$", "read": "^c$" }],
+        });
+        vhost.define(&definitions).await.expect("imported");
+        let (name, management) = (vhost.name().to_owned(), vhost.management().clone());
+        let rights = management.get(&format!("permissions/{name}/{name}_worker")).await.expect("there");
+        assert_eq!(
+            (&rights["configure"], &rights["write"], &rights["read"]),
+            (&json!("^a$"), &json!("^b$"), &json!("^c$"))
+        );
+        let url = vhost.url_as("worker", "secret").expect("a URL");
+        assert_eq!((url.username(), url.path()), (format!("{name}_worker").as_str(), format!("/{name}").as_str()));
+        drop(vhost);
+        management.get(&format!("users/{name}_worker")).await.expect_err("gone");
     }
 
     #[tokio::test]

@@ -122,7 +122,10 @@ impl System {
         let worker = Worker::builder("memory").job(Echo).job(hold.clone()).settings(section).build().expect("a worker");
         let worker_shutdown = shutdown.child_token();
         let (connection, until) = (broker.connect(), worker_shutdown.clone());
-        let worker = tokio::spawn(async move { Ok(worker.run(connection, until).await?) });
+        let worker = tokio::spawn(async move {
+            worker.run(connection, until).await;
+            Ok(())
+        });
         let tasks = vec![worker, orchestrator];
         let client = reqwest::Client::new();
         let system = Self { broker, hold, url, client, shutdown, worker_shutdown, tasks, database };

@@ -7,6 +7,7 @@ mod definitions;
 mod delete;
 pub(crate) mod demo;
 pub(crate) mod dev;
+mod health;
 mod history;
 mod list;
 mod logs;
@@ -47,6 +48,7 @@ pub(crate) async fn run(command: Command, ctx: &Context) -> Result<Exit, Failure
         Command::Definitions { name: Some(name) } => definitions::show(ctx, &name).await,
         Command::Types => types::run(ctx).await,
         Command::Workers => workers::run(ctx).await,
+        Command::Health => health::run(ctx).await,
         Command::History { job, limit } => history::run(ctx, job.id, limit).await,
         Command::Dead(args) => dead::run(ctx, &args).await,
         Command::Dev(args) => dev::run(&ctx.output, args).await,

@@ -102,7 +102,7 @@ pub(crate) struct System {
     pub(crate) concurrency: u32,
     orchestrator: JoinHandle<anyhow::Result<()>>,
     stop_orchestrator: CancellationToken,
-    worker: JoinHandle<Result<(), WorkerError>>,
+    worker: JoinHandle<()>,
     stop_worker: CancellationToken,
     handlers: Handlers,
     postgres: Option<Server>,
@@ -146,9 +146,8 @@ impl System {
         let stop_worker = CancellationToken::new();
         let until = stop_worker.clone();
         let worker = tokio::spawn(async move {
-            let outcome = worker.run(std::sync::Arc::clone(&of_worker), until).await;
+            worker.run(std::sync::Arc::clone(&of_worker), until).await;
             of_worker.close().await;
-            outcome
         });
         let mut system = Self {
             url,
@@ -194,10 +193,7 @@ impl System {
                 Ok(Err(error)) => DevError::Orchestrator(error),
                 _ => DevError::Ended("the orchestrator"),
             },
-            ended = &mut self.worker => match ended {
-                Ok(Err(error)) => error.into(),
-                _ => DevError::Ended("the worker"),
-            },
+            _ = &mut self.worker => DevError::Ended("the worker"),
             () = postgres => DevError::Ended("the private Postgres server"),
         }
     }

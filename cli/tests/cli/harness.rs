@@ -22,7 +22,7 @@ pub(crate) const OTHER: &str = "01980c5e-7a31-7b42-9d0e-6b1f0c9e7002";
 /// A request as it came.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
-    /// Method, path below `/api/v1` and query.
+    /// Method, path below `/api/v1` (a probe's whole) and query.
     pub(crate) line: String,
     pub(crate) headers: HeaderMap,
     pub(crate) body: String,
@@ -98,7 +98,8 @@ async fn answer(State(shared): State<Shared>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
     let target = parts.uri.to_string();
-    let path = target.strip_prefix("/api/v1").unwrap_or_else(|| panic!("{target} is outside the API"));
+    let probe = target.starts_with("/healthz/").then_some(target.as_str());
+    let path = target.strip_prefix("/api/v1").or(probe).unwrap_or_else(|| panic!("{target} is outside the API"));
     let asked = Asked {
         line: format!("{} {path}", parts.method),
         headers: parts.headers,

@@ -3,6 +3,7 @@
 
 mod definitions;
 mod harness;
+mod health;
 mod lists;
 mod logs;
 mod show;

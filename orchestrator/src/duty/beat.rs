@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use drover_broker::{Publication, PublishError, Topology};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -38,8 +39,7 @@ pub async fn run(
                 conclude(&app, pace).await;
                 let queues = [app.names.events_queue(), app.names.heartbeats_queue()];
                 let markers = queues.map(|queue| Marker { at: beat.now }.publication(&app, queue));
-                // One that is lost is followed by the next.
-                app.broker.publish(markers.into()).await;
+                send(&app, markers.into()).await;
             }
             Err(error) => tracing::warn!(%error, "this replica cannot say that it lives"),
         }
@@ -50,6 +50,19 @@ pub async fn run(
     }
     if let Err(error) = app.store.leave(identity.id).await {
         tracing::warn!(%error, "this replica cannot say goodbye");
+    }
+}
+
+/// Sends the markers: one that is lost is followed by the next. They go the way of what workers report, so one that finds
+/// no queue tells that somebody deleted a part of it; workers may not declare it.
+async fn send(app: &App, markers: Vec<Publication>) {
+    let outcomes = app.broker.publish(markers).await;
+    if !outcomes.iter().any(|outcome| matches!(outcome, Err(PublishError::Unroutable { .. }))) {
+        return;
+    }
+    tracing::warn!("exchanges or queues of events are missing: they are declared again");
+    if let Err(error) = app.broker.declare(&Topology::base(&app.names)).await {
+        tracing::error!(%error, "they cannot be declared");
     }
 }
 

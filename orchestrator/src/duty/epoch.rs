@@ -96,8 +96,13 @@ mod tests {
     use crate::testing::{Desk, job_type};
 
     async fn submit(desk: &Desk) -> JobId {
-        let submission =
-            Submission { job_type: job_type("work"), params: json!({}), labels: Default::default(), run_at: None };
+        let submission = Submission {
+            job_type: job_type("work"),
+            params: json!({}),
+            labels: Default::default(),
+            run_at: None,
+            idempotency_key: None,
+        };
         desk.app.submit(submission, None).await.expect("accepted").id
     }
 

@@ -32,9 +32,10 @@ pub(crate) async fn submit(
     parameters.only(&[])?;
     let app = &shared.app;
     let (head, body) = request.into_parts();
-    let key = key(&head.headers)?;
+    let header = key(&head.headers)?;
     let body = body::read(&head.headers, body, Kind::Json, app.message_bytes).await?;
     let submission = decode::<Submission>(None, &body, app.message_bytes)?;
+    let key = one_key(header, &submission)?;
     let submitted = app.submit(submission, key).await?;
     let status = if submitted.duplicate { StatusCode::OK } else { StatusCode::CREATED };
     if !submitted.duplicate {
@@ -66,6 +67,16 @@ fn key(headers: &HeaderMap) -> Result<Option<Idempotency>, Problem> {
         return Err(Problem::bad_request(detail).field("Idempotency-Key"));
     };
     Ok(Some(Idempotency { scope: "http".into(), key: key.into() }))
+}
+
+/// The key may stand in the header or in the body; two different ones cannot both be meant.
+fn one_key(header: Option<Idempotency>, submission: &Submission) -> Result<Option<Idempotency>, Problem> {
+    let Some(key) = submission.idempotency_key.clone() else { return Ok(header) };
+    if header.is_some_and(|header| header.key != key) {
+        let detail = "the header Idempotency-Key and the body's idempotency_key differ; give one of them";
+        return Err(Problem::bad_request(detail).field("/idempotency_key"));
+    }
+    Ok(Some(Idempotency { scope: "http".into(), key }))
 }
 
 /// `GET /api/v1/jobs`

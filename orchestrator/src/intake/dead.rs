@@ -22,13 +22,13 @@ const FIRST_QUEUE: &str = "x-first-death-queue";
 /// Longest reason kept, in characters.
 const REASON_CHARS: usize = 1_000;
 
-/// Puts a message, or the part of it that is bad, where a person finds it. Whether that succeeded.
-pub async fn bury(app: &App, delivery: &Delivery, reason: &str, body: &[u8]) -> bool {
-    tracing::warn!(queue = %delivery.routing_key, %reason, "a message cannot be processed; it goes to the dead letters");
+/// Puts a message of a queue, or the part of it that is bad, where a person finds it. Whether that succeeded.
+pub async fn bury(app: &App, queue: String, delivery: &Delivery, reason: &str, body: &[u8]) -> bool {
+    tracing::warn!(queue, %reason, "a message cannot be processed; it goes to the dead letters");
     let original = &delivery.properties;
     let mut headers = original.headers.clone();
     headers.insert(REASON.into(), shorten(reason));
-    headers.insert(QUEUE.into(), delivery.routing_key.clone());
+    headers.insert(QUEUE.into(), queue);
     let properties = Properties { headers, ..original.clone() };
     publish(app, body.to_vec(), properties).await
 }

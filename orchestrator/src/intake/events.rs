@@ -40,7 +40,7 @@ pub async fn run(app: Arc<App>, behind: Behind, pace: Pace, shutdown: Cancellati
         }
         let mut kept = Vec::new();
         for (index, reason, body) in read.bad {
-            if !bury(&app, &taken[index], &reason, &body).await {
+            if !bury(&app, app.names.events_queue(), &taken[index], &reason, &body).await {
                 kept.push(index);
             }
         }

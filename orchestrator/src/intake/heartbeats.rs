@@ -35,7 +35,7 @@ pub async fn run(app: Arc<App>, behind: Behind, pace: Pace, shutdown: Cancellati
         }
         let mut kept = Vec::new();
         for (index, reason) in &read.bad {
-            if !bury(&app, &taken[*index], reason, &taken[*index].body).await {
+            if !bury(&app, app.names.heartbeats_queue(), &taken[*index], reason, &taken[*index].body).await {
                 kept.push(*index);
             }
         }

@@ -40,7 +40,7 @@ pub async fn run(app: Arc<App>, shutdown: CancellationToken) {
         }
         let mut kept = Vec::new();
         for (index, reason, body) in bad {
-            if !bury(&app, &taken[index], &reason, &body).await {
+            if !bury(&app, app.names.logs_queue(), &taken[index], &reason, &body).await {
                 kept.push(index);
             }
         }

@@ -39,7 +39,7 @@ impl Marker {
             routing_key: queue,
             body: Bytes::from(serde_json::to_vec(self).unwrap_or_default()),
             properties: Properties { ..properties::<Self>(app) },
-            mandatory: false,
+            mandatory: true,
         }
     }
 }

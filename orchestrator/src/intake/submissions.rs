@@ -33,7 +33,7 @@ pub async fn run(app: Arc<App>, shutdown: CancellationToken) {
         let mut kept = Vec::new();
         for (index, (delivery, reply)) in taken.iter().zip(&replies).enumerate() {
             if let SubmissionReply::Refused { error } = reply
-                && !bury(&app, delivery, &error.message, &delivery.body).await
+                && !bury(&app, app.names.submit_queue(), delivery, &error.message, &delivery.body).await
             {
                 kept.push(index);
             }
@@ -90,11 +90,12 @@ fn read(app: &App, delivery: &Delivery) -> Result<(Submission, Idempotency), Sub
     let properties = &delivery.properties;
     let submission = decode::<Submission>(properties.kind.as_deref(), &delivery.body, app.message_bytes)
         .map_err(|error| refusal(kind_of(&error), &error.to_string(), error.field()))?;
-    let key = properties.message_id.clone().filter(|key| !key.is_empty() && key.len() <= limits::KEY_BYTES);
-    let Some(key) = key else {
+    // The one in the body was meant by a person; a `message_id` may be new at each try, by some library's choice.
+    let key = submission.idempotency_key.clone().or_else(|| properties.message_id.clone());
+    let Some(key) = key.filter(|key| !key.is_empty() && key.len() <= limits::KEY_BYTES) else {
         let message = format!(
-            "the property message_id is missing or longer than {} bytes; set it to a unique value, so that a redelivery \
-             makes no second job",
+            "the property message_id is missing or longer than {} bytes, and the body has no idempotency_key; set one of \
+             them to a unique value, so that a redelivery makes no second job",
             limits::KEY_BYTES
         );
         return Err(refusal("malformed", &message, Some("message_id")));
@@ -118,7 +119,7 @@ fn refused(error: &ActionError) -> SubmissionReply {
             let field = errors.first().map(|error| format!("/params{}", error.pointer));
             refusal("invalid_params", &error.to_string(), field.as_deref())
         }
-        ActionError::KeyConflict(_) => refusal("conflict", &error.to_string(), Some("message_id")),
+        ActionError::KeyConflict(_) => refusal("conflict", &error.to_string(), None),
         _ => refusal("refused", &error.to_string(), None),
     }
 }

@@ -67,6 +67,9 @@ statements! {
     FOLDED_THROUGH = "folded_through",
     MARKER_RECEIVED = "marker_received",
     INTAKE_CURRENT = "intake_current",
+    // the schema
+    MAY_MIGRATE = "may_migrate",
+    APPLIED_MIGRATION = "applied_migration",
     // logs and dead letters
     INSERT_LOGS = "insert_logs",
     LOCK_LOG_TREES = "lock_log_trees",

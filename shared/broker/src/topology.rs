@@ -62,7 +62,7 @@ pub struct Binding {
 }
 
 impl Topology {
-    /// What every process of one system declares: all but the queues of the job types.
+    /// What the orchestrator declares at its start: all but the queues of the job types.
     #[must_use]
     pub fn base(names: &Names) -> Self {
         let exchange = |name: String, kind| Exchange { name, kind };
@@ -76,6 +76,7 @@ impl Topology {
                 exchange(names.events_exchange(), ExchangeKind::Direct),
                 exchange(names.control_exchange(), ExchangeKind::Fanout),
                 exchange(names.notifications_exchange(), ExchangeKind::Topic),
+                exchange(names.submit_exchange(), ExchangeKind::Fanout),
             ],
             queues: vec![
                 Queue { name: names.dead(), dead_letter_exchange: None },
@@ -89,6 +90,7 @@ impl Topology {
                 by_name(names.events_queue()),
                 by_name(names.heartbeats_queue()),
                 by_name(names.logs_queue()),
+                Binding { queue: names.submit_queue(), exchange: names.submit_exchange(), routing_key: String::new() },
             ],
         }
     }

@@ -78,7 +78,7 @@ fn channels(names: &Names) -> Vec<Channel> {
             id: "jobs",
             address: Some("{type}".into()),
             description: "One quorum queue per job type, named after the exchange and the type, for example \
-                `drover.jobs.validate_import`; the worker declares it. What is rejected goes to the dead letters.",
+                `drover.jobs.validate_import`; the orchestrator declares it. What is rejected goes to the dead letters.",
             action: "send",
             operation: "dispatchJob",
             summary: "Start one dispatch of a job on whichever worker is free.",
@@ -111,15 +111,16 @@ fn channels(names: &Names) -> Vec<Channel> {
         },
         Channel {
             id: "submit",
-            address: Some(names.submit_queue()),
-            description: "Requests of other systems, published to the default exchange with the queue's name as \
-                routing key. `message_id` is required; a repeat with the same `app_id` makes no second job.",
+            address: None,
+            description: "Requests of other systems. The exchange passes all to the queue `drover.submit`, whatever the \
+                routing key. `message_id`, or `idempotency_key` in the body, is required; a repeat with the same `app_id` \
+                makes no second job.",
             action: "receive",
             operation: "takeSubmission",
             summary: "Make a job, and answer with its id or with the reason why not.",
             message: "submission",
             parameters: Value::Null,
-            binding: queue(&names.submit_queue()),
+            binding: exchange(&names.submit_exchange(), "fanout"),
             reply: Some("submissionReplies"),
         },
         Channel {
@@ -254,7 +255,7 @@ fn messages(generator: &mut SchemaGenerator) -> Value {
         "control": message::<Control>("What workers are told", &traced, payload::<Control>(generator), &[]),
         "submission": message::<Submission>(
             "A request for a job or a workflow", &traced, payload::<Submission>(generator), &[
-                ("message_id", "required; unique with `app_id`: a repeat makes no second job"),
+                ("message_id", "unique with `app_id`: a repeat makes no second job; required without `idempotency_key`"),
                 ("app_id", "the system that asks"), ("reply_to", "queue for the answer; absent: no answer"),
                 ("correlation_id", "comes back with the answer; absent: the `message_id` does"),
             ],

@@ -185,6 +185,12 @@ pub(crate) fn control(control: &Control) -> Checked {
 pub(crate) fn submission(submission: &Submission) -> Checked {
     at_most(format_args!("/labels"), submission.labels.len(), limits::LABELS, "entries")?;
     submission.run_at.map_or(Ok(()), |at| time(format_args!("/run_at"), at))?;
+    if let Some(key) = &submission.idempotency_key {
+        if key.is_empty() {
+            return refuse(format_args!("/idempotency_key"), "is empty");
+        }
+        text(format_args!("/idempotency_key"), key, limits::KEY_BYTES)?;
+    }
     submission.labels.iter().try_for_each(|(key, value)| {
         let part = pointer_part(key);
         if key.is_empty() {

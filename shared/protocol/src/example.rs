@@ -138,7 +138,7 @@ fn controls() -> Vec<Value> {
 fn submission() -> Value {
     json!({
         "type": "data_import", "params": { "import_path": "/imports/2026-07" }, "labels": { "team": "sales" },
-        "run_at": "2026-07-26T12:00:00Z",
+        "run_at": "2026-07-26T12:00:00Z", "idempotency_key": "import-2026-07",
     })
 }
 

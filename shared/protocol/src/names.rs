@@ -150,6 +150,12 @@ impl Names {
         format!("{}.control", self.prefix)
     }
 
+    /// Fanout exchange for submissions from other systems: who may write to it may submit, and nothing else.
+    #[must_use]
+    pub fn submit_exchange(&self) -> String {
+        format!("{}.submit", self.prefix)
+    }
+
     /// Queue of submissions from other systems.
     #[must_use]
     pub fn submit_queue(&self) -> String {

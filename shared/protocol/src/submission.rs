@@ -9,8 +9,9 @@ use serde_json::Value;
 
 use crate::{JobId, JobStatus, JobType, limits};
 
-/// A request for a job or a workflow. By AMQP: `type` property `drover.submission.v1`, published to the submit queue with a
-/// `message_id`, which together with `app_id` makes a repeat harmless. By HTTP: the body of `POST /api/v1/jobs`.
+/// A request for a job or a workflow. By AMQP: `type` property `drover.submission.v1`, published to the submit exchange.
+/// The property `message_id`, or `idempotency_key` where that is set, together with `app_id` makes a repeat harmless; one of
+/// the two is required. By HTTP: the body of `POST /api/v1/jobs`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Submission {
@@ -27,6 +28,11 @@ pub struct Submission {
     /// Not before this time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run_at: Option<DateTime<Utc>>,
+    /// A second submission with the same key makes no second job. For publishers that cannot set `message_id` or an HTTP
+    /// header, and for those whose library sets a new `message_id` at each try.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = limits::KEY_BYTES))]
+    pub idempotency_key: Option<String>,
 }
 
 fn empty_object() -> Value {

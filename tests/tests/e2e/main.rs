@@ -8,4 +8,5 @@ mod import;
 mod live;
 mod shapes;
 mod submit;
+mod topology;
 mod workflows;

@@ -92,7 +92,7 @@ async fn main() -> anyhow::Result<()> {
     let run_of_chatty = testing::run(Chatty, ()).await;
     eprintln!("{} ns per report when each is recorded, in a test", run_of_chatty.result::<u64>().unwrap_or_default());
     shutdown.cancel();
-    run.await??;
+    run.await?;
     broker.close().await;
     desk.close().await;
     Ok(())

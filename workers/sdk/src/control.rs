@@ -10,9 +10,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{heartbeat::Heartbeat, permits::Permits, session::Session, table::Table};
 
-/// Delay before listening is tried again.
+/// Delay before listening is tried again. Short, since a worker that came before the first orchestrator waits here.
 const RETRY_INITIAL: Duration = Duration::from_millis(200);
-const RETRY_MAX: Duration = Duration::from_secs(10);
+const RETRY_MAX: Duration = Duration::from_secs(2);
 
 /// What the worker says of itself when it comes.
 #[derive(Clone, Debug)]
@@ -47,9 +47,9 @@ impl ControlLoop {
     /// Listens until `stop`.
     pub(crate) async fn run(self, stop: CancellationToken) {
         let exchange = self.session.names.control_exchange();
-        let listen = retry("listening for control messages", Backoff::new(RETRY_INITIAL, RETRY_MAX), &stop, || {
-            self.session.broker.listen(&exchange, "")
-        });
+        let what = "listening for control messages (the orchestrator declares their exchange)";
+        let listen =
+            retry(what, Backoff::new(RETRY_INITIAL, RETRY_MAX), &stop, || self.session.broker.listen(&exchange, ""));
         if let Some(heard) = listen.await {
             stop.run_until_cancelled(self.listen(heard)).await;
         }

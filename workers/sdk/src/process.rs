@@ -122,9 +122,9 @@ fn amqp(section: &AmqpSection) -> Result<AmqpConfig, ProcessError> {
 
 async fn connect_and_run(worker: Worker, config: AmqpConfig, shutdown: CancellationToken) -> Result<(), WorkerError> {
     let Some(broker) = connect(config, &shutdown).await? else { return Ok(()) };
-    let outcome = worker.run(Arc::clone(&broker) as Arc<dyn Broker>, shutdown).await;
+    worker.run(Arc::clone(&broker) as Arc<dyn Broker>, shutdown).await;
     broker.close().await;
-    outcome
+    Ok(())
 }
 
 /// A broker that cannot be reached is awaited; one that refuses is not. `None`: `shutdown` came first.

@@ -1,15 +1,16 @@
-//! A worker's life: declare, announce, work, drain, leave.
+//! A worker's life: announce, work, drain, leave.
+//!
+//! A worker declares nothing but the queue it is told things by: exchanges and queues are the orchestrator's, so that the
+//! broker's user of a worker needs no right to anybody else's. Before the orchestrator has ever run it waits.
 
 use std::{sync::Arc, time::Duration};
 
-use drover_broker::{Broker, BrokerError, Topology};
 use drover_protocol::{JobType, JobTypeInfo, WorkerEventKind};
-use drover_service::{retry::Backoff, shutdown};
+use drover_service::shutdown;
 use tokio::{runtime::Handle, task::JoinSet};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    WorkerError,
     control::{ControlLoop, Introduction},
     heartbeat::Heartbeat,
     isolation,
@@ -22,9 +23,6 @@ use crate::{
     table::Table,
 };
 
-/// Delay before declaring is tried again.
-const RETRY_INITIAL: Duration = Duration::from_millis(200);
-const RETRY_MAX: Duration = Duration::from_secs(10);
 /// Beyond the grace period, handlers have been dropped: what is left is our own work.
 const AFTER_GRACE: Duration = Duration::from_secs(1);
 /// How long the last reports may take to reach the broker. What is not reported by then is told by the lease.
@@ -42,10 +40,7 @@ pub(crate) struct Life {
 
 impl Life {
     /// Works until `shutdown`, or until the orchestrator says to drain and everything is done.
-    pub(crate) async fn run(self, shutdown: CancellationToken) -> Result<(), WorkerError> {
-        if !declare(self.session.broker.as_ref(), &self.topology(), &shutdown).await? {
-            return Ok(());
-        }
+    pub(crate) async fn run(self, shutdown: CancellationToken) {
         let session = Arc::clone(&self.session);
         let table = Arc::new(Table::new());
         let permits = Arc::new(Permits::new(session.settings.concurrency));
@@ -97,17 +92,6 @@ impl Life {
             tracing::warn!("worker_down did not reach the broker; the lease will tell");
         }
         tracing::info!(worker_session = %session.id, "the worker has ended");
-        Ok(())
-    }
-
-    fn topology(&self) -> Topology {
-        let names = &self.session.names;
-        let Topology { mut exchanges, mut queues, mut bindings } = Topology::base(names);
-        let of_jobs = Topology::job_queues(names, self.registry.types());
-        exchanges.extend(of_jobs.exchanges);
-        queues.extend(of_jobs.queues);
-        bindings.extend(of_jobs.bindings);
-        Topology { exchanges, queues, bindings }
     }
 
     fn lanes(&self, shared: &Arc<Shared>, stop: &CancellationToken) -> JoinSet<Unsettled> {
@@ -119,25 +103,6 @@ impl Life {
             }
         }
         lanes
-    }
-}
-
-/// `false`: `shutdown` came first.
-async fn declare(broker: &dyn Broker, topology: &Topology, shutdown: &CancellationToken) -> Result<bool, WorkerError> {
-    let mut backoff = Backoff::new(RETRY_INITIAL, RETRY_MAX);
-    loop {
-        match shutdown.run_until_cancelled(broker.declare(topology)).await {
-            None => return Ok(false),
-            Some(Ok(())) => return Ok(true),
-            Some(Err(error @ BrokerError::Unreachable { .. })) => {
-                tracing::warn!(error = %error, "the broker is awaited");
-            }
-            // A refusal stays one, however often it is tried.
-            Some(Err(error)) => return Err(error.into()),
-        }
-        if !backoff.wait(shutdown).await {
-            return Ok(false);
-        }
     }
 }
 

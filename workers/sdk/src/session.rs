@@ -10,7 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use chrono::Utc;
-use drover_broker::{Broker, Headers, Properties, Publication, PublishError, Topology};
+use drover_broker::{Broker, Headers, Properties, Publication, PublishError};
 use drover_protocol::{
     DecodeError, JobEvent, JobEventKind, MessageType, Names, WorkerEvent, WorkerEventKind, WorkerSession, encode,
 };
@@ -63,23 +63,11 @@ impl Session {
         let mut publication = self.publication::<WorkerEvent>(self.names.heartbeats_queue(), body);
         publication.properties.reply_to = reply_to.map(str::to_owned);
         match self.broker.publish(vec![publication]).await.pop() {
-            Some(Err(error)) => {
-                if matches!(error, PublishError::Unroutable { .. }) {
-                    self.declare_again().await;
-                }
-                Err(error.into())
-            }
+            Some(Err(error)) => Err(error.into()),
             Some(Ok(())) | None => {
                 self.touch();
                 Ok(())
             }
-        }
-    }
-
-    /// Somebody deleted a queue that everybody needs: it is declared again.
-    pub(crate) async fn declare_again(&self) {
-        if let Err(error) = self.broker.declare(&Topology::base(&self.names)).await {
-            tracing::error!(error = %error, "the queues of events could not be declared again");
         }
     }
 

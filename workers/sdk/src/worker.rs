@@ -33,7 +33,7 @@ pub enum WorkerError {
     /// The prefix of all names is not valid.
     #[error("the prefix of exchanges and queues: {0}")]
     Prefix(#[from] InvalidJobType),
-    /// The broker refuses what the worker needs.
+    /// The broker's address cannot be used, or the broker refuses the connection.
     #[error(transparent)]
     Broker(#[from] BrokerError),
 }
@@ -78,17 +78,14 @@ impl Worker {
         self.settings.concurrency
     }
 
-    /// Works until `shutdown` is cancelled, or until the orchestrator says to drain and everything is done. The broker
-    /// stays open.
-    ///
-    /// # Errors
-    /// When the broker refuses what the worker needs. A broker that cannot be reached is awaited.
-    pub async fn run(self, broker: Arc<dyn Broker>, shutdown: CancellationToken) -> Result<(), WorkerError> {
+    /// Works until `shutdown` is cancelled, or until the orchestrator says to drain and everything is done. What the worker
+    /// needs and the broker has not, or does not let it use, is awaited. The broker stays open.
+    pub async fn run(self, broker: Arc<dyn Broker>, shutdown: CancellationToken) {
         let host = text::clean(host(), limits::KEY_BYTES);
         let introduction = Introduction { types: self.registry.infos(), version: self.version, host };
         let session = Arc::new(Session::new(self.names, broker, self.settings));
         let handlers = self.handlers.unwrap_or_else(Handle::current);
-        Life { session, registry: self.registry, introduction, handlers }.run(shutdown).await
+        Life { session, registry: self.registry, introduction, handlers }.run(shutdown).await;
     }
 }
 

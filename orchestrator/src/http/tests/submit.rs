@@ -52,6 +52,32 @@ async fn a_repeat_with_the_same_key_gives_the_same_job() {
 }
 
 #[tokio::test]
+async fn the_key_may_stand_in_the_body_and_is_the_same_key() {
+    let api = Api::new().await;
+    let plain = json!({ "type": "validate", "params": { "path": "/a" } });
+    let mut keyed = plain.clone();
+    keyed["idempotency_key"] = json!("order 17");
+    let first = api.post_json(JOBS, &keyed).await;
+    assert_eq!(first.status, 201, "{first:?}");
+    for again in [
+        api.post_json(JOBS, &keyed).await,
+        submit_with_key(&api, "order 17", &plain).await,
+        submit_with_key(&api, "order 17", &keyed).await,
+    ] {
+        assert_eq!((again.status.as_u16(), &again.body["id"]), (200, &first.body["id"]), "{again:?}");
+    }
+    let differ = submit_with_key(&api, "order 18", &keyed).await;
+    assert!(differ.problem(400, "malformed").contains("differ"), "{differ:?}");
+    assert_eq!(differ.body["field"], "/idempotency_key");
+    for bad in [String::new(), "k".repeat(256)] {
+        keyed["idempotency_key"] = json!(bad);
+        let refused = api.post_json(JOBS, &keyed).await;
+        refused.problem(400, "malformed");
+        assert_eq!(refused.body["field"], "/idempotency_key", "{refused:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_key_that_cannot_be_kept_is_refused() {
     let api = Api::new().await;
     let body = json!({ "type": "validate" });

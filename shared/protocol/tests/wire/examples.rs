@@ -87,7 +87,8 @@ fn a_typo_in_a_submission_is_refused_by_type_and_schema() {
     let error = read::<Submission>(&typo).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the body is not a valid drover.submission: /parms is not known here; known are labels, params, run_at, type"
+        "the body is not a valid drover.submission: /parms is not known here; known are idempotency_key, labels, params, \
+         run_at, type"
     );
     assert_eq!(error.field(), Some("/parms"));
     assert!(!validator::<Submission>().is_valid(&typo));

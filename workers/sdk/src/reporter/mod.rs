@@ -218,19 +218,13 @@ impl Reporter {
     async fn not_confirmed(&self, mut entries: Vec<Outgoing>, error: &PublishError) {
         tracing::warn!(error = %error, events = entries.len(), "events were not confirmed; they will be sent again");
         if let PublishError::Unroutable { routing_key, .. } = error {
-            self.reroute(routing_key, &mut entries).await;
+            self.take_usual_route(routing_key, &mut entries);
         }
         self.buffer().put_back(entries);
     }
 
-    /// No queue takes the events: the job's own route is replaced by the usual one, whose queue is declared again.
-    async fn reroute(&self, routing_key: &str, entries: &mut [Outgoing]) {
-        if !self.take_usual_route(routing_key, entries) {
-            self.session.declare_again().await;
-        }
-    }
-
-    /// Replaces the job's own route by the usual one. `false`: it was a usual one.
+    /// Replaces the job's own route, which cannot be used, by the usual one. `false`: it was a usual one; then the events wait
+    /// until the orchestrator has declared its queue again.
     fn take_usual_route(&self, routing_key: &str, entries: &mut [Outgoing]) -> bool {
         let usual: Arc<str> = self.session.names.events_queue().into();
         if *routing_key == *usual || *routing_key == *self.session.names.logs_queue() {

@@ -203,5 +203,5 @@ async fn a_worker_told_to_drain_finishes_and_ends() {
     tokio::time::sleep(Duration::from_secs(3600)).await;
     scene.probe.gate.add_permits(1);
     assert_eq!(names(&scene.ended(&job).await), ["started", "completed"]);
-    scene.worker.await.unwrap().unwrap();
+    scene.worker.await.unwrap();
 }

@@ -18,7 +18,7 @@ use drover_protocol::{
     decode, decode_one_or_many, encode, limits::MESSAGE_BYTES,
 };
 use drover_tests::{Vhost, wait, wait::Seen};
-use drover_worker::{Job, JobContext, JobFailure, Outcome, Worker, WorkerError, WorkerSection};
+use drover_worker::{Job, JobContext, JobFailure, Outcome, Worker, WorkerSection};
 use serde_json::Value;
 use tokio::{
     sync::{Notify, Semaphore},
@@ -44,7 +44,7 @@ pub(crate) struct Desk {
 pub(crate) struct AtWork {
     broker: Arc<AmqpBroker>,
     shutdown: CancellationToken,
-    run: JoinHandle<Result<(), WorkerError>>,
+    run: JoinHandle<()>,
 }
 
 impl AtWork {
@@ -56,7 +56,7 @@ impl AtWork {
 
     pub(crate) async fn end(self) {
         self.shutdown.cancel();
-        timeout(LIMIT, self.run).await.expect("the worker ends").unwrap().unwrap();
+        timeout(LIMIT, self.run).await.expect("the worker ends").unwrap();
         self.broker.close().await;
     }
 }
