@@ -13,6 +13,7 @@ use drover_broker::{
     amqp::{AmqpBroker, AmqpConfig},
 };
 use drover_service::{
+    config::Invalid,
     retry::Backoff,
     shutdown,
     telemetry::{self, TelemetryError},
@@ -136,6 +137,10 @@ async fn connect(config: AmqpConfig, shutdown: &CancellationToken) -> Result<Opt
             Some(Ok(broker)) => return Ok(Some(broker)),
             Some(Err(error @ BrokerError::Unreachable { .. })) => {
                 tracing::warn!(error = %error, "the broker is awaited");
+            }
+            Some(Err(BrokerError::Address { address, reason })) => {
+                let problem = format!("is {address:?}: {reason}");
+                return Err(WorkerError::Setting(Invalid::new("amqp.url", problem)));
             }
             Some(Err(error)) => return Err(error.into()),
         }

@@ -23,7 +23,8 @@ async fn a_bad_config_value_is_a_start_up_error_that_names_the_key() {
         (orchestrator, "DROVER__HTTP__LISTN", "127.0.0.1:1", "listn"),
         (orchestrator, "DROVER__DATABASE__URL", "no address", "database.url"),
         (orchestrator, "DROVER__AMQP__URL", "http://localhost", "amqp.url"),
-        (worker, "DROVER__WORKER__CONCURRENCY", "0", "worker.concurrency"),
+        (worker, "DROVER__WORKER__CONCURRENCY", "many", "worker.concurrency"),
+        (worker, "DROVER__WORKER__MESSAGE_BYTES", "1", "worker.message_bytes"),
         (worker, "DROVER__WORKER__CONCURENCY", "4", "concurency"),
         (worker, "DROVER__AMQP__URL", "http://localhost", "amqp.url"),
     ];
