@@ -19,7 +19,7 @@ const ROUNDS: usize = 2_000;
 
 impl Store {
     /// Answers until the fold rests. What it decided, except what it asked for.
-    pub(super) fn settle(&mut self, fold: &mut Fold<'_>) -> Vec<Command> {
+    pub fn settle(&mut self, fold: &mut Fold<'_>) -> Vec<Command> {
         let mut effects = Vec::new();
         for _ in 0..ROUNDS {
             let plan = fold.plan();
@@ -84,7 +84,7 @@ impl Store {
                     let size = usize::try_from(batch_size).unwrap();
                     let batches: Vec<Value> = items.chunks(size).map(|items| Value::Array(items.to_vec())).collect();
                     let total = u32::try_from(batches.len()).unwrap();
-                    self.fan_outs.insert((workflow, step), (template.to_json(), batches));
+                    self.fan_outs.insert((workflow, step), Arc::new((template.to_json(), batches)));
                     fold.expanded(workflow, step, total);
                 }
                 Command::Window { workflow, step, cursor, count, all } => {
