@@ -165,6 +165,13 @@ impl Database {
     fn fold(&mut self, now: Millis, inputs: Vec<Input>, roots: BTreeSet<JobId>, broken: Option<Rule>) -> Transaction {
         let mut transaction = Transaction::new(self.store.clone(), roots);
         let tree = transaction.working.tree_for(&inputs);
+        transaction.folded = inputs
+            .iter()
+            .filter_map(|input| match input {
+                Input::Event(event) => Some((event.worker_session, event.seq)),
+                _ => None,
+            })
+            .collect();
         let inputs = if broken == Some(Rule::ChunkCountsOnce) {
             inputs.into_iter().map(Some).collect()
         } else {
@@ -181,9 +188,6 @@ impl Database {
                 transaction.lost.insert(*job_id);
             }
             transaction.told.push(fence::tell(&input, &outcome));
-            if let Input::Event(event) = &input {
-                transaction.folded.push((event.worker_session, event.seq));
-            }
         }
         Self::finish(&mut transaction, &mut fold, &mut self.last);
         transaction

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::{
     broker::Body,
-    database::{Changed, Committed, Transaction},
+    database::{Changed, Committed, Database, Transaction},
     world::World,
 };
 
@@ -59,12 +59,15 @@ impl Ledger {
     }
 
     /// I2: what is acknowledged is safe elsewhere.
-    pub(crate) fn acked(&self, session: Option<WorkerSession>, body: &Body) {
+    pub(crate) fn acked(&self, session: Option<WorkerSession>, body: &Body, database: &Database) {
         match body {
             Body::Job(job) => {
-                let running = RunningJob { job_id: job.id, dispatch: job.dispatch };
-                let spoken = session.is_some_and(|session| self.spoken.contains(&(session, running)));
-                assert!(spoken, "I2: a worker acknowledged {} before the broker had a word of it", crate::short(job.id));
+                // A word of a later dispatch, or its tombstone, means that this one is not waited for any more.
+                let from = RunningJob { job_id: job.id, dispatch: job.dispatch };
+                let to = RunningJob { dispatch: u32::MAX, ..from };
+                let spoken = session.is_some_and(|session| self.spoken.range((session, from)..=(session, to)).count() > 0);
+                let buried = database.tombstones.range(from..=to).count() > 0;
+                assert!(spoken || buried, "I2: a worker acknowledged {} before the broker had a word of it", crate::short(job.id));
             }
             Body::Events(events) => {
                 for event in events.iter() {
@@ -164,7 +167,10 @@ impl World {
                     let holds = holder == Some(call.session) || never_started;
                     assert!(!holds, "I4: {} is cancelled, and its handler runs: {call:?}", crate::short(job.id));
                 }
-                return Some((job.id, job.dispatch));
+                // A handler may also decide by itself to count as cancelled. And what ran settles by the word of who ran it:
+                // a second copy of its message, after a lost confirm, may still be begun by a worker that was cut off.
+                let of_queued = job.cancel.is_some() && holder.is_none();
+                return of_queued.then_some((job.id, job.dispatch));
             }
             _ => {}
         }

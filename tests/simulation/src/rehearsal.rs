@@ -23,7 +23,10 @@ impl World {
         let named = || events.iter().map(|event| event.kind.name()).collect::<Vec<_>>();
         for id in told.rows.keys() {
             let (one, other) = (what_counts(&told, *id), what_counts(&shuffled, *id));
-            assert_eq!(one, other, "I3: order matters to {} for {:?} of {}", crate::short(*id), named(), crate::short(job.id));
+            if one != other {
+                let (whose, id, difference) = (crate::short(job.id), crate::short(*id), difference(&one, &other));
+                panic!("I3: order matters to {id} for {:?} of {whose}: {difference}", named());
+            }
         }
         assert_eq!(told.rows.len(), shuffled.rows.len(), "I3: order matters to how many jobs there are");
     }
@@ -32,10 +35,12 @@ impl World {
     fn future(&mut self, job: &Job) -> Vec<JobEvent> {
         let rng = &mut self.rng;
         let mut kinds = vec![JobEventKind::Started];
-        let (mut percent, mut latest) = (0, None);
+        let (mut percent, mut latest, end) = (0, None, rng.below(8));
         let mut sent = job.items.get("list").copied().unwrap_or(0);
+        // Lists belong to results: only an end with one says how long they are, and knows whether all of it has come.
+        let completes = end < 3;
         for _ in 0..rng.below(5) {
-            if rng.one_in(3) {
+            if completes && rng.one_in(3) {
                 kinds.push(JobEventKind::Items { name: "list".into(), values: vec![json!(1), json!(2)] });
                 sent += 2;
             } else {
@@ -45,17 +50,17 @@ impl World {
             }
         }
         let items = if sent > 0 { [("list".to_owned(), sent)].into() } else { [].into() };
-        kinds.extend(match rng.below(6) {
-            0 | 1 => Some(JobEventKind::Completed {
+        kinds.extend(match end {
+            0..3 => Some(JobEventKind::Completed {
                 result: json!({ "n": 5, "flag": false }),
                 warnings: Vec::new(),
                 items,
                 progress: latest,
             }),
-            2 => Some(handler::failed(JobError::retryable("io", "the disk hiccuped"), latest)),
-            3 => Some(JobEventKind::Cancelled { result: None, progress: latest }),
+            3 | 4 => Some(handler::failed(JobError::retryable("io", "the disk hiccuped"), latest)),
+            5 => Some(JobEventKind::Cancelled { result: None, progress: latest }),
             // One that gives the job back had not begun it.
-            4 if kinds.len() == 1 => Some(JobEventKind::Released),
+            6 if kinds.len() == 1 => Some(JobEventKind::Released),
             _ => None,
         });
         let worker_session = job.lease.unwrap_or(WorkerSession(Uuid::from_u128(u128::MAX)));
@@ -93,8 +98,8 @@ impl World {
 }
 
 /// A row without the times at which things were learned, and without the words that are shown meanwhile.
-fn what_counts(store: &Store, id: JobId) -> (String, Option<Value>, Option<Value>) {
-    let Some(mut job) = store.load(id) else { return Default::default() };
+fn what_counts(store: &Store, id: JobId) -> String {
+    let Some(mut job) = store.load(id) else { return String::new() };
     let mut state = job.workflow.take().map(|workflow| workflow.state);
     for step in state.iter_mut().flat_map(|state| &mut state.steps) {
         (step.started_at, step.finished_at) = (None, None);
@@ -103,6 +108,26 @@ fn what_counts(store: &Store, id: JobId) -> (String, Option<Value>, Option<Value
     if state.is_some() {
         job.message = Stamped::default();
     }
-    let result = store.rows.get(&id).and_then(|row| row.result.clone());
-    (format!("{job:?}"), state.and_then(|state| serde_json::to_value(state).ok()), result)
+    let mut result = store.rows.get(&id).and_then(|row| row.result.clone());
+    result.iter_mut().for_each(without_durations);
+    format!("{job:?} {state:?} {result:?}")
+}
+
+/// How long something took is told from when it was learned.
+fn without_durations(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.remove("duration_seconds");
+            fields.values_mut().for_each(without_durations);
+        }
+        Value::Array(values) => values.iter_mut().for_each(without_durations),
+        _ => {}
+    }
+}
+
+/// Where two texts part.
+fn difference(one: &str, other: &str) -> String {
+    let same = one.bytes().zip(other.bytes()).take_while(|(one, other)| one == other).count();
+    let around = |text: &str| text.chars().skip(same.saturating_sub(60)).take(160).collect::<String>();
+    format!("in order …{}…, else …{}…", around(one), around(other))
 }

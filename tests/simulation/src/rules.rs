@@ -21,6 +21,8 @@ pub enum Rule {
     KeyCountsOnce,
     /// A worker starts what was cancelled before the message came.
     TombstonesAreObeyed,
+    /// The first worker that meets the message of a cancelled job settles the cancel, though another may hold a copy.
+    QueuedCancelSettlesByAcks,
     /// A cancel settles although a live worker has not acknowledged it.
     CancelWaitsForAcks,
     /// A cancel settles although events that were sent before are not folded.
@@ -47,6 +49,7 @@ impl Rule {
         Self::ChunkCountsOnce,
         Self::KeyCountsOnce,
         Self::TombstonesAreObeyed,
+        Self::QueuedCancelSettlesByAcks,
         Self::CancelWaitsForAcks,
         Self::CancelWaitsForEvents,
         Self::StaleWorkerBeginsNothing,

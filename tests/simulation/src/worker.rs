@@ -363,10 +363,13 @@ impl World {
                 let tags = worker.inbox.pop_front().map(|waiting| waiting.tag).into_iter().collect();
                 self.send(who, Packet::Ack(tags));
             } else if known(&worker.cancelled) && self.broken != Some(Rule::TombstonesAreObeyed) {
-                if let Some(waiting) = worker.inbox.pop_front() {
+                let Some(waiting) = worker.inbox.pop_front() else { break };
+                if self.broken == Some(Rule::QueuedCancelSettlesByAcks) {
                     let kind = JobEventKind::Cancelled { result: None, progress: None };
                     worker.push(now, job, waiting.job.attempt, kind, Then::Settle(waiting.tag));
                     self.work_after(number, 0, Step::Report);
+                } else {
+                    self.send(who, Packet::Ack(vec![waiting.tag]));
                 }
             } else if worker.may_begin(now, self.broken) {
                 if let Some(waiting) = worker.inbox.pop_front() {

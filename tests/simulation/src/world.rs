@@ -100,6 +100,8 @@ pub(crate) struct World {
     /// When the last packet in each direction of a connection arrives: they do not overtake each other.
     order: BTreeMap<(Conn, u8), Millis>,
     cut: std::collections::BTreeSet<Conn>,
+    /// Which session speaks on a connection.
+    voices: BTreeMap<Conn, drover_protocol::WorkerSession>,
     trace: Option<Vec<String>>,
 }
 
@@ -140,6 +142,7 @@ impl World {
             taken: 0,
             order: BTreeMap::new(),
             cut: std::collections::BTreeSet::new(),
+            voices: BTreeMap::new(),
             trace: tracing.then(Vec::new),
         };
         let orchestrators = (0..ORCHESTRATORS).map(Who::Orchestrator);
@@ -257,7 +260,10 @@ impl World {
         process.conn = Some(conn);
         match who {
             Who::Orchestrator(number) => self.orchestrator_connected(number),
-            Who::Worker(number) => self.worker_connected(number),
+            Who::Worker(number) => {
+                self.voices.extend(self.workers.get(&number).map(|worker| (conn, worker.session)));
+                self.worker_connected(number);
+            }
         }
     }
 
@@ -317,11 +323,7 @@ impl World {
             Packet::Ack(tags) => {
                 for tag in tags {
                     if let Some(body) = self.broker.ack(conn, tag) {
-                        let session = match who {
-                            Who::Worker(number) => self.workers.get(&number).map(|worker| worker.session),
-                            Who::Orchestrator(_) => None,
-                        };
-                        self.ledger.acked(session, &body);
+                        self.ledger.acked(self.voices.get(&conn).copied(), &body, &self.database);
                     }
                 }
             }
