@@ -33,7 +33,7 @@ pub(crate) struct Ledger {
     /// Whose events of which dispatch the broker took.
     spoken: BTreeSet<(WorkerSession, RunningJob)>,
     folded: HashSet<(WorkerSession, u64)>,
-    /// Cancels that settled: the dispatch up to which nothing of the job may start.
+    /// Cancels of queued jobs that settled: the dispatch up to which nothing of the job may start.
     settled: BTreeMap<JobId, u32>,
     /// Ends that other systems were told of: the job and its run.
     told: BTreeSet<(JobId, u32)>,
@@ -167,10 +167,9 @@ impl World {
                     let holds = holder == Some(call.session) || never_started;
                     assert!(!holds, "I4: {} is cancelled, and its handler runs: {call:?}", crate::short(job.id));
                 }
-                // A handler may also decide by itself to count as cancelled. And what ran settles by the word of who ran it:
-                // a second copy of its message, after a lost confirm, may still be begun by a worker that was cut off.
-                let of_queued = job.cancel.is_some() && holder.is_none();
-                return of_queued.then_some((job.id, job.dispatch));
+                // What ran settles by the word of who ran it: another copy of its message may still be begun by a worker
+                // that was cut off, and is stopped by its fence.
+                return never_started.then_some((job.id, job.dispatch));
             }
             _ => {}
         }

@@ -116,6 +116,9 @@ impl Plan {
             let (workflow, later) = (!rng.one_in(6), rng.one_in(8));
             entries.push(Entry::User(rng.below(6_000), Act::Submit { key, workflow, later }));
         }
+        if rng.one_in(5) {
+            burst(&mut rng, &mut entries);
+        }
         for _ in 0..rng.below(5) {
             let pick = rng.number();
             let act = match rng.below(5) {
@@ -130,6 +133,18 @@ impl Plan {
             entries.push(Entry::Fault(when, what(&mut rng, when)));
         }
         Self { seed, shape, entries }
+    }
+}
+
+/// More jobs at once than the workers can take, and cancels while they wait.
+fn burst(rng: &mut Rng, entries: &mut Vec<Entry>) {
+    let at = rng.below(8_000);
+    for key in 10..10 + rng.between(8, 24) {
+        entries.push(Entry::User(at + rng.below(20), Act::Submit { key, workflow: false, later: false }));
+    }
+    for _ in 0..rng.between(1, 6) {
+        let pick = rng.number();
+        entries.push(Entry::User(at + rng.between(20, 1_500), Act::Cancel { pick, now: false }));
     }
 }
 
