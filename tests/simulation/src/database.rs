@@ -374,8 +374,9 @@ impl Database {
             .collect()
     }
 
-    /// What a lost broker held: published under another epoch, not started, not still owed.
-    pub(crate) fn lost_dispatches(&self, epoch: u32) -> Vec<Input> {
+    /// What a lost broker held: published under another epoch and not started. What is still owed too: the lost broker may
+    /// have had its message, and a worker may have done it, and both its word and the confirm are lost.
+    pub(crate) fn lost_dispatches(&self, epoch: u32, broken: Option<Rule>) -> Vec<Input> {
         let owed: BTreeSet<RunningJob> = self
             .outbox
             .values()
@@ -391,7 +392,7 @@ impl Database {
                 && job.due_at.is_none()
                 && job.dispatch > 0
                 && self.marks.get(&job.id).is_none_or(|mark| mark.epoch != Some(epoch))
-                && !owed.contains(&running)
+                && !(broken == Some(Rule::OwedIsRecovered) && owed.contains(&running))
         };
         let jobs = self.store.rows.values().map(|row| &row.job).filter(lost);
         jobs.map(|job| Input::Republish { job_id: job.id, dispatch: job.dispatch }).collect()

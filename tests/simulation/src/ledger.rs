@@ -65,9 +65,14 @@ impl Ledger {
                 // A word of a later dispatch, or its tombstone, means that this one is not waited for any more.
                 let from = RunningJob { job_id: job.id, dispatch: job.dispatch };
                 let to = RunningJob { dispatch: u32::MAX, ..from };
-                let spoken = session.is_some_and(|session| self.spoken.range((session, from)..=(session, to)).count() > 0);
+                let spoken =
+                    session.is_some_and(|session| self.spoken.range((session, from)..=(session, to)).count() > 0);
                 let buried = database.tombstones.range(from..=to).count() > 0;
-                assert!(spoken || buried, "I2: a worker acknowledged {} before the broker had a word of it", crate::short(job.id));
+                assert!(
+                    spoken || buried,
+                    "I2: a worker acknowledged {} before the broker had a word of it",
+                    crate::short(job.id)
+                );
             }
             Body::Events(events) => {
                 for event in events.iter() {
@@ -124,7 +129,12 @@ impl World {
             let (job, result) = (&row.job, row.result.as_ref());
             for (name, count) in &job.items {
                 let stored = u64::try_from(self.database.store.list(id, name).len()).unwrap_or(0);
-                assert_eq!(*count, stored, "values of {name} of {} that were counted and that are kept", crate::short(id));
+                assert_eq!(
+                    *count,
+                    stored,
+                    "values of {name} of {} that were counted and that are kept",
+                    crate::short(id)
+                );
             }
             let ends = job.is_terminal() && before.is_none_or(|before| !before.is_terminal());
             if ends && job.workflow.is_none() {
@@ -197,15 +207,26 @@ impl World {
 
     pub(crate) fn unfinished(&self) -> String {
         let rows = self.database.store.rows.values();
-        let open: Vec<String> =
-            rows.filter(|row| !row.job.is_terminal()).map(|row| {
+        let open: Vec<String> = rows
+            .filter(|row| !row.job.is_terminal())
+            .map(|row| {
                 let job = &row.job;
-                format!("{} {} {} lease {:?} dispatch {}", crate::short(job.id), job.job_type, job.status, job.lease, job.dispatch)
-            }).collect();
+                format!(
+                    "{} {} {} lease {:?} dispatch {}",
+                    crate::short(job.id),
+                    job.job_type,
+                    job.status,
+                    job.lease,
+                    job.dispatch
+                )
+            })
+            .collect();
         let calls = self.ledger.calls.iter().filter(|call| call.runs).count();
         let unanswered = self.submissions().filter(|key| !self.ledger.is_answered(*key)).count();
         let owed = self.database.outbox.len();
-        format!("{owed} rows in the outbox, {calls} handlers, {unanswered} submissions without an answer, jobs {open:?}")
+        format!(
+            "{owed} rows in the outbox, {calls} handlers, {unanswered} submissions without an answer, jobs {open:?}"
+        )
     }
 
     /// At the end.

@@ -243,7 +243,9 @@ impl World {
             }
             Purpose::Submit(key) => {
                 let accepted = transaction.accepted;
-                self.tell(|_| format!("{who} answers: submission {key} is {}", accepted.map_or_else(String::new, crate::short)));
+                self.tell(|_| {
+                    format!("{who} answers: submission {key} is {}", accepted.map_or_else(String::new, crate::short))
+                });
                 self.ledger.answered(key, accepted);
             }
             Purpose::Duty | Purpose::User => {}
@@ -446,7 +448,7 @@ impl World {
         if orchestrator.recovered == Some(epoch) || self.broken == Some(Rule::LostBrokerIsRecovered) {
             return;
         }
-        let lost = self.database.lost_dispatches(epoch);
+        let lost = self.database.lost_dispatches(epoch, self.broken);
         if lost.is_empty() {
             orchestrator.recovered = Some(epoch);
         } else {

@@ -33,10 +33,20 @@ pub(crate) enum Entry {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Act {
     /// Submits a workflow, or a job on its own; again and again until it is answered.
-    Submit { key: u64, workflow: bool, later: bool },
+    Submit {
+        key: u64,
+        workflow: bool,
+        later: bool,
+    },
     /// `pick`: which of the jobs that there are.
-    Cancel { pick: u64, now: bool },
-    Retry { pick: u64, from_start: bool },
+    Cancel {
+        pick: u64,
+        now: bool,
+    },
+    Retry {
+        pick: u64,
+        from_start: bool,
+    },
 }
 
 /// When a fault strikes.
@@ -150,11 +160,8 @@ fn burst(rng: &mut Rng, entries: &mut Vec<Entry>) {
 
 fn when(rng: &mut Rng) -> When {
     if rng.one_in(3) {
-        let who = if rng.one_in(2) {
-            Who::Orchestrator(rng.below(ORCHESTRATORS))
-        } else {
-            Who::Worker(rng.below(WORKERS))
-        };
+        let who =
+            if rng.one_in(2) { Who::Orchestrator(rng.below(ORCHESTRATORS)) } else { Who::Worker(rng.below(WORKERS)) };
         return When::At(rng.below(CALM / 2), who);
     }
     let point = rng.of(&POINTS).unwrap_or(Point::Begun);

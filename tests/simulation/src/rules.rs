@@ -33,6 +33,8 @@ pub enum Rule {
     LostConnectionHoldsMarkers,
     /// What a lost broker held is not dispatched again.
     LostBrokerIsRecovered,
+    /// What a lost broker held is not dispatched again when it still lies in the outbox.
+    OwedIsRecovered,
     /// A lease is never taken from a worker that is lost.
     LeasesExpire,
 }
@@ -55,6 +57,7 @@ impl Rule {
         Self::StaleWorkerBeginsNothing,
         Self::LostConnectionHoldsMarkers,
         Self::LostBrokerIsRecovered,
+        Self::OwedIsRecovered,
         Self::LeasesExpire,
     ];
 }

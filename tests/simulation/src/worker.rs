@@ -237,12 +237,8 @@ impl World {
     fn announce(&mut self, number: u64) {
         let Some(conn) = self.processes.get(&Who::Worker(number)).and_then(|process| process.conn) else { return };
         let Some(worker) = self.workers.get_mut(&number).filter(|worker| !worker.welcome) else { return };
-        let kind = WorkerEventKind::WorkerUp {
-            types: Vec::new(),
-            version: "1".into(),
-            host: "here".into(),
-            concurrency: 2,
-        };
+        let kind =
+            WorkerEventKind::WorkerUp { types: Vec::new(), version: "1".into(), host: "here".into(), concurrency: 2 };
         let event = worker.event(self.now, kind);
         self.say(number, event, Some(conn));
         self.work_after(number, ANNOUNCE, Step::Announce);
@@ -350,7 +346,8 @@ impl World {
             let Some(worker) = self.workers.get_mut(&number) else { return };
             let Some(front) = worker.inbox.front() else { break };
             let job = RunningJob { job_id: front.job.id, dispatch: front.job.dispatch };
-            let known = |map: &BTreeMap<JobId, u32>| map.get(&job.job_id).is_some_and(|dispatch| job.dispatch <= *dispatch);
+            let known =
+                |map: &BTreeMap<JobId, u32>| map.get(&job.job_id).is_some_and(|dispatch| job.dispatch <= *dispatch);
             if let Some(held) = worker.held.get_mut(&job) {
                 let tag = front.tag;
                 worker.inbox.pop_front();
@@ -432,7 +429,8 @@ impl World {
         }
         self.work_after(number, 2, Step::Promote(running));
         self.work_after(number, first, Step::Deed(running));
-        if let Some(seconds) = job.timeout_seconds.and_then(|seconds| std::time::Duration::try_from_secs_f64(seconds).ok())
+        if let Some(seconds) =
+            job.timeout_seconds.and_then(|seconds| std::time::Duration::try_from_secs_f64(seconds).ok())
         {
             let wait = Millis::try_from(seconds.as_millis()).unwrap_or(Millis::MAX / 2);
             self.work_after(number, wait, Step::TimeIsUp(running));

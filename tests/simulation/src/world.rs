@@ -310,6 +310,9 @@ impl World {
                 let mut matters = false;
                 for Message { queue, body, row } in messages {
                     matters |= matches!(body, Body::Job(_) | Body::Events(_) | Body::Control(_));
+                    if let Body::Job(job) = &body {
+                        self.tell(|_| format!("the broker has {}/{} of {who}", crate::short(job.id), job.dispatch));
+                    }
                     self.ledger.taken(row, &body);
                     self.put(queue, body);
                 }
@@ -464,7 +467,8 @@ impl World {
 
     /// A user asks one of the orchestrators that are there; a submission is repeated until it is answered.
     fn ask(&mut self, act: Act) {
-        let up: Vec<u64> = (0..ORCHESTRATORS).filter(|number| self.life(Who::Orchestrator(*number)).is_some()).collect();
+        let up: Vec<u64> =
+            (0..ORCHESTRATORS).filter(|number| self.life(Who::Orchestrator(*number)).is_some()).collect();
         let orchestrator = self.rng.of(&up);
         let (purpose, work) = match act {
             Act::Submit { key, workflow, later } => {

@@ -88,7 +88,8 @@ impl World {
     /// A handler that was told to stop returns.
     pub(super) fn returned(&mut self, number: u64, job: RunningJob) {
         let done = self.processes.get_mut(&Who::Worker(number)).is_some_and(|process| process.rng.one_in(5));
-        let unfinished = self.workers.get(&number).and_then(|worker| worker.held.get(&job)).is_some_and(|held| !held.ended);
+        let unfinished =
+            self.workers.get(&number).and_then(|worker| worker.held.get(&job)).is_some_and(|held| !held.ended);
         if unfinished {
             self.end_job(number, job, done.then_some(End::Done));
             self.work_after(number, 0, Step::Report);
@@ -117,7 +118,9 @@ impl World {
         }
         let called = &mut self.ledger.calls[call];
         (called.runs, called.completed) = (false, completed);
-        self.tell(|_| format!("worker {number} ends {}/{}: {name}, stop {stop:?}", crate::short(job.job_id), job.dispatch));
+        self.tell(|_| {
+            format!("worker {number} ends {}/{}: {name}, stop {stop:?}", crate::short(job.job_id), job.dispatch)
+        });
         self.work_after(number, 0, Step::Look);
         self.reach(Point::Ended, Who::Worker(number));
     }

@@ -87,8 +87,8 @@ impl Store {
                     self.fan_outs.insert((workflow, step), Arc::new((template.to_json(), batches)));
                     fold.expanded(workflow, step, total);
                 }
-                Command::Window { workflow, step, cursor, count, all } => {
-                    let rows = self.window(workflow, step, (cursor, count), all);
+                Command::Window { workflow, step, cursor, count, redo_from } => {
+                    let rows = self.window(workflow, step, (cursor, count), redo_from);
                     for id in rows.iter().filter_map(|row| row.job_id) {
                         self.load_up(id, &mut fold.tree);
                     }
@@ -107,16 +107,15 @@ impl Store {
     }
 
     /// The next batches from the cursor on: those without a sub-job, those whose sub-job did not complete, or all.
-    fn window(&self, workflow: JobId, step: usize, (cursor, count): (u32, u32), all: bool) -> Vec<BatchRow> {
+    fn window(&self, workflow: JobId, step: usize, (cursor, count): (u32, u32), redo_from: u32) -> Vec<BatchRow> {
         let completed = |id: &JobId| self.rows[id].job.progress == crate::Progress::FULL;
         let batches = (0..).zip(&self.fan_outs[&(workflow, step)].1);
         let rows = batches.map(|(index, items)| {
             let job_id = self.children.get(&(workflow, step, Some(index))).copied();
             BatchRow { index, items: items.clone(), job_id }
         });
-        rows.filter(|row| row.index >= cursor && (all || !row.job_id.as_ref().is_some_and(completed)))
-            .take(usize::try_from(count).unwrap())
-            .collect()
+        let is_due = |row: &BatchRow| row.index >= redo_from || !row.job_id.as_ref().is_some_and(completed);
+        rows.filter(|row| row.index >= cursor && is_due(row)).take(usize::try_from(count).unwrap()).collect()
     }
 
     /// The sub-jobs of a workflow, as the fold has them by now, with their results.

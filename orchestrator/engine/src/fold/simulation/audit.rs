@@ -154,7 +154,7 @@ fn counters_add_up(store: &Store, job: &Job) {
 /// Whether this run of the step has come to the sub-job, or keeps what an earlier one completed.
 fn counts(step: &StepState, batch: Option<u32>, sub_job: &Job) -> bool {
     let Some(batch) = batch else { return step.job_id == Some(sub_job.id) };
-    let kept = step.resume && sub_job.progress == Progress::FULL;
+    let kept = batch < step.redo_from() && sub_job.progress == Progress::FULL;
     step.total.is_some_and(|total| batch < total) && (batch < step.cursor || kept)
 }
 

@@ -29,4 +29,3 @@ impl Entropy for Seeded {
         f64::from(u32::try_from(self.jitter >> 32).unwrap()) / (f64::from(u32::MAX) + 1.0)
     }
 }
-
