@@ -46,8 +46,8 @@ pub enum Command {
         /// The batches' parameters, with everything filled in that is not the batch's own.
         template: Template,
     },
-    /// Read the next batches of a fan-out, from `cursor` on, at most `count` that have not completed, then call
-    /// [`crate::Fold::dispatch_batches`].
+    /// Read the next batches of a fan-out, from `cursor` on, at most `count` of those that have not completed or whose
+    /// completion does not count, then call [`crate::Fold::dispatch_batches`].
     Window {
         /// The workflow.
         workflow: JobId,
@@ -57,8 +57,8 @@ pub enum Command {
         cursor: u32,
         /// At most this many.
         count: u32,
-        /// Whether batches that completed in an earlier run are begun again, too.
-        all: bool,
+        /// From this batch on all are begun, whatever an earlier run completed.
+        redo_from: u32,
     },
     /// Publish the job message of this dispatch.
     Publish {

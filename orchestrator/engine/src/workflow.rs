@@ -106,6 +106,10 @@ pub struct StepState {
     /// A retry: its sub-jobs that completed are kept, and the others go on from where they failed.
     #[serde(default)]
     pub resume: bool,
+    /// Of a retry: from this batch on nothing is kept, since the run that is gone on with had not come to it; what
+    /// completed there did so in a run before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redo_from: Option<u32>,
     /// When its turn came.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<DateTime<Utc>>,
@@ -233,6 +237,16 @@ impl StepState {
                 self.done_errors = self.done_errors.saturating_sub(errors);
             }
             _ => self.failed = self.failed.saturating_sub(1),
+        }
+    }
+
+    /// From which batch on all are begun, whatever an earlier run completed.
+    #[must_use]
+    pub const fn redo_from(&self) -> u32 {
+        match (self.resume, self.redo_from) {
+            (false, _) => 0,
+            (true, Some(from)) => from,
+            (true, None) => u32::MAX,
         }
     }
 

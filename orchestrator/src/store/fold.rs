@@ -187,8 +187,8 @@ async fn answer(
             Command::Expand { workflow, step, source, batch_size, template } => {
                 expansions.push(Expansion { workflow, step, source, batch_size, template: template.to_json() });
             }
-            Command::Window { workflow, step, cursor, count, all } => {
-                windows.push(Window { step: (workflow, step), cursor, count, all });
+            Command::Window { workflow, step, cursor, count, redo_from } => {
+                windows.push(Window { step: (workflow, step), cursor, count, redo_from });
             }
             Command::Publish { .. }
             | Command::Tombstone(_)

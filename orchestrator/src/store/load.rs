@@ -198,7 +198,7 @@ pub(super) async fn windows(
     let (workflows, indexes) = columns(&steps);
     let first: Vec<i32> = windows.iter().map(|window| signed(window.cursor)).collect();
     let count: Vec<i32> = windows.iter().map(|window| signed(window.count)).collect();
-    let every: Vec<bool> = windows.iter().map(|window| window.all).collect();
+    let redo_from: Vec<i32> = windows.iter().map(|window| signed(window.redo_from)).collect();
     let mut found = HashMap::new();
     let statement = tx.prepare_cached(sql::TEMPLATES_OF).await?;
     for row in tx.query(&statement, &[&workflows, &indexes]).await? {
@@ -208,7 +208,7 @@ pub(super) async fn windows(
         found.insert(step, (Vec::new(), template));
     }
     let statement = tx.prepare_cached(sql::NEXT_BATCHES).await?;
-    for row in tx.query(&statement, &[&workflows, &indexes, &first, &count, &every]).await? {
+    for row in tx.query(&statement, &[&workflows, &indexes, &first, &count, &redo_from]).await? {
         let step = (JobId(row.try_get(0)?), usize::try_from(row.try_get::<_, i32>(1)?).unwrap_or(0));
         if let Some((rows, _)) = found.get_mut(&step) {
             rows.push(BatchRow {
@@ -227,7 +227,7 @@ pub(super) struct Window {
     pub(super) step: StepRef,
     pub(super) cursor: u32,
     pub(super) count: u32,
-    pub(super) all: bool,
+    pub(super) redo_from: u32,
 }
 
 /// How the sub-jobs of these workflows ended.

@@ -56,7 +56,7 @@ impl Fold<'_> {
                     step: workflow.state.current,
                     cursor: step.cursor,
                     count,
-                    all: !step.resume,
+                    redo_from: step.redo_from(),
                 })
             }
             StepStatus::Pending if self.lacks_sub_job(step) => {

@@ -137,7 +137,7 @@ impl Fold<'_> {
     ) {
         let batch = scope.batch.as_ref();
         if let Some(child) = row.job_id {
-            let resume = self.step_mut(id, index).is_some_and(|state| state.resume);
+            let resume = self.step_mut(id, index).is_some_and(|state| row.index < state.redo_from());
             self.adopt(id, index, child);
             let again = params.and_then(|params| self.start_child_again(child, resume, step, params, batch));
             if let (Err(error), Some(job)) = (again, self.tree.jobs.get_mut(&child)) {

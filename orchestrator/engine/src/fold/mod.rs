@@ -16,6 +16,8 @@ mod event;
 mod fanout;
 mod report;
 mod retry;
+#[cfg(any(test, feature = "simulation"))]
+pub mod simulation;
 mod start;
 mod verdict;
 

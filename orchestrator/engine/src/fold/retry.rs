@@ -135,6 +135,7 @@ fn resumed(step: &StepState) -> StepState {
         progress_sum: i64::from(step.done) * full,
         totals: step.totals.clone(),
         resume: true,
+        redo_from: Some(step.redo_from().max(step.cursor)).filter(|from| step.total.is_some_and(|total| *from < total)),
         ..StepState::default()
     };
     resumed.raise_progress();

@@ -2,10 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod abandoned;
-mod answers;
-mod audit;
 mod cancels;
-mod catalog;
 mod chaos;
 mod data_import;
 mod ends;
@@ -18,6 +15,7 @@ mod order;
 mod play;
 mod retries;
 mod shapes;
-mod store;
 mod tape;
 mod world;
+
+use super::simulation::{audit, store};

@@ -277,3 +277,31 @@ fn a_job_that_is_given_back_keeps_its_bar_until_it_passes_it() {
     world.progress(job, 60.0);
     assert_eq!((world.bar(job), world.bar(id)), (60.0, 60.0));
 }
+
+/// Found by the simulation: the batch was taken for done, and the workflow waited for it for ever.
+#[test]
+fn what_only_an_earlier_run_completed_is_not_kept_by_the_retry_of_a_run_from_the_start() {
+    let mut world = World::with(&["
+name: w
+steps:
+  - { key: each, job: work, for_each: '${[1, 2, 3]}', max_parallel: 1, tolerate: 0, on_failure: fail }
+  - { key: last, job: work, on_failure: fail }
+"]);
+    let id = world.submit("w", json!({}));
+    for batch in 0..3 {
+        world.complete(world.batch(id, "each", batch), json!({ "run": 1 }));
+    }
+    world.fail(world.sub_job(id, "last"), broken());
+    assert_eq!(world.retry_from_start(id), Outcome::Applied);
+    world.complete(world.batch(id, "each", 0), json!({ "run": 2 }));
+    world.fail(world.batch(id, "each", 1), broken());
+    assert_eq!(world.status(id), S::Failed, "it had not come to the last batch");
+
+    assert_eq!(world.retry(id), Outcome::Applied);
+    world.complete(world.batch(id, "each", 1), json!({ "run": 3 }));
+    world.complete(world.batch(id, "each", 2), json!({ "run": 3 }));
+    world.complete(world.sub_job(id, "last"), json!({}));
+    assert_eq!(world.status(id), S::Completed);
+    let begun = |batch| world.publications(world.batch(id, "each", batch));
+    assert_eq!((begun(0), begun(1), begun(2)), (2, 3, 2), "what the run from the start completed is kept");
+}

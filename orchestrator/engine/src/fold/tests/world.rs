@@ -5,33 +5,14 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use drover_protocol::{JobId, JobType};
 use serde_json::Value;
-use uuid::Uuid;
 
 use super::{audit::Audit, store::Store};
 use crate::{
-    Command, Entropy, Fold, Input, Job, Limits, Outcome, Tree, Workflow,
-    fold::NewJob,
+    Command, Entropy as _, Fold, Input, Job, Limits, Outcome, Tree, Workflow,
+    fold::{NewJob, simulation::Seeded},
     job::Policy,
     view::{self, Metadata},
 };
-
-/// Ids that rise, jitter that is the same in each run of a test.
-pub(super) struct Seeded {
-    ids: u128,
-    jitter: u64,
-}
-
-impl Entropy for Seeded {
-    fn job_id(&mut self) -> JobId {
-        self.ids += 1;
-        JobId(Uuid::from_u128(0x0199_0000_0000_7000_8000_0000_0000_0000 + self.ids))
-    }
-
-    fn jitter(&mut self) -> f64 {
-        self.jitter = self.jitter.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        f64::from(u32::try_from(self.jitter >> 32).unwrap()) / (f64::from(u32::MAX) + 1.0)
-    }
-}
 
 pub(super) struct World {
     pub(super) store: Store,
@@ -59,7 +40,7 @@ impl World {
             effects: Vec::new(),
             audit: Audit::default(),
             seq: 0,
-            entropy: Seeded { ids: 0, jitter: 7 },
+            entropy: Seeded::default(),
         }
     }
 

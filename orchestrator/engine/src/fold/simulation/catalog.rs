@@ -1,4 +1,4 @@
-//! The definitions of a test's world, found by name and, for rows, by hash and path.
+//! The definitions of a world, found by name and, for rows, by hash and path.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -10,10 +10,11 @@ use serde_json::Value;
 
 use crate::{Catalog, definition::Definition};
 
-#[derive(Default)]
-pub(super) struct Definitions(Mutex<Known>);
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Definitions(Mutex<Known>);
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Known {
     current: BTreeMap<JobType, Arc<Definition>>,
     documents: HashMap<String, Value>,
@@ -23,7 +24,7 @@ struct Known {
 
 impl Definitions {
     /// Registers a definition, as `drover apply` does.
-    pub(super) fn apply(&self, text: &str) {
+    pub fn apply(&self, text: &str) {
         let definition = Definition::parse("test.yaml", text).unwrap_or_else(|error| panic!("{error}\n{text}"));
         let mut known = self.0.lock().unwrap();
         known.documents.insert(definition.hash.clone(), definition.to_json().clone());
@@ -31,7 +32,7 @@ impl Definitions {
     }
 
     /// What a row's hash and path stand for.
-    pub(super) fn by_hash(&self, hash: &str, path: &[String]) -> Arc<Definition> {
+    pub fn by_hash(&self, hash: &str, path: &[String]) -> Arc<Definition> {
         let mut known = self.0.lock().unwrap();
         let key = (hash.to_owned(), path.to_vec());
         if let Some(definition) = known.stored.get(&key) {

@@ -19,7 +19,7 @@ const ROUNDS: usize = 2_000;
 
 impl Store {
     /// Answers until the fold rests. What it decided, except what it asked for.
-    pub(super) fn settle(&mut self, fold: &mut Fold<'_>) -> Vec<Command> {
+    pub fn settle(&mut self, fold: &mut Fold<'_>) -> Vec<Command> {
         let mut effects = Vec::new();
         for _ in 0..ROUNDS {
             let plan = fold.plan();
@@ -91,11 +91,11 @@ impl Store {
                     let size = usize::try_from(batch_size).unwrap();
                     let batches: Vec<Value> = items.chunks(size).map(|items| Value::Array(items.to_vec())).collect();
                     let total = u32::try_from(batches.len()).unwrap();
-                    self.fan_outs.insert((workflow, step), (template.to_json(), batches));
+                    self.fan_outs.insert((workflow, step), Arc::new((template.to_json(), batches)));
                     fold.expanded(workflow, step, total);
                 }
-                Command::Window { workflow, step, cursor, count, all } => {
-                    let rows = self.window(workflow, step, (cursor, count), all);
+                Command::Window { workflow, step, cursor, count, redo_from } => {
+                    let rows = self.window(workflow, step, (cursor, count), redo_from);
                     for id in rows.iter().filter_map(|row| row.job_id) {
                         self.load_up(id, &mut fold.tree);
                     }
@@ -114,16 +114,15 @@ impl Store {
     }
 
     /// The next batches from the cursor on: those without a sub-job, those whose sub-job did not complete, or all.
-    fn window(&self, workflow: JobId, step: usize, (cursor, count): (u32, u32), all: bool) -> Vec<BatchRow> {
+    fn window(&self, workflow: JobId, step: usize, (cursor, count): (u32, u32), redo_from: u32) -> Vec<BatchRow> {
         let completed = |id: &JobId| self.rows[id].job.progress == crate::Progress::FULL;
         let batches = (0..).zip(&self.fan_outs[&(workflow, step)].1);
         let rows = batches.map(|(index, items)| {
             let job_id = self.children.get(&(workflow, step, Some(index))).copied();
             BatchRow { index, items: items.clone(), job_id }
         });
-        rows.filter(|row| row.index >= cursor && (all || !row.job_id.as_ref().is_some_and(completed)))
-            .take(usize::try_from(count).unwrap())
-            .collect()
+        let is_due = |row: &BatchRow| row.index >= redo_from || !row.job_id.as_ref().is_some_and(completed);
+        rows.filter(|row| row.index >= cursor && is_due(row)).take(usize::try_from(count).unwrap()).collect()
     }
 
     /// The sub-jobs of a workflow, as the fold has them by now, with their results.

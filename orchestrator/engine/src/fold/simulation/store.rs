@@ -1,7 +1,7 @@
 //! The rows that a fold is loaded from and written back to: only what a stored field keeps comes back.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     sync::Arc,
 };
 
@@ -13,32 +13,39 @@ use super::catalog::Definitions;
 use crate::{Input, Job, Progress, Tree, definition::Definition};
 
 /// A sub-job's place: workflow, step, batch.
-pub(super) type Place = (JobId, usize, Option<u32>);
+pub type Place = (JobId, usize, Option<u32>);
 
 /// A job's row.
-pub(super) struct Row {
+#[derive(Clone, Debug)]
+pub struct Row {
     /// Without `params` and `result`, as it is loaded.
-    pub(super) job: Job,
-    pub(super) params: Value,
-    pub(super) result: Option<Value>,
+    pub job: Job,
+    /// The parameters.
+    pub params: Value,
+    /// What it produced.
+    pub result: Option<Value>,
     definition: Option<(String, Vec<String>)>,
 }
 
-/// All rows of a test's world.
-#[derive(Default)]
-pub(super) struct Store {
-    pub(super) definitions: Arc<Definitions>,
-    pub(super) rows: BTreeMap<JobId, Row>,
-    pub(super) children: BTreeMap<Place, JobId>,
+/// All rows of a world. Cheap to clone: a clone is what a transaction works on.
+#[derive(Clone, Debug, Default)]
+pub struct Store {
+    /// The registered definitions.
+    pub definitions: Arc<Definitions>,
+    /// The jobs.
+    pub rows: BTreeMap<JobId, Arc<Row>>,
+    /// The sub-jobs, by place.
+    pub children: BTreeMap<Place, JobId>,
     /// The fan-outs: template and batches.
-    pub(super) fan_outs: HashMap<(JobId, usize), (Value, Vec<Value>)>,
+    pub fan_outs: BTreeMap<(JobId, usize), Arc<(Value, Vec<Value>)>>,
     /// Chunks of items lists, by job, dispatch and sequence number.
-    pub(super) items: BTreeMap<(JobId, u32, u64), (String, Vec<Value>)>,
+    pub items: BTreeMap<(JobId, u32, u64), (String, Vec<Value>)>,
 }
 
 impl Store {
     /// A job as it comes from its row.
-    pub(super) fn load(&self, id: JobId) -> Option<Job> {
+    #[must_use]
+    pub fn load(&self, id: JobId) -> Option<Job> {
         let row = self.rows.get(&id)?;
         let mut job = row.job.clone();
         if let (Some(workflow), Some((hash, path))) = (&mut job.workflow, &row.definition) {
@@ -48,7 +55,7 @@ impl Store {
     }
 
     /// Loads a job and every workflow above it.
-    pub(super) fn load_up(&self, id: JobId, tree: &mut Tree) {
+    pub fn load_up(&self, id: JobId, tree: &mut Tree) {
         let mut next = Some(id);
         while let Some(job) = next.and_then(|id| self.load(id)) {
             next = job.parent.map(|parent| parent.id);
@@ -57,7 +64,8 @@ impl Store {
     }
 
     /// What a batch of inputs needs.
-    pub(super) fn tree_for(&self, inputs: &[Input]) -> Tree {
+    #[must_use]
+    pub fn tree_for(&self, inputs: &[Input]) -> Tree {
         let mut tree = Tree::default();
         for input in inputs {
             self.load_up(input.job_id(), &mut tree);
@@ -65,7 +73,7 @@ impl Store {
         if inputs.iter().any(Input::needs_descendants) {
             let roots: BTreeSet<JobId> = tree.jobs().map(|job| job.root_id).collect();
             let unfinished = |row: &&Row| !row.job.is_terminal() && roots.contains(&row.job.root_id);
-            for row in self.rows.values().filter(unfinished) {
+            for row in self.rows.values().map(Arc::as_ref).filter(unfinished) {
                 tree.load(self.load(row.job.id).unwrap());
             }
         }
@@ -73,7 +81,8 @@ impl Store {
     }
 
     /// Leaves out chunks of items that are kept already, or stand in the batch twice.
-    pub(super) fn without_known_items(&self, inputs: Vec<Input>) -> Vec<Option<Input>> {
+    #[must_use]
+    pub fn without_known_items(&self, inputs: Vec<Input>) -> Vec<Option<Input>> {
         let mut seen = HashSet::new();
         let is_new = |input: &Input| match input {
             Input::Event(event) if matches!(event.kind, JobEventKind::Items { .. }) => {
@@ -87,7 +96,7 @@ impl Store {
     }
 
     /// Writes what a fold made and changed.
-    pub(super) fn save(&mut self, tree: &Tree) {
+    pub fn save(&mut self, tree: &Tree) {
         for job in tree.created() {
             if let Some(parent) = job.parent {
                 let place = (parent.id, parent.step, parent.batch);
@@ -97,11 +106,11 @@ impl Store {
             let definition = job.workflow.as_ref().map(|workflow| key(&workflow.definition));
             let row =
                 Row { job: stored(job), params: job.params.clone().unwrap(), result: job.result.clone(), definition };
-            assert!(self.rows.insert(job.id, row).is_none(), "made twice: {}", job.id);
+            assert!(self.rows.insert(job.id, Arc::new(row)).is_none(), "made twice: {}", job.id);
             self.check(job.id);
         }
         for job in tree.changed() {
-            let row = self.rows.get_mut(&job.id).unwrap();
+            let row = Arc::make_mut(self.rows.get_mut(&job.id).unwrap());
             assert_eq!(job.workflow.is_some(), row.definition.is_some(), "a row's definition never changes");
             row.job = stored(job);
             if let Some(params) = &job.params {
@@ -130,7 +139,8 @@ impl Store {
     }
 
     /// The items list that a sub-job sent in its current dispatch.
-    pub(super) fn list(&self, id: JobId, name: &str) -> Vec<Value> {
+    #[must_use]
+    pub fn list(&self, id: JobId, name: &str) -> Vec<Value> {
         let dispatch = self.rows.get(&id).map_or(0, |row| row.job.dispatch);
         let chunks = self.items.range((id, dispatch, 0)..=(id, dispatch, u64::MAX));
         chunks.filter(|(_, (list, _))| list == name).flat_map(|(_, (_, values))| values.clone()).collect()

@@ -1,6 +1,9 @@
-//! What must hold after every fold, whatever happened: looked at by each test of this module, after each of its folds.
+//! What must hold after every fold, whatever happened.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use drover_protocol::{JobId, JobStatus, StepStatus};
 
@@ -8,13 +11,14 @@ use super::store::{Row, Store};
 use crate::{Job, Progress, StepState, fold::report::is_at_work, view, workflow::Ending};
 
 /// What was seen of each job the last time.
-#[derive(Default)]
-pub(super) struct Audit {
+#[derive(Debug, Default)]
+pub struct Audit {
     seen: HashMap<JobId, Seen>,
     /// The dispatch that was published last.
-    pub(super) published: HashMap<JobId, u32>,
+    pub published: HashMap<JobId, u32>,
 }
 
+#[derive(Debug)]
 struct Seen {
     run: u32,
     attempt: u32,
@@ -26,8 +30,18 @@ struct Seen {
 }
 
 impl Audit {
-    pub(super) fn check(&mut self, store: &Store) {
-        for row in store.rows.values() {
+    /// Checks every row.
+    pub fn check(&mut self, store: &Store) {
+        self.check_rows(store, store.rows.values());
+    }
+
+    /// Checks these rows only: those that a transaction wrote, and their workflows.
+    pub fn check_some<'a>(&mut self, store: &'a Store, jobs: impl Iterator<Item = &'a JobId>) {
+        self.check_rows(store, jobs.filter_map(|id| store.rows.get(id)));
+    }
+
+    fn check_rows<'a>(&mut self, store: &Store, rows: impl Iterator<Item = &'a Arc<Row>>) {
+        for row in rows {
             let job = &row.job;
             self.moves_forward(store, job);
             if job.workflow.is_some() {
@@ -140,7 +154,7 @@ fn counters_add_up(store: &Store, job: &Job) {
 /// Whether this run of the step has come to the sub-job, or keeps what an earlier one completed.
 fn counts(step: &StepState, batch: Option<u32>, sub_job: &Job) -> bool {
     let Some(batch) = batch else { return step.job_id == Some(sub_job.id) };
-    let kept = step.resume && sub_job.progress == Progress::FULL;
+    let kept = batch < step.redo_from() && sub_job.progress == Progress::FULL;
     step.total.is_some_and(|total| batch < total) && (batch < step.cursor || kept)
 }
 
@@ -173,7 +187,8 @@ fn workflow_is_consistent(store: &Store, row: &Row) {
 }
 
 /// What a failure should show of a job.
-pub(super) fn brief(job: &Job) -> String {
+#[must_use]
+pub fn brief(job: &Job) -> String {
     let steps = job.workflow.iter().flat_map(|workflow| &workflow.state.steps).map(|step| format!("\n    {step:?}"));
     format!(
         "{} {} {} {:?} attempt {} dispatch {} run {} due {:?} error {:?}{}",

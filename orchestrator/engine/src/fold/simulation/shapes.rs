@@ -1,0 +1,94 @@
+//! Workflows of any shape.
+
+use serde_json::{Map, Value, json};
+
+use super::tape::Tape;
+
+/// Two random workflows, `root` and the `child` that it may run. Their sub-jobs are of the types `work` and `clean`.
+/// `depth`: how deep steps are nested.
+#[must_use]
+pub fn workflows(tape: &mut Tape, depth: usize) -> [String; 2] {
+    [workflow("root", tape, depth).to_string(), workflow("child", tape, 0).to_string()]
+}
+
+fn workflow(name: &str, tape: &mut Tape, depth: usize) -> Value {
+    let mut workflow = json!({ "name": name, "steps": steps(tape, depth) });
+    let cleanup: Vec<Value> = (0..tape.pick(3)).map(|index| cleanup_step(index, tape)).collect();
+    workflow["cleanup"] = cleanup.into();
+    if tape.one_in(2) {
+        workflow["summary"] = json!({ "n": "${steps.s0.result.n}", "status": "${steps.s0.status}" });
+    }
+    workflow
+}
+
+fn cleanup_step(index: usize, tape: &mut Tape) -> Value {
+    let mut step = json!({ "key": format!("c{index}"), "job": "clean" });
+    if tape.one_in(3) {
+        step["for_each"] = "${[1, 2, 3]}".into();
+    }
+    if tape.one_in(3) {
+        step["retry"] = json!({ "attempts": 2 });
+    }
+    step
+}
+
+fn steps(tape: &mut Tape, depth: usize) -> Vec<Value> {
+    (0..=tape.pick(3)).map(|index| Value::Object(step(index, tape, depth))).collect()
+}
+
+fn step(index: usize, tape: &mut Tape, depth: usize) -> Map<String, Value> {
+    let mut step = Map::new();
+    let mut set = |key: &str, value: Value| step.insert(key.to_owned(), value);
+    set("key", format!("s{index}").into());
+    // The first has a share of the bar, the others need not.
+    let least = usize::from(index == 0);
+    set("weight", (least + tape.pick(4)).into());
+    match tape.pick(6) {
+        4 if depth > 0 => set("steps", steps(tape, depth - 1).into()),
+        5 if depth > 0 => set("workflow", tape.of(&["child", "missing"]).into()),
+        _ => set("job", "work".into()),
+    };
+    match tape.pick(4) {
+        1 => {
+            let list: Vec<usize> = (0..tape.pick(7)).collect();
+            fan_out(format!("${{{}}}", json!(list)), tape, &mut set);
+        }
+        2 if index > 0 => fan_out(format!("${{steps.s{}.result.list}}", index - 1), tape, &mut set),
+        _ => {}
+    }
+    set("on_failure", ["continue", "finish", "fail"][tape.pick(3)].into());
+    match tape.pick(6) {
+        1 => set("finish_if", json!([{ "when": format!("${{steps.s{index}.result.flag}}"), "message": "early" }])),
+        2 => {
+            let when = format!("${{steps.s{index}.status == 'completed_with_errors'}}");
+            set("finish_if", json!([{ "when": when, "message": "${steps.s0.status} early" }]))
+        }
+        _ => None,
+    };
+    match tape.pick(6) {
+        1 if index > 0 => set("if", format!("${{steps.s{}.status == 'completed'}}", index - 1).into()),
+        2 if index > 0 => set("if", format!("${{steps.s{}.result.flag}}", index - 1).into()),
+        _ => None,
+    };
+    set("retry", json!({ "attempts": 1 + tape.pick(3), "initial": "2s" }));
+    if tape.one_in(3) {
+        set("timeout", "10s".into());
+    }
+    step
+}
+
+fn fan_out(items: String, tape: &mut Tape, set: &mut impl FnMut(&str, Value) -> Option<Value>) {
+    set("for_each", items.into());
+    set("batch_size", (1 + tape.pick(2)).into());
+    set("max_parallel", (1 + tape.pick(3)).into());
+    match tape.pick(4) {
+        1 => set("tolerate", 0.into()),
+        2 => set("tolerate", 1.into()),
+        3 => set("tolerate", "50%".into()),
+        _ => None,
+    };
+    if tape.one_in(3) {
+        // One of the batches has parameters that cannot be had.
+        set("params", json!({ "number": "${10 / (batch.index - 1)}" }));
+    }
+}

@@ -1,0 +1,513 @@
+//! Time, processes and connections: takes one step after the other, and lets befall them what the plan says.
+
+use std::{
+    collections::BTreeMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+use drover_engine::{
+    Input,
+    fold::simulation::{shapes, tape::Tape},
+};
+use drover_protocol::JobId;
+
+use crate::{
+    Millis, Rule, Run, Who,
+    broker::{Body, Broker, Conn, Queue, Tag},
+    database::{Database, Work},
+    fleet::Fleet,
+    ledger::Ledger,
+    orchestrator::{self, Orchestrator, Purpose},
+    plan::{Act, CALM, Entry, NOTICED, ORCHESTRATORS, Plan, Point, WORKERS, What, When},
+    rng::Rng,
+    worker::{self, Worker},
+};
+
+/// Everything has to come to its end by then: back-offs, time-outs, cancels that are abandoned.
+const END: Millis = 20 * 60 * 1_000;
+/// More steps than any run needs.
+const MOST_STEPS: u64 = 400_000;
+
+/// What a process has in common with the others.
+pub(crate) struct Process {
+    /// Rises with each start: what was meant for an earlier one is dropped.
+    pub(crate) life: u32,
+    pub(crate) up: bool,
+    pub(crate) conn: Option<Conn>,
+    asleep_until: Millis,
+    cut_until: Millis,
+    pub(crate) rng: Rng,
+}
+
+/// What is sent to the broker.
+#[derive(Clone, Debug)]
+pub(crate) enum Packet {
+    Publish { id: u64, messages: Vec<Message> },
+    Ack(Vec<Tag>),
+    GiveBack(Vec<Tag>),
+    Consume { queue: Queue, prefetch: usize },
+    StopConsuming,
+}
+
+/// A message, with the row of the outbox that owes it.
+#[derive(Clone, Debug)]
+pub(crate) struct Message {
+    pub(crate) queue: Queue,
+    pub(crate) body: Body,
+    pub(crate) row: Option<u64>,
+}
+
+/// What comes from the broker.
+#[derive(Clone, Debug)]
+pub(crate) enum Arrival {
+    Delivery(Queue, Tag, Body),
+    Confirm(u64),
+}
+
+/// A step that is to be taken.
+pub(crate) enum Step {
+    Plan(usize),
+    Start(Who),
+    Connect(Who, u32),
+    ToBroker(Conn, Packet),
+    ToClient(Who, u32, Conn, Arrival),
+    BrokerNotices(Conn),
+    ClientNotices(Who, u32, Conn),
+    Orchestrator(u64, u32, orchestrator::Step),
+    Worker(u64, u32, worker::Step),
+    /// A user who waits for an answer asks again.
+    Ask(Act),
+}
+
+/// See the module.
+pub(crate) struct World {
+    pub(crate) now: Millis,
+    pub(crate) broken: Option<Rule>,
+    pub(crate) processes: BTreeMap<Who, Process>,
+    pub(crate) orchestrators: BTreeMap<u64, Orchestrator>,
+    pub(crate) workers: BTreeMap<u64, Worker>,
+    pub(crate) broker: Broker,
+    pub(crate) database: Database,
+    pub(crate) fleet: Fleet,
+    pub(crate) ledger: Ledger,
+    pub(crate) rng: Rng,
+    entries: Vec<Entry>,
+    struck: Vec<bool>,
+    counts: BTreeMap<Point, u32>,
+    steps: BTreeMap<(Millis, u64), Step>,
+    next: u64,
+    taken: u64,
+    /// When the last packet in each direction of a connection arrives: they do not overtake each other.
+    order: BTreeMap<(Conn, u8), Millis>,
+    cut: std::collections::BTreeSet<Conn>,
+    /// Which session speaks on a connection.
+    voices: BTreeMap<Conn, drover_protocol::WorkerSession>,
+    trace: Option<Vec<String>>,
+}
+
+/// Runs a plan to its end, or to the first violation.
+pub(crate) fn run(plan: &Plan, broken: Option<Rule>, tracing: bool) -> Run {
+    let mut world = World::new(plan, broken, tracing);
+    let violation = catch_unwind(AssertUnwindSafe(|| world.live())).err().map(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_else(|| "a panic".into())
+    });
+    Run { steps: world.taken, violation, trace: world.trace.unwrap_or_default() }
+}
+
+impl World {
+    fn new(plan: &Plan, broken: Option<Rule>, tracing: bool) -> Self {
+        let rng = Rng::new(plan.seed);
+        let mut tape = Tape::from(plan.shape.clone());
+        let database = Database::default();
+        for text in shapes::workflows(&mut tape, 1) {
+            database.store.definitions.apply(&text);
+        }
+        let mut world = Self {
+            now: 1,
+            broken,
+            processes: BTreeMap::new(),
+            orchestrators: BTreeMap::new(),
+            workers: BTreeMap::new(),
+            broker: Broker::default(),
+            database,
+            fleet: Fleet::default(),
+            ledger: Ledger::default(),
+            rng: rng.apart(2),
+            entries: plan.entries.clone(),
+            struck: vec![false; plan.entries.len()],
+            counts: BTreeMap::new(),
+            steps: BTreeMap::new(),
+            next: 0,
+            taken: 0,
+            order: BTreeMap::new(),
+            cut: std::collections::BTreeSet::new(),
+            voices: BTreeMap::new(),
+            trace: tracing.then(Vec::new),
+        };
+        let orchestrators = (0..ORCHESTRATORS).map(Who::Orchestrator);
+        for (who, name) in orchestrators.chain((0..WORKERS).map(Who::Worker)).zip(10..) {
+            let process =
+                Process { life: 0, up: false, conn: None, asleep_until: 0, cut_until: 0, rng: rng.apart(name) };
+            world.processes.insert(who, process);
+            let delay = world.rng.below(50);
+            world.after(delay, Step::Start(who));
+        }
+        for (index, entry) in plan.entries.iter().enumerate() {
+            if let Entry::User(at, _) | Entry::Fault(When::At(at, _), _) = entry {
+                world.after(*at, Step::Plan(index));
+            }
+        }
+        world
+    }
+
+    fn live(&mut self) {
+        while let Some(((at, _), step)) = self.steps.pop_first() {
+            self.now = self.now.max(at);
+            self.taken += 1;
+            assert!(self.taken < MOST_STEPS, "I1: no end after {} steps", self.taken);
+            self.take(step);
+            if self.now > CALM && self.taken.is_multiple_of(16) && self.is_at_rest() {
+                break;
+            }
+            if self.now > END {
+                panic!("I1: no end: {}", self.unfinished());
+            }
+        }
+        self.reckon();
+    }
+
+    /// A step for later.
+    pub(crate) fn after(&mut self, delay: Millis, step: Step) {
+        self.next += 1;
+        self.steps.insert((self.now + delay, self.next), step);
+    }
+
+    /// A line of the trace.
+    pub(crate) fn tell(&mut self, line: impl FnOnce(&Self) -> String) {
+        if self.trace.is_some() {
+            let line = format!("{:>7} ms  {}", self.now, line(self));
+            self.trace.iter_mut().for_each(|trace| trace.push(line.clone()));
+        }
+    }
+
+    pub(crate) fn life(&self, who: Who) -> Option<u32> {
+        self.processes.get(&who).filter(|process| process.up).map(|process| process.life)
+    }
+
+    /// Whether a step of this life of a process may be taken now; one of a sleeping process waits for its waking.
+    fn awake(&mut self, who: Who, life: u32, step: Step) -> Option<Step> {
+        let process = self.processes.get(&who)?;
+        if !process.up || process.life != life {
+            return None;
+        }
+        if process.asleep_until > self.now {
+            let wait = process.asleep_until - self.now;
+            self.after(wait, step);
+            return None;
+        }
+        Some(step)
+    }
+
+    fn take(&mut self, step: Step) {
+        let step = match &step {
+            Step::Connect(who, life) | Step::ToClient(who, life, ..) | Step::ClientNotices(who, life, _) => {
+                self.awake(*who, *life, step)
+            }
+            Step::Orchestrator(number, life, _) => self.awake(Who::Orchestrator(*number), *life, step),
+            Step::Worker(number, life, _) => self.awake(Who::Worker(*number), *life, step),
+            _ => Some(step),
+        };
+        match step {
+            None => {}
+            Some(Step::Plan(index)) => self.strike_planned(index),
+            Some(Step::Start(who)) => self.start(who),
+            Some(Step::Connect(who, _)) => self.connect(who),
+            Some(Step::ToBroker(conn, packet)) => self.at_broker(conn, packet),
+            Some(Step::ToClient(who, _, conn, arrival)) => self.at_client(who, conn, arrival),
+            Some(Step::BrokerNotices(conn)) => {
+                self.broker.close(conn);
+                self.serve();
+            }
+            Some(Step::ClientNotices(who, _, conn)) => self.disconnected(who, conn),
+            Some(Step::Orchestrator(number, _, step)) => self.orchestrate(number, step),
+            Some(Step::Worker(number, _, step)) => self.work(number, step),
+            Some(Step::Ask(act)) => self.ask(act),
+        }
+    }
+
+    fn start(&mut self, who: Who) {
+        let Some(process) = self.processes.get_mut(&who).filter(|process| !process.up) else { return };
+        process.life += 1;
+        (process.up, process.conn, process.asleep_until) = (true, None, 0);
+        let life = process.life;
+        self.tell(|_| format!("{who} starts"));
+        match who {
+            Who::Orchestrator(number) => self.start_orchestrator(number),
+            Who::Worker(number) => self.start_worker(number),
+        }
+        self.after(5, Step::Connect(who, life));
+    }
+
+    fn connect(&mut self, who: Who) {
+        let Some(process) = self.processes.get_mut(&who).filter(|process| process.conn.is_none()) else { return };
+        if process.cut_until > self.now {
+            let (wait, life) = (200 + process.rng.below(800), process.life);
+            self.after(wait, Step::Connect(who, life));
+            return;
+        }
+        let conn = self.broker.connect(who);
+        process.conn = Some(conn);
+        match who {
+            Who::Orchestrator(number) => self.orchestrator_connected(number),
+            Who::Worker(number) => {
+                self.voices.extend(self.workers.get(&number).map(|worker| (conn, worker.session)));
+                self.worker_connected(number);
+            }
+        }
+    }
+
+    fn disconnected(&mut self, who: Who, conn: Conn) {
+        let Some(process) = self.processes.get_mut(&who).filter(|process| process.conn == Some(conn)) else { return };
+        process.conn = None;
+        let life = process.life;
+        self.tell(|_| format!("{who} notices that its connection is gone"));
+        match who {
+            Who::Orchestrator(number) => self.orchestrator_disconnected(number),
+            Who::Worker(number) => self.worker_disconnected(number),
+        }
+        self.after(100, Step::Connect(who, life));
+    }
+
+    /// How long a packet travels: mostly a few milliseconds.
+    fn travel(&mut self, conn: Conn, direction: u8) -> Millis {
+        let delay = if self.rng.one_in(25) { self.rng.below(100) } else { self.rng.between(1, 8) };
+        let last = self.order.entry((conn, direction)).or_default();
+        *last = (self.now + delay).max(*last);
+        *last - self.now
+    }
+
+    /// Sends on the process's connection; without one nothing is sent.
+    pub(crate) fn send(&mut self, who: Who, packet: Packet) -> bool {
+        let Some(conn) = self.processes.get(&who).and_then(|process| process.conn) else { return false };
+        // Publishing and consuming have a connection each: their packets overtake one another.
+        let delay = self.travel(conn, u8::from(matches!(packet, Packet::Publish { .. })));
+        self.after(delay, Step::ToBroker(conn, packet));
+        true
+    }
+
+    fn reply(&mut self, conn: Conn, arrival: Arrival) {
+        let Some(who) = self.broker.owner(conn) else { return };
+        let Some(life) = self.life(who) else { return };
+        let delay = self.travel(conn, if matches!(arrival, Arrival::Confirm(_)) { 2 } else { 3 });
+        self.after(delay, Step::ToClient(who, life, conn, arrival));
+    }
+
+    fn at_broker(&mut self, conn: Conn, packet: Packet) {
+        let Some(who) = self.broker.owner(conn).filter(|_| !self.cut.contains(&conn)) else { return };
+        match packet {
+            Packet::Publish { id, messages } => {
+                let mut matters = false;
+                for Message { queue, body, row } in messages {
+                    matters |= matches!(body, Body::Job(_) | Body::Events(_) | Body::Control(_));
+                    if let Body::Job(job) = &body {
+                        self.tell(|_| format!("the broker has {}/{} of {who}", crate::short(job.id), job.dispatch));
+                    }
+                    self.ledger.taken(row, &body);
+                    self.put(queue, body);
+                }
+                self.reply(conn, Arrival::Confirm(id));
+                self.serve();
+                if matters {
+                    self.reach(Point::Took, who);
+                }
+                return;
+            }
+            Packet::Ack(tags) => {
+                for tag in tags {
+                    if let Some(body) = self.broker.ack(conn, tag) {
+                        self.ledger.acked(self.voices.get(&conn).copied(), &body, &self.database);
+                    }
+                }
+            }
+            Packet::GiveBack(tags) => tags.into_iter().rev().for_each(|tag| self.broker.give_back(conn, tag)),
+            Packet::Consume { queue, prefetch } => self.broker.consume(conn, queue, prefetch),
+            Packet::StopConsuming => self.broker.stop_consuming(conn),
+        }
+        self.serve();
+    }
+
+    fn put(&mut self, queue: Queue, body: Body) {
+        match queue {
+            Queue::Everybody => {
+                for conn in self.broker.listeners() {
+                    self.reply(conn, Arrival::Delivery(Queue::Control(conn), 0, body.clone()));
+                }
+            }
+            Queue::Control(conn) => self.reply(conn, Arrival::Delivery(Queue::Control(conn), 0, body)),
+            Queue::Notifications => {}
+            queue => self.broker.put(queue, body),
+        }
+    }
+
+    fn serve(&mut self) {
+        for (conn, tag, queue, body) in self.broker.serve(&mut self.rng) {
+            self.reply(conn, Arrival::Delivery(queue, tag, body));
+        }
+    }
+
+    fn at_client(&mut self, who: Who, conn: Conn, arrival: Arrival) {
+        let known = self.processes.get(&who).is_some_and(|process| process.conn == Some(conn));
+        if !known || self.cut.contains(&conn) {
+            return;
+        }
+        match who {
+            Who::Orchestrator(number) => self.orchestrator_hears(number, arrival),
+            Who::Worker(number) => self.worker_hears(number, arrival),
+        }
+    }
+
+    /// A point between two steps: what the plan has for it strikes now. The last thing that a step does.
+    pub(crate) fn reach(&mut self, point: Point, who: Who) {
+        let count = self.counts.entry(point).or_default();
+        *count += 1;
+        let count = *count;
+        if self.now > CALM {
+            return;
+        }
+        for index in 0..self.entries.len() {
+            if let Some(Entry::Fault(When::Nth(wanted, nth), what)) = self.entries.get(index).copied()
+                && (wanted, nth) == (point, count)
+                && !self.struck[index]
+            {
+                self.struck[index] = true;
+                self.tell(|world| format!("FAULT {} at {who}", world.entries[index]));
+                self.strike(who, what);
+            }
+        }
+    }
+
+    fn strike_planned(&mut self, index: usize) {
+        match self.entries[index] {
+            Entry::User(_, act) => self.ask(act),
+            Entry::Fault(When::At(_, who), what) => {
+                self.tell(|world| format!("FAULT {}", world.entries[index]));
+                self.strike(who, what);
+            }
+            Entry::Fault(When::Nth(..), _) => {}
+        }
+    }
+
+    fn strike(&mut self, who: Who, what: What) {
+        match what {
+            What::Crash { down, noticed } => self.crash(who, down, noticed),
+            What::Terminate { down } => match who {
+                Who::Worker(number) => self.terminate(number, down),
+                Who::Orchestrator(_) => self.crash(who, down, 1),
+            },
+            What::Pause { sleep } => self.pause(who, sleep),
+            What::Cut { heal, broker, client } => {
+                if let Some(process) = self.processes.get_mut(&who) {
+                    process.cut_until = self.now + heal;
+                }
+                self.cut(who, broker, client);
+            }
+            What::Duplicate => self.broker.repeat_last(),
+            What::Outage { away } => self.database.go_away(self.now + away),
+            What::BrokerLost => {
+                for (conn, who) in self.broker.lose() {
+                    if let Some(life) = self.life(who) {
+                        self.after(5, Step::ClientNotices(who, life, conn));
+                    }
+                }
+            }
+        }
+    }
+
+    /// No packet passes any more; each side notices in its time.
+    fn cut(&mut self, who: Who, broker: Millis, client: Millis) {
+        let (Some(conn), Some(life)) = (self.processes.get(&who).and_then(|process| process.conn), self.life(who))
+        else {
+            return;
+        };
+        self.cut.insert(conn);
+        self.after(broker, Step::BrokerNotices(conn));
+        self.after(client, Step::ClientNotices(who, life, conn));
+    }
+
+    fn pause(&mut self, who: Who, sleep: Millis) {
+        let (now, life) = (self.now, self.life(who));
+        let Some(process) = self.processes.get_mut(&who) else { return };
+        process.asleep_until = process.asleep_until.max(now + sleep);
+        if let (Some(conn), Some(life)) = (process.conn, life)
+            && sleep >= NOTICED
+        {
+            // The broker gives up a connection on which nothing comes.
+            self.after(NOTICED, Step::BrokerNotices(conn));
+            // On waking it first takes up what had come before.
+            let late = sleep + self.rng.below(40);
+            self.after(late, Step::ClientNotices(who, life, conn));
+        }
+    }
+
+    /// The process is gone, with all that it knew.
+    pub(crate) fn crash(&mut self, who: Who, down: Millis, noticed: Millis) {
+        let Some(process) = self.processes.get_mut(&who).filter(|process| process.up) else { return };
+        process.up = false;
+        if let Some(conn) = process.conn.take() {
+            // What it had sent still arrives.
+            self.after(noticed, Step::BrokerNotices(conn));
+        }
+        match who {
+            Who::Orchestrator(number) => self.orchestrator_gone(number),
+            Who::Worker(number) => self.worker_gone(number),
+        }
+        self.after(down, Step::Start(who));
+    }
+
+    /// A user asks one of the orchestrators that are there; a submission is repeated until it is answered.
+    fn ask(&mut self, act: Act) {
+        let up: Vec<u64> =
+            (0..ORCHESTRATORS).filter(|number| self.life(Who::Orchestrator(*number)).is_some()).collect();
+        let orchestrator = self.rng.of(&up);
+        let (purpose, work) = match act {
+            Act::Submit { key, workflow, later } => {
+                if self.ledger.is_answered(key) {
+                    return;
+                }
+                let again = self.rng.between(1_000, 4_000);
+                self.after(again, Step::Ask(act));
+                (Purpose::Submit(key), Work::Submit { key, workflow, later })
+            }
+            Act::Cancel { pick, now } => {
+                let Some(job_id) = self.job(pick) else { return };
+                (Purpose::User, Work::Fold(vec![Input::Cancel { job_id, now }]))
+            }
+            Act::Retry { pick, from_start } => {
+                let Some(job_id) = self.job(pick) else { return };
+                (Purpose::User, Work::Fold(vec![Input::Retry { job_id, from_start }]))
+            }
+        };
+        if let Some(number) = orchestrator {
+            self.tell(|_| format!("a user asks orchestrator {number}: {act:?}"));
+            self.orchestrate_soon(number, orchestrator::Step::Begin(purpose, work));
+        }
+    }
+
+    /// The keys of what is submitted.
+    pub(crate) fn submissions(&self) -> impl Iterator<Item = u64> {
+        self.entries.iter().filter_map(|entry| match entry {
+            Entry::User(_, Act::Submit { key, .. }) => Some(*key),
+            _ => None,
+        })
+    }
+
+    /// Roots more often than sub-jobs.
+    fn job(&self, pick: u64) -> Option<JobId> {
+        let rows = self.database.store.rows.values();
+        let jobs: Vec<JobId> =
+            rows.filter(|row| pick.is_multiple_of(2) || row.job.parent.is_none()).map(|row| row.job.id).collect();
+        let count = u64::try_from(jobs.len()).unwrap_or(0);
+        jobs.get(usize::try_from((pick / 2).checked_rem(count)?).ok()?).copied()
+    }
+}
