@@ -20,7 +20,7 @@ use drover_protocol::{Control, ControlId, JobId, JobStatus, JobType, RunningJob,
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::{LEASE, Millis, fence, instant, rules::Rule};
+use crate::{Millis, fence, instant, rules::Rule};
 
 /// How long the rows of the outbox are left to whoever wrote them.
 const CLAIM: Millis = 3_000;

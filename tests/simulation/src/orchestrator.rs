@@ -9,13 +9,12 @@ use std::{
 };
 
 use drover_engine::Input;
-use drover_protocol::{Control, JobMessage, JobStatus, RunningJob, WorkerEventKind};
+use drover_protocol::{Control, WorkerEventKind};
 
 use crate::{
-    BEAT, LEASE, Millis, Who,
+    LEASE, Millis, Who,
     broker::{Body, Queue, Tag},
-    database::{Outgoing, Owed, Refused, Work},
-    fleet::PRESSING,
+    database::{Owed, Refused, Work},
     plan::{NOTICED, Point},
     rules::Rule,
     world::{Arrival, Message, Packet, World},

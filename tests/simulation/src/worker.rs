@@ -6,8 +6,7 @@ use std::{
 };
 
 use drover_protocol::{
-    Control, ControlId, JobEventKind, JobId, JobMessage, JobType, ProgressReport, RunningJob, WorkerEvent,
-    WorkerEventKind, WorkerSession,
+    ControlId, JobId, JobMessage, ProgressReport, RunningJob, WorkerEvent, WorkerEventKind, WorkerSession,
 };
 use uuid::Uuid;
 
@@ -18,14 +17,14 @@ use crate::{
     instant,
     plan::Point,
     rules::Rule,
-    world::{Arrival, Message, Packet, World},
+    world::{Arrival, Packet, World},
 };
 
 mod control;
 mod lane;
 mod report;
 
-use report::{Outgoing, Then};
+use report::Outgoing;
 
 /// Handlers at once.
 const CONCURRENCY: usize = 2;

@@ -21,7 +21,7 @@ use crate::{
     fleet::Fleet,
     ledger::Ledger,
     orchestrator::{self, Orchestrator, Purpose},
-    plan::{Act, CALM, Entry, NOTICED, ORCHESTRATORS, Plan, Point, WORKERS, What, When},
+    plan::{Act, CALM, Entry, ORCHESTRATORS, Plan, Point, WORKERS, When},
     rng::Rng,
     worker::{self, Worker},
 };

@@ -4,7 +4,10 @@ use drover_protocol::{JobEventKind, JobId, RunningJob};
 
 use super::{Held, PATIENCE, Step, Waiting, report::Then};
 use crate::{
-    Millis, Who, handler::Script, plan::Point, rules::Rule,
+    Millis, Who,
+    handler::Script,
+    plan::Point,
+    rules::Rule,
     world::{Packet, World},
 };
 use std::collections::BTreeMap;
