@@ -149,8 +149,7 @@ impl Broker {
         let queues: Vec<Queue> =
             self.lines.iter().filter(|(_, line)| !line.ready.is_empty()).map(|(queue, _)| queue.clone()).collect();
         for queue in queues {
-            loop {
-                let Some(line) = self.lines.get(&queue) else { break };
+            while let Some(line) = self.lines.get(&queue) {
                 let holds = |conn: Conn| {
                     self.unacked.values().filter(|unacked| unacked.conn == conn && unacked.queue == queue).count()
                 };

@@ -1,18 +1,20 @@
 //! An orchestrator: intake, relay and duties, one step at a time. Between any two it can die.
 
+mod duties;
+mod relay;
+
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
 };
 
 use drover_engine::Input;
-use drover_protocol::{Control, JobMessage, JobStatus, RunningJob, WorkerEventKind};
+use drover_protocol::{Control, WorkerEventKind};
 
 use crate::{
-    BEAT, LEASE, Millis, Who,
+    LEASE, Millis, Who,
     broker::{Body, Queue, Tag},
-    database::{Outgoing, Owed, Refused, Work},
-    fleet::PRESSING,
+    database::{Owed, Refused, Work},
     plan::{NOTICED, Point},
     rules::Rule,
     world::{Arrival, Message, Packet, World},
@@ -310,151 +312,6 @@ impl World {
         self.orchestrate_after(number, 0, Step::Take(queue));
         if queue == EVENTS {
             self.reach(Point::Acked, who);
-        }
-    }
-
-    /// Makes and publishes messages. A dispatch that is no longer current owes nothing.
-    fn send_rows(&mut self, number: u64, rows: Vec<Owed>) {
-        if self.now < self.database.away_until {
-            return;
-        }
-        let (mut messages, mut done, mut sent) = (Vec::new(), Vec::new(), Vec::new());
-        for Owed { row, what } in rows {
-            let made = match what {
-                Outgoing::Job(job) => {
-                    self.message(job).map(|job| (Queue::Jobs(job.job_type.to_string()), Body::Job(Arc::new(job))))
-                }
-                Outgoing::Control(control) => Some((Queue::Everybody, Body::Control(control))),
-                Outgoing::Notification(id, run) => Some((Queue::Notifications, Body::Notification(id, run))),
-            };
-            match made {
-                Some((queue, body)) => {
-                    sent.push(row);
-                    messages.push(Message { queue, body, row: Some(row) });
-                }
-                None => done.push(row),
-            }
-        }
-        self.ledger.owe_nothing(&done);
-        if self.broken == Some(Rule::RowGoesAfterConfirm) {
-            done.append(&mut sent);
-        }
-        if !done.is_empty() {
-            self.orchestrate_soon(number, Step::Forget(done));
-        }
-        if messages.is_empty() {
-            return;
-        }
-        let (who, id) = (Who::Orchestrator(number), self.database.number());
-        if self.send(who, Packet::Publish { id, messages }) {
-            if let Some(orchestrator) = self.orchestrators.get_mut(&number) {
-                orchestrator.flights.insert(id, sent);
-            }
-            self.reach(Point::Published, who);
-        }
-    }
-
-    fn message(&self, job: RunningJob) -> Option<JobMessage> {
-        let row = self.database.store.rows.get(&job.job_id)?;
-        let current = matches!(row.job.status, JobStatus::Pending | JobStatus::Running);
-        (row.job.dispatch == job.dispatch && current).then(|| JobMessage {
-            id: row.job.id,
-            job_type: row.job.job_type.clone(),
-            attempt: row.job.attempt,
-            dispatch: row.job.dispatch,
-            parent_id: row.job.parent.map(|parent| parent.id),
-            root_id: row.job.root_id,
-            step: None,
-            params: row.params.clone(),
-            timeout_seconds: row.job.policy.timeout_ms.map(|ms| std::time::Duration::from_millis(ms).as_secs_f64()),
-            deadline: None,
-            idempotency_key: row.job.id.to_string(),
-        })
-    }
-
-    fn forget(&mut self, number: u64, rows: Vec<u64>) {
-        if self.now < self.database.away_until {
-            return;
-        }
-        for row in rows {
-            if self.database.outbox.remove(&row).is_some() {
-                self.ledger.forgotten(row);
-            }
-        }
-        self.reach(Point::Forgotten, Who::Orchestrator(number));
-    }
-
-    fn tick(&mut self, number: u64, duty: Duty) {
-        let away = self.now < self.database.away_until;
-        let cancelling = || self.database.store.rows.values().any(|row| row.job.status == JobStatus::Cancelling);
-        let wait = match duty {
-            Duty::Beat | Duty::Cancels if cancelling() => PRESSING,
-            Duty::Beat | Duty::Leases => BEAT,
-            Duty::Timers => 400,
-            Duty::Cancels | Duty::Sweep => 1_000,
-            Duty::Epoch => 60_000,
-        };
-        if away {
-            let wait = if matches!(duty, Duty::Epoch) { 2_000 } else { wait };
-            self.orchestrate_after(number, wait, Step::Tick(duty));
-            return;
-        }
-        let mut found = Vec::new();
-        match duty {
-            Duty::Beat => self.beat(number),
-            Duty::Timers => found = self.database.due(self.now),
-            Duty::Leases if self.broken == Some(Rule::LeasesExpire) => {}
-            Duty::Leases => found = self.fleet.lost_leases(self.now, &self.database),
-            Duty::Cancels => found = self.fleet.settled_cancels(&self.database, self.broken),
-            Duty::Sweep if self.broken == Some(Rule::OutboxIsSwept) => {}
-            Duty::Sweep => {
-                let rows = self.database.claim(self.now);
-                if !rows.is_empty() {
-                    self.orchestrate_soon(number, Step::Send(rows));
-                }
-            }
-            Duty::Epoch => return self.look_at_epoch(number),
-        }
-        if !found.is_empty() {
-            self.orchestrate_soon(number, Step::Begin(Purpose::Duty, Work::Fold(found)));
-        }
-        self.orchestrate_after(number, wait, Step::Tick(duty));
-    }
-
-    fn beat(&mut self, number: u64) {
-        let now = self.now;
-        let Some(orchestrator) = self.orchestrators.get(&number) else { return };
-        let mut through = orchestrator.through(now);
-        if let Some((held, _)) = orchestrator.held.filter(|(_, until)| *until > now) {
-            through = through.min(held);
-        }
-        let replica = orchestrator.replica;
-        self.fleet.beat(now, replica, through);
-        let marker = |queue| Message { queue, body: Body::Marker(now), row: None };
-        let messages = vec![marker(Queue::Events), marker(Queue::Heartbeats)];
-        let id = self.database.number();
-        self.send(Who::Orchestrator(number), Packet::Publish { id, messages });
-    }
-
-    /// When the broker came back without what it held, what it held is dispatched again.
-    fn look_at_epoch(&mut self, number: u64) {
-        let connected = self.processes.get(&Who::Orchestrator(number)).is_some_and(|process| process.conn.is_some());
-        let epoch = self.broker.epoch;
-        let Some(orchestrator) = self.orchestrators.get_mut(&number) else { return };
-        if !connected {
-            return;
-        }
-        orchestrator.epoch = Some(epoch);
-        if orchestrator.recovered == Some(epoch) || self.broken == Some(Rule::LostBrokerIsRecovered) {
-            return;
-        }
-        let lost = self.database.lost_dispatches(epoch, self.broken);
-        if lost.is_empty() {
-            orchestrator.recovered = Some(epoch);
-        } else {
-            self.orchestrate_soon(number, Step::Begin(Purpose::Recover(epoch), Work::Fold(lost)));
-            // Should that fail.
-            self.orchestrate_after(number, 2_000, Step::Tick(Duty::Epoch));
         }
     }
 }

@@ -6,8 +6,7 @@ use std::{
 };
 
 use drover_protocol::{
-    Control, ControlId, JobEventKind, JobId, JobMessage, JobType, ProgressReport, RunningJob, WorkerEvent,
-    WorkerEventKind, WorkerSession,
+    ControlId, JobId, JobMessage, ProgressReport, RunningJob, WorkerEvent, WorkerEventKind, WorkerSession,
 };
 use uuid::Uuid;
 
@@ -18,12 +17,14 @@ use crate::{
     instant,
     plan::Point,
     rules::Rule,
-    world::{Arrival, Message, Packet, World},
+    world::{Arrival, Packet, World},
 };
 
+mod control;
+mod lane;
 mod report;
 
-use report::{Outgoing, Then};
+use report::Outgoing;
 
 /// Handlers at once.
 const CONCURRENCY: usize = 2;
@@ -231,211 +232,6 @@ impl World {
             Step::Wind => self.wind_down(number),
             Step::Leave(down) => self.crash(Who::Worker(number), down, 1),
         }
-    }
-
-    /// Asks to be welcomed, until it is.
-    fn announce(&mut self, number: u64) {
-        let Some(conn) = self.processes.get(&Who::Worker(number)).and_then(|process| process.conn) else { return };
-        let Some(worker) = self.workers.get_mut(&number).filter(|worker| !worker.welcome) else { return };
-        let kind =
-            WorkerEventKind::WorkerUp { types: Vec::new(), version: "1".into(), host: "here".into(), concurrency: 2 };
-        let event = worker.event(self.now, kind);
-        self.say(number, event, Some(conn));
-        self.work_after(number, ANNOUNCE, Step::Announce);
-    }
-
-    /// An event of the worker itself; its number.
-    fn say(&mut self, number: u64, event: WorkerEvent, control: Option<u64>) -> Option<u64> {
-        let id = self.database.number();
-        let body = Body::Worker(Arc::new(event), control);
-        let messages = vec![Message { queue: Queue::Heartbeats, body, row: None }];
-        self.send(Who::Worker(number), Packet::Publish { id, messages }).then_some(id)
-    }
-
-    fn beat_worker(&mut self, number: u64) {
-        let now = self.now;
-        let Some(worker) = self.workers.get_mut(&number) else { return };
-        let acknowledged = worker.ready();
-        let kind = WorkerEventKind::WorkerHeartbeat {
-            running: worker.held.keys().copied().collect(),
-            types: ["work", "clean"].into_iter().filter_map(|name| JobType::new(name).ok()).collect(),
-            acknowledged: acknowledged.clone(),
-            draining: worker.ends_at.is_some(),
-        };
-        let event = worker.event(now, kind);
-        if let Some(id) = self.say(number, event, None)
-            && let Some(worker) = self.workers.get_mut(&number)
-        {
-            worker.beats.insert(id, (now, acknowledged));
-        }
-    }
-
-    /// Stops everything after too long without the broker.
-    fn isolate(&mut self, number: u64) {
-        let Some(worker) = self.workers.get(&number) else { return };
-        if self.now - worker.contact_at < ISOLATION {
-            return;
-        }
-        let jobs: Vec<RunningJob> = worker.held.keys().copied().collect();
-        jobs.into_iter().for_each(|job| self.stop(number, job, Stop::Isolation));
-    }
-
-    fn obey(&mut self, number: u64, control: &Control) {
-        let Some(worker) = self.workers.get_mut(&number) else { return };
-        match control {
-            Control::Welcome { worker_session, cancelled, controls, .. } if *worker_session == worker.session => {
-                let first = !std::mem::replace(&mut worker.beating, true);
-                worker.welcome = true;
-                let met = self.cancel(number, cancelled);
-                let Some(worker) = self.workers.get_mut(&number) else { return };
-                for control in controls {
-                    worker.acknowledge(*control, met.clone());
-                }
-                if first && worker.ends_at.is_none() {
-                    worker.consuming = true;
-                    self.consume(number);
-                    self.work_after(number, 0, Step::Beat);
-                } else {
-                    self.work_after(number, 0, Step::Heartbeat);
-                }
-                self.work_after(number, 0, Step::Look);
-            }
-            Control::Cancel { control_id, jobs } => {
-                let met = self.cancel(number, jobs);
-                if let Some(worker) = self.workers.get_mut(&number) {
-                    worker.acknowledge(*control_id, met);
-                }
-                self.work_after(number, 0, Step::Heartbeat);
-            }
-            Control::Stop { worker_session, jobs } if *worker_session == worker.session => {
-                jobs.iter().for_each(|job| self.stop(number, *job, Stop::Taken));
-            }
-            _ => {}
-        }
-    }
-
-    /// Never starts these dispatches or earlier ones, and stops those that run; gives what it stops.
-    fn cancel(&mut self, number: u64, jobs: &[RunningJob]) -> Vec<RunningJob> {
-        let Some(worker) = self.workers.get_mut(&number) else { return Vec::new() };
-        let mut met = Vec::new();
-        for job in jobs {
-            let dispatch = worker.cancelled.entry(job.job_id).or_default();
-            *dispatch = job.dispatch.max(*dispatch);
-            let up_to_it = RunningJob { dispatch: 0, ..*job }..=*job;
-            met.extend(worker.held.range(up_to_it).map(|(job, _)| *job));
-        }
-        met.iter().for_each(|job| self.stop(number, *job, Stop::Cancel));
-        met
-    }
-
-    fn stop(&mut self, number: u64, job: RunningJob, why: Stop) {
-        let who = Who::Worker(number);
-        let Some(wait) = self.processes.get_mut(&who).map(|process| process.rng.between(1, GRACE)) else { return };
-        let Some(held) = self.workers.get_mut(&number).and_then(|worker| worker.held.get_mut(&job)) else { return };
-        let first = held.stop.is_none();
-        held.stop = held.stop.max(Some(why));
-        if first && !held.ended {
-            self.work_after(number, wait, Step::Returned(job));
-        }
-    }
-
-    /// Looks at what waits for a permit.
-    fn look(&mut self, number: u64) {
-        let (now, who) = (self.now, Who::Worker(number));
-        loop {
-            let Some(worker) = self.workers.get_mut(&number) else { return };
-            let Some(front) = worker.inbox.front() else { break };
-            let job = RunningJob { job_id: front.job.id, dispatch: front.job.dispatch };
-            let known =
-                |map: &BTreeMap<JobId, u32>| map.get(&job.job_id).is_some_and(|dispatch| job.dispatch <= *dispatch);
-            if let Some(held) = worker.held.get_mut(&job) {
-                let tag = front.tag;
-                worker.inbox.pop_front();
-                if held.confirmed {
-                    self.send(who, Packet::Ack(vec![tag]));
-                } else {
-                    held.receipts.push(tag);
-                }
-            } else if known(&worker.finished) {
-                let tags = worker.inbox.pop_front().map(|waiting| waiting.tag).into_iter().collect();
-                self.send(who, Packet::Ack(tags));
-            } else if known(&worker.cancelled) && self.broken != Some(Rule::TombstonesAreObeyed) {
-                let Some(waiting) = worker.inbox.pop_front() else { break };
-                if self.broken == Some(Rule::QueuedCancelSettlesByAcks) {
-                    let kind = JobEventKind::Cancelled { result: None, progress: None };
-                    worker.push(now, job, waiting.job.attempt, kind, Then::Settle(waiting.tag));
-                    self.work_after(number, 0, Step::Report);
-                } else {
-                    self.send(who, Packet::Ack(vec![waiting.tag]));
-                }
-            } else if worker.may_begin(now, self.broken) {
-                if let Some(waiting) = worker.inbox.pop_front() {
-                    self.begin_job(number, waiting);
-                    if self.life(who).is_none() {
-                        return;
-                    }
-                }
-            } else {
-                break;
-            }
-        }
-        self.pace(number);
-    }
-
-    /// Leaves the queue to others when no permit came in time, and comes back when there is one.
-    fn pace(&mut self, number: u64) {
-        let now = self.now;
-        let Some(worker) = self.workers.get_mut(&number) else { return };
-        if worker.inbox.front().is_some_and(|front| front.since + PATIENCE <= now) {
-            worker.consuming = false;
-            let tags = worker.inbox.drain(..).map(|waiting| waiting.tag).collect();
-            self.send(Who::Worker(number), Packet::StopConsuming);
-            self.send(Who::Worker(number), Packet::GiveBack(tags));
-        } else if !worker.consuming && worker.ends_at.is_none() && worker.may_begin(now, self.broken) {
-            worker.consuming = true;
-            self.consume(number);
-        }
-    }
-
-    fn begin_job(&mut self, number: u64, waiting: Waiting) {
-        let who = Who::Worker(number);
-        let Waiting { tag, job, .. } = waiting;
-        let running = RunningJob { job_id: job.id, dispatch: job.dispatch };
-        let Some(script) = self.processes.get_mut(&who).map(|process| Script::draw(&mut process.rng)) else { return };
-        let Some(session) = self.workers.get(&number).map(|worker| worker.session) else { return };
-        self.tell(|_| {
-            format!("{who} ({}) begins {}/{}", crate::short_session(session), crate::short(job.id), job.dispatch)
-        });
-        let call = self.ledger.begins(running, session);
-        let first = script.0.front().map_or(0, |(pause, _)| *pause);
-        let early = self.broken == Some(Rule::JobIsAckedAfterStarted);
-        let held = Held {
-            attempt: job.attempt,
-            call,
-            script,
-            sent: 0,
-            latest: None,
-            held_back: true,
-            confirmed: false,
-            receipts: if early { Vec::new() } else { vec![tag] },
-            stop: None,
-            ended: false,
-        };
-        if let Some(worker) = self.workers.get_mut(&number) {
-            worker.held.insert(running, held);
-        }
-        if early {
-            self.send(who, Packet::Ack(vec![tag]));
-        }
-        self.work_after(number, 2, Step::Promote(running));
-        self.work_after(number, first, Step::Deed(running));
-        if let Some(seconds) =
-            job.timeout_seconds.and_then(|seconds| std::time::Duration::try_from_secs_f64(seconds).ok())
-        {
-            let wait = Millis::try_from(seconds.as_millis()).unwrap_or(Millis::MAX / 2);
-            self.work_after(number, wait, Step::TimeIsUp(running));
-        }
-        self.reach(Point::Began, who);
     }
 
     /// Told to end: takes nothing more, lets its jobs finish for a while, reports, says goodbye.

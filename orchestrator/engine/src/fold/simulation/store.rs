@@ -15,6 +15,9 @@ use crate::{Input, Job, Progress, Tree, definition::Definition};
 /// A sub-job's place: workflow, step, batch.
 pub type Place = (JobId, usize, Option<u32>);
 
+/// A fan-out: its template and its batches.
+pub type FanOut = (Value, Vec<Value>);
+
 /// A job's row.
 #[derive(Clone, Debug)]
 pub struct Row {
@@ -36,8 +39,8 @@ pub struct Store {
     pub rows: BTreeMap<JobId, Arc<Row>>,
     /// The sub-jobs, by place.
     pub children: BTreeMap<Place, JobId>,
-    /// The fan-outs: template and batches.
-    pub fan_outs: BTreeMap<(JobId, usize), Arc<(Value, Vec<Value>)>>,
+    /// The fan-outs, by workflow and step.
+    pub fan_outs: BTreeMap<(JobId, usize), Arc<FanOut>>,
     /// Chunks of items lists, by job, dispatch and sequence number.
     pub items: BTreeMap<(JobId, u32, u64), (String, Vec<Value>)>,
 }
