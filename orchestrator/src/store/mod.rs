@@ -15,14 +15,14 @@ mod write;
 
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, QueueMode, RecyclingMethod, Runtime};
 use secrecy::{ExposeSecret, SecretString};
 
 pub use error::StoreError;
 pub use fleet::{Beat, DeadLetter, OpenCancels, WorkerArrival, WorkerBeat};
 pub use fold::{FoldContext, Folded};
-pub use outbox::{OutboxRow, Outgoing};
-pub use registry::Registry;
+pub use outbox::{Fresh, OutboxRow, Outgoing};
+pub use registry::{Known, Registry};
 pub use submit::{Accepted, NewRoot, SubmissionKey};
 pub use view::{DeadView, JobFilter, SeenJob, Trail};
 
@@ -73,6 +73,8 @@ impl Store {
             .wait_timeout(Some(config.wait))
             .create_timeout(Some(config.wait))
             .recycle_timeout(Some(config.wait))
+            // The connection that was used last has its statements prepared and its caches warm.
+            .queue_mode(QueueMode::Lifo)
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|error| StoreError::Migrate(error.to_string()))?;
