@@ -1,6 +1,9 @@
 //! What every part of the orchestrator shares, and the actions that people and other systems take.
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use drover_broker::Broker;
 use drover_engine::{
@@ -9,7 +12,8 @@ use drover_engine::{
     fold::NewJob,
     job::Policy,
 };
-use drover_protocol::{JobId, JobType, Names, Submission};
+use drover_protocol::{JobId, JobStatus, JobType, Names, Submission};
+use jsonschema::Validator;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -18,7 +22,7 @@ use crate::{
     live::Live,
     metrics::Metrics,
     relay::RelayHandle,
-    store::{Accepted, FoldContext, Folded, NewRoot, Store, StoreError, SubmissionKey},
+    store::{Accepted, FoldContext, Folded, Known, NewRoot, Store, StoreError, SubmissionKey},
 };
 
 /// The parts, as everybody sees them.
@@ -86,8 +90,8 @@ fn list(errors: &[FieldError]) -> String {
 pub struct Submitted {
     /// The job.
     pub id: JobId,
-    /// Whether an earlier submission with the same key had made it.
-    pub duplicate: bool,
+    /// Where it stood when it was made; `None`: an earlier submission with the same key had made it.
+    pub made: Option<JobStatus>,
 }
 
 /// Whose key it is.
@@ -109,8 +113,8 @@ impl App {
         let (mut accepted, folded) = self.store.submit(&self.context, vec![root]).await?;
         self.committed(folded);
         match accepted.pop() {
-            Some(Accepted::New(id)) => Ok(Submitted { id, duplicate: false }),
-            Some(Accepted::Duplicate(id)) => Ok(Submitted { id, duplicate: true }),
+            Some(Accepted::New(id, status)) => Ok(Submitted { id, made: Some(status) }),
+            Some(Accepted::Duplicate(id)) => Ok(Submitted { id, made: None }),
             Some(Accepted::Conflict(id)) => Err(ActionError::KeyConflict(id)),
             None => Err(StoreError::Unrest { roots: 1, rounds: 0 }.into()),
         }
@@ -121,54 +125,22 @@ impl App {
     /// # Errors
     /// When the type is unknown, the parameters do not fit, or the database is away.
     pub async fn check(&self, submission: Submission, key: Option<Idempotency>) -> Result<NewRoot, ActionError> {
-        let key =
-            key.map(|key| SubmissionKey { scope: key.scope, key: key.key, fingerprint: fingerprint(&submission) });
-        let job_type = submission.job_type;
-        refuse_references(&job_type, &submission.params)?;
-        let definition = self.store.current_definition(&self.context.registry, &job_type).await?;
-        let (params, workflow) = match definition {
-            Some(definition) => {
-                let params = definition
-                    .validate_input(submission.params)
-                    .map_err(|errors| ActionError::InvalidParams { job_type: job_type.clone(), errors })?;
-                (params, Some(Workflow::new(definition)))
-            }
-            None => (self.check_params(&job_type, submission.params).await?, None),
-        };
-        let id = JobId(Uuid::now_v7());
-        let job = NewJob {
-            id,
-            root_id: id,
-            parent: None,
-            job_type,
-            params,
-            policy: Policy::default(),
-            workflow,
-            run_at: submission.run_at,
-        };
-        Ok(NewRoot { job, labels: submission.labels, key })
+        let names = BTreeSet::from([submission.job_type.clone()]);
+        let known = self.store.known_types(&self.context.registry, &names).await?;
+        check(&known, submission, key)
     }
 
-    /// The parameters of a job on its own, against what the workers announced.
-    async fn check_params(&self, job_type: &JobType, params: Value) -> Result<Value, ActionError> {
-        let Some(schema) = self.store.job_type_schema(job_type).await? else {
-            return Err(ActionError::UnknownType(job_type.clone()));
-        };
-        let Ok(validator) = jsonschema::validator_for(&schema) else {
-            // A worker's schema that cannot be used must not keep its jobs from running: the worker checks them too.
-            tracing::warn!(job.r#type = %job_type, "the announced params_schema is no valid JSON Schema");
-            return Ok(params);
-        };
-        let errors: Vec<FieldError> = validator
-            .iter_errors(&params)
-            .take(20)
-            .map(|error| FieldError { pointer: error.instance_path().to_string(), message: error.to_string() })
-            .collect();
-        if errors.is_empty() {
-            Ok(params)
-        } else {
-            Err(ActionError::InvalidParams { job_type: job_type.clone(), errors })
-        }
+    /// The same for many, with one look at the database. `Err`: it is away.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn check_all(
+        &self,
+        submissions: Vec<(Submission, Idempotency)>,
+    ) -> Result<Vec<Result<NewRoot, ActionError>>, StoreError> {
+        let names = submissions.iter().map(|(submission, _)| submission.job_type.clone()).collect();
+        let known = self.store.known_types(&self.context.registry, &names).await?;
+        Ok(submissions.into_iter().map(|(submission, key)| check(&known, submission, Some(key))).collect())
     }
 
     /// Asks for a job's end.
@@ -241,6 +213,48 @@ fn find_reference(value: &Value, at: String) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// Makes the job of a submission, by what is known of its type.
+fn check(
+    known: &HashMap<String, Known>,
+    submission: Submission,
+    key: Option<Idempotency>,
+) -> Result<NewRoot, ActionError> {
+    let key = key.map(|key| SubmissionKey { scope: key.scope, key: key.key, fingerprint: fingerprint(&submission) });
+    // Whoever read the submission has taken its key.
+    let Submission { job_type, params, labels, run_at, idempotency_key: _ } = submission;
+    refuse_references(&job_type, &params)?;
+    let (params, workflow) = match known.get(job_type.as_str()) {
+        None => return Err(ActionError::UnknownType(job_type)),
+        Some(Known::Workflow(definition)) => match definition.validate_input(params) {
+            Ok(params) => (params, Some(Workflow::new(Arc::clone(definition)))),
+            Err(errors) => return Err(ActionError::InvalidParams { job_type, errors }),
+        },
+        Some(Known::Job(validator)) => {
+            check_params(&job_type, validator.as_deref(), &params)?;
+            (params, None)
+        }
+    };
+    let id = JobId(Uuid::now_v7());
+    let policy = Policy::default();
+    let job = NewJob { id, root_id: id, parent: None, job_type, params, policy, workflow, run_at };
+    Ok(NewRoot { job, labels, key })
+}
+
+/// The parameters of a job on its own, against what the workers announced.
+fn check_params(job_type: &JobType, validator: Option<&Validator>, params: &Value) -> Result<(), ActionError> {
+    let Some(validator) = validator else {
+        // A worker's schema that cannot be used must not keep its jobs from running: the worker checks them too.
+        tracing::warn!(job.r#type = %job_type, "the announced params_schema is no valid JSON Schema");
+        return Ok(());
+    };
+    let errors: Vec<FieldError> = validator
+        .iter_errors(params)
+        .take(20)
+        .map(|error| FieldError { pointer: error.instance_path().to_string(), message: error.to_string() })
+        .collect();
+    if errors.is_empty() { Ok(()) } else { Err(ActionError::InvalidParams { job_type: job_type.clone(), errors }) }
 }
 
 /// Two submissions with the same key must say the same.

@@ -7,6 +7,7 @@ use chrono::Utc;
 use drover_broker::{Properties, Publication, PublishError, Topology};
 use drover_engine::Input;
 use drover_protocol::{Control, DecodeError, JobError, JobId, JobMessage, JobType, MessageType, Notification, encode};
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -21,6 +22,8 @@ use crate::{
 const BACKLOG: usize = 1_024;
 /// Most messages of one publish.
 const BATCH: usize = 512;
+/// Most publishes that wait for their confirms at once.
+const FLIGHTS: usize = 4;
 /// How often the outbox is looked through for what a crash or a failed publish left.
 const SWEEP: Duration = Duration::from_secs(1);
 
@@ -44,15 +47,24 @@ impl RelayHandle {
     }
 }
 
-/// Sends what it is given, until shutdown.
+/// Sends what it is given, until shutdown. What waits for its confirm does not keep the next from being sent.
 pub async fn run(app: Arc<App>, mut given: mpsc::Receiver<Vec<OutboxRow>>, shutdown: CancellationToken) {
-    while let Some(Some(mut rows)) = shutdown.run_until_cancelled(given.recv()).await {
-        while rows.len() < BATCH {
-            let Ok(more) = given.try_recv() else { break };
-            rows.extend(more);
+    let mut flights = FuturesUnordered::new();
+    loop {
+        tokio::select! {
+            rows = given.recv(), if flights.len() < FLIGHTS => {
+                let Some(mut rows) = rows else { break };
+                while rows.len() < BATCH {
+                    let Ok(more) = given.try_recv() else { break };
+                    rows.extend(more);
+                }
+                flights.push(send(&app, rows));
+            }
+            Some(()) = flights.next() => {}
+            () = shutdown.cancelled() => break,
         }
-        send(&app, rows).await;
     }
+    while flights.next().await.is_some() {}
 }
 
 /// Looks through the outbox for what nobody sends, until shutdown.
@@ -102,45 +114,47 @@ async fn send(app: &App, rows: Vec<OutboxRow>) {
 }
 
 /// Makes the messages. Rows that owe nothing any more are done at once.
-async fn compose(app: &App, rows: Vec<OutboxRow>) -> Result<(Vec<Owed>, Vec<i64>), StoreError> {
-    let dispatches: Vec<(JobId, u32)> = rows
-        .iter()
-        .filter_map(|row| match row.outgoing {
-            Outgoing::Job { job_id, dispatch } => Some((job_id, dispatch)),
-            Outgoing::Control(_) | Outgoing::Notification(_) => None,
-        })
-        .collect();
-    let mut messages: HashMap<JobId, JobMessage> = HashMap::new();
-    if !dispatches.is_empty() {
-        messages = app.store.job_messages(&dispatches).await?.into_iter().map(|job| (job.id, job)).collect();
-    }
+async fn compose(app: &App, mut rows: Vec<OutboxRow>) -> Result<(Vec<Owed>, Vec<i64>), StoreError> {
+    let messages = messages(app, &mut rows).await?;
     let (mut owed, mut done, mut undeliverable) = (Vec::new(), Vec::new(), Vec::new());
     for row in rows {
-        let fence = match row.outgoing {
-            Outgoing::Job { job_id, dispatch } => Some((job_id, dispatch)),
-            Outgoing::Control(_) | Outgoing::Notification(_) => None,
+        let (mut job_type, mut fence) = (None, None);
+        let publication = match row.outgoing {
+            Outgoing::Job { job_id, dispatch, .. } => {
+                fence = Some((job_id, dispatch));
+                let job = messages.get(&job_id).filter(|job| job.dispatch == dispatch);
+                job_type = job.map(|job| job.job_type.clone());
+                job.and_then(|job| {
+                    let unmade = |error| undeliverable.push((job_id, dispatch, error));
+                    job_publication(app, job).map_err(unmade).ok()
+                })
+            }
+            Outgoing::Control(body) => control_publication(app, &body),
+            Outgoing::Notification(body) => notification_publication(app, &body),
         };
-        let composed = match row.outgoing {
-            Outgoing::Job { job_id, dispatch } => match messages.get(&job_id) {
-                Some(job) if job.dispatch == dispatch => match job_publication(app, job) {
-                    Ok(publication) => Some((publication, Some(job.job_type.clone()))),
-                    Err(error) => {
-                        undeliverable.push((job_id, dispatch, error));
-                        None
-                    }
-                },
-                _ => None,
-            },
-            Outgoing::Control(body) => control_publication(app, &body).map(|publication| (publication, None)),
-            Outgoing::Notification(body) => notification_publication(app, &body).map(|publication| (publication, None)),
-        };
-        match composed {
-            Some((publication, job_type)) => owed.push(Owed { row: row.id, publication, job_type, fence }),
+        match publication {
+            Some(publication) => owed.push(Owed { row: row.id, publication, job_type, fence }),
             None => done.push(row.id),
         }
     }
     refuse(app, undeliverable).await?;
     Ok((owed, done))
+}
+
+/// What the jobs' messages say: from the rows that know it, else from the database.
+async fn messages(app: &App, rows: &mut [OutboxRow]) -> Result<HashMap<JobId, JobMessage>, StoreError> {
+    let (mut messages, mut unknown) = (HashMap::new(), Vec::new());
+    for row in rows {
+        let Outgoing::Job { job_id, dispatch, fresh } = &mut row.outgoing else { continue };
+        match fresh.take().and_then(|fresh| fresh.message()) {
+            Some(message) => drop(messages.insert(*job_id, message)),
+            None => unknown.push((*job_id, *dispatch)),
+        }
+    }
+    if !unknown.is_empty() {
+        messages.extend(app.store.job_messages(&unknown).await?.into_iter().map(|job| (job.id, job)));
+    }
+    Ok(messages)
 }
 
 /// A job whose message cannot be made fails, and says why.

@@ -6,7 +6,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use drover_protocol::{JobId, JobStatus, JobType, Submission, decode, limits};
+use drover_protocol::{JobId, JobType, Submission, decode, limits};
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -16,7 +16,7 @@ use super::{
     query::{self, Id, Parameters},
 };
 use crate::{
-    app::{ActionError, Idempotency, Submitted},
+    app::{ActionError, Idempotency},
     store::{JobFilter, SeenJob},
 };
 
@@ -37,25 +37,16 @@ pub(crate) async fn submit(
     let submission = decode::<Submission>(None, &body, app.message_bytes)?;
     let key = one_key(header, &submission)?;
     let submitted = app.submit(submission, key).await?;
-    let status = if submitted.duplicate { StatusCode::OK } else { StatusCode::CREATED };
-    if !submitted.duplicate {
-        app.metrics.submitted.inc();
-    }
     let location = format!("/api/v1/jobs/{}", submitted.id);
-    let stands = stands(&shared, submitted).await?;
-    let body = json!({ "id": submitted.id, "status": stands, "duplicate": submitted.duplicate });
+    let (status, stands) = match submitted.made {
+        Some(stands) => {
+            app.metrics.submitted.inc();
+            (StatusCode::CREATED, stands)
+        }
+        None => (StatusCode::OK, find(&shared, submitted.id, true).await?.status),
+    };
+    let body = json!({ "id": submitted.id, "status": stands, "duplicate": submitted.made.is_none() });
     Ok((status, [(header::LOCATION, location)], Json(body)).into_response())
-}
-
-/// Where a submitted job stands. A new one was accepted whether or not it can be looked at: an error here would make
-/// clients without a key submit it twice.
-async fn stands(shared: &Shared, submitted: Submitted) -> Result<JobStatus, Problem> {
-    match shared.app.store.view_job(submitted.id, true).await {
-        Ok(Some(job)) => Ok(job.status),
-        Ok(None) if submitted.duplicate => Err(ActionError::UnknownJob(submitted.id).into()),
-        Err(error) if submitted.duplicate => Err(error.into()),
-        Ok(None) | Err(_) => Ok(JobStatus::Pending),
-    }
 }
 
 fn key(headers: &HeaderMap) -> Result<Option<Idempotency>, Problem> {

@@ -45,14 +45,17 @@ pub async fn run(app: Arc<App>, shutdown: CancellationToken) {
 
 /// One reply for each delivery; everything that is accepted, in one transaction.
 async fn accept(app: &App, taken: &[Delivery]) -> Result<Vec<SubmissionReply>, StoreError> {
-    let mut checked: Vec<Result<NewRoot, SubmissionReply>> = Vec::with_capacity(taken.len());
+    let (mut submissions, mut read_all) = (Vec::new(), Vec::with_capacity(taken.len()));
     for delivery in taken {
-        checked.push(match read(app, delivery) {
-            Ok((submission, key)) => match app.check(submission, Some(key)).await {
-                Ok(root) => Ok(root),
-                Err(ActionError::Store(error)) => return Err(error),
-                Err(error) => Err(refused(&error)),
-            },
+        read_all.push(read(app, delivery).map(|submission| submissions.push(submission)));
+    }
+    let mut checks = app.check_all(submissions).await?.into_iter();
+    let mut checked: Vec<Result<NewRoot, SubmissionReply>> = Vec::with_capacity(taken.len());
+    for read in read_all {
+        let check = read.map(|()| checks.next());
+        checked.push(match check {
+            Ok(Some(check)) => check.map_err(|error| refused(&error)),
+            Ok(None) => Err(refusal("internal", "it was not checked", None)),
             Err(reply) => Err(reply),
         });
     }
@@ -68,9 +71,9 @@ async fn accept(app: &App, taken: &[Delivery]) -> Result<Vec<SubmissionReply>, S
         replies.push(match checked {
             Err(reply) => reply,
             Ok(_) => match accepted.next() {
-                Some(Accepted::New(id)) => {
+                Some(Accepted::New(id, status)) => {
                     app.metrics.submitted.inc();
-                    SubmissionReply::Accepted { id, status: JobStatus::Pending, duplicate: false }
+                    SubmissionReply::Accepted { id, status, duplicate: false }
                 }
                 Some(Accepted::Duplicate(id)) => {
                     // A job that is gone had ended.

@@ -5,7 +5,8 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use chrono::Utc;
 use deadpool_postgres::Transaction;
 use drover_engine::{Command, Entropy, Fold, Ignored, Input, Limits, Outcome, Tree, fold::NewJob, view};
-use drover_protocol::{JobEventKind, JobId, WorkerSession};
+use drover_protocol::{JobEventKind, JobId, JobStatus, WorkerSession};
+use futures_util::try_join;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -66,9 +67,8 @@ impl Store {
         let mut client = self.client().await?;
         let tx = client.transaction().await?;
         let ids: Vec<Uuid> = inputs.iter().map(|input| input.job_id().0).collect::<BTreeSet<_>>().into_iter().collect();
-        let roots = load::lock_roots(&tx, &ids).await?;
         let mut tree = Tree::default();
-        load::with_ancestors(&tx, &context.registry, &ids, &mut tree).await?;
+        let roots = load::lock(&tx, &context.registry, &ids, &mut tree).await?;
         if inputs.iter().any(Input::needs_descendants) {
             load::unfinished(&tx, &context.registry, &roots, &mut tree).await?;
         }
@@ -77,17 +77,17 @@ impl Store {
         let mut entropy = SystemEntropy;
         let mut fold = Fold::new(tree, Utc::now(), &mut entropy, &context.registry, context.limits);
         let outcomes = inputs.into_iter().map(|input| input.map_or(REPEATED, |input| fold.apply(input))).collect();
-        let (outbox, changed) = finish(&tx, context, fold, &HashMap::new()).await?;
+        let (outbox, tree) = finish(&tx, context, fold, &HashMap::new()).await?;
         tx.commit().await?;
-        Ok(Folded { outcomes, outbox, changed })
+        Ok(Folded { outcomes, outbox, changed: changed(&tree) })
     }
 
-    /// Makes jobs within a transaction that the caller began: what was submitted.
+    /// Makes jobs within a transaction that the caller began: what was submitted. Also where each of them stands.
     pub(super) async fn create(
         tx: &Transaction<'_>,
         context: &FoldContext,
         jobs: Vec<(NewJob, Value)>,
-    ) -> Result<Folded, StoreError> {
+    ) -> Result<(Folded, HashMap<JobId, JobStatus>), StoreError> {
         let mut entropy = SystemEntropy;
         let mut fold = Fold::new(Tree::default(), Utc::now(), &mut entropy, &context.registry, context.limits);
         let mut labels = HashMap::new();
@@ -95,8 +95,9 @@ impl Store {
             labels.insert(job.id, job_labels);
             fold.create(job);
         }
-        let (outbox, changed) = finish(tx, context, fold, &labels).await?;
-        Ok(Folded { outcomes: Vec::new(), outbox, changed })
+        let (outbox, tree) = finish(tx, context, fold, &labels).await?;
+        let statuses = tree.created().map(|job| (job.id, job.status)).collect();
+        Ok((Folded { outcomes: Vec::new(), outbox, changed: changed(&tree) }, statuses))
     }
 }
 
@@ -142,7 +143,7 @@ async fn finish(
     context: &FoldContext,
     mut fold: Fold<'_>,
     labels: &HashMap<JobId, Value>,
-) -> Result<(Vec<OutboxRow>, Vec<JobId>), StoreError> {
+) -> Result<(Vec<OutboxRow>, Tree), StoreError> {
     let mut rounds = 0;
     let mut effects = Vec::new();
     loop {
@@ -160,11 +161,19 @@ async fn finish(
     }
     let epoch = context.epoch.borrow().clone();
     let stamp = Stamp { now: Utc::now(), epoch: epoch.as_deref(), labels };
-    write::insert_jobs(tx, &fold.tree, &stamp).await?;
-    write::update_jobs(tx, &fold.tree, &stamp).await?;
-    let outbox = write::effects(tx, &fold.tree, effects, context.claim).await?;
-    let changed: BTreeSet<JobId> = fold.tree.created().chain(fold.tree.changed()).map(|job| job.root_id).collect();
-    Ok((outbox, changed.into_iter().collect()))
+    // Sent together: none of them needs what another writes.
+    let ((), (), outbox) = try_join!(
+        write::insert_jobs(tx, &fold.tree, &stamp),
+        write::update_jobs(tx, &fold.tree, &stamp),
+        write::effects(tx, &fold.tree, effects, context.claim),
+    )?;
+    Ok((outbox, fold.tree))
+}
+
+/// The roots of the trees that a fold changed.
+fn changed(tree: &Tree) -> Vec<JobId> {
+    let roots: BTreeSet<JobId> = tree.created().chain(tree.changed()).map(|job| job.root_id).collect();
+    roots.into_iter().collect()
 }
 
 /// One round: one statement for each kind of request, however many ask.

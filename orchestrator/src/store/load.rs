@@ -13,7 +13,9 @@ use drover_engine::{
     view::SubJobEnd,
 };
 use drover_protocol::JobId;
+use futures_util::try_join;
 use serde_json::Value;
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::{
@@ -25,11 +27,20 @@ use super::{
 /// A step of a workflow, by the workflow's id and the step's index.
 pub(super) type StepRef = (JobId, usize);
 
-/// Locks the roots of these jobs, in one order for everybody.
-pub(super) async fn lock_roots(tx: &Transaction<'_>, jobs: &[Uuid]) -> Result<Vec<Uuid>, StoreError> {
-    let statement = tx.prepare_cached(sql::LOCK_ROOTS).await?;
-    let rows = tx.query(&statement, &[&jobs]).await?;
-    Ok(rows.iter().map(|row| row.get(0)).collect())
+/// Locks the roots of these jobs, in one order for everybody, and loads the jobs and all above them. The roots.
+pub(super) async fn lock(
+    tx: &Transaction<'_>,
+    registry: &Registry,
+    jobs: &[Uuid],
+    tree: &mut Tree,
+) -> Result<Vec<Uuid>, StoreError> {
+    let lock = tx.prepare_cached(sql::LOCK_ROOTS).await?;
+    let load = tx.prepare_cached(sql::LOAD_WITH_ANCESTORS).await?;
+    // Sent together and run one after the other: the second statement's snapshot is taken when the locks are held.
+    let parameters: [&(dyn ToSql + Sync); 1] = [&jobs];
+    let (roots, rows) = try_join!(tx.query(&lock, &parameters), tx.query(&load, &parameters))?;
+    enter(tx, registry, &rows, tree).await?;
+    Ok(roots.iter().map(|row| row.get(0)).collect())
 }
 
 /// Loads these jobs and all above them.
@@ -64,14 +75,24 @@ async fn load(
     }
     let statement = tx.prepare_cached(sql).await?;
     let rows = tx.query(&statement, &[&ids]).await?;
+    enter(tx, registry, &rows, tree).await
+}
+
+/// Puts loaded rows into the tree, with the definitions they run by.
+async fn enter(
+    tx: &Transaction<'_>,
+    registry: &Registry,
+    rows: &[tokio_postgres::Row],
+    tree: &mut Tree,
+) -> Result<(), StoreError> {
     let mut hashes = BTreeSet::new();
-    for row in &rows {
+    for row in rows {
         if let Some(hash) = row.try_get::<_, Option<String>>("definition_hash")? {
             hashes.insert(hash);
         }
     }
     registry.ensure(tx, &hashes).await?;
-    for row in &rows {
+    for row in rows {
         tree.load(rows::job(row, &|hash, path| registry.by_hash(hash, path))?);
     }
     Ok(())
@@ -83,8 +104,8 @@ pub(super) async fn facts(
     tree: &Tree,
     wanted: &[(JobId, BTreeSet<String>)],
 ) -> Result<HashMap<JobId, Facts>, StoreError> {
-    let params = params(tx, tree, wanted.iter().map(|(id, _)| *id)).await?;
-    let results = step_results(tx, tree, wanted).await?;
+    let ids = wanted.iter().map(|(id, _)| *id);
+    let (params, results) = try_join!(params(tx, tree, ids), step_results(tx, tree, wanted))?;
     Ok(wanted
         .iter()
         .map(|(id, _)| {

@@ -21,15 +21,15 @@ mod write;
 
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, QueueMode, RecyclingMethod, Runtime};
 use secrecy::{ExposeSecret, SecretString};
 
 pub use dead::{DeadLetter, DeadView};
 pub use error::StoreError;
 pub use fleet::{OpenCancels, WorkerArrival, WorkerBeat};
 pub use fold::{FoldContext, Folded};
-pub use outbox::{Claim, OutboxRow, Outgoing};
-pub use registry::Registry;
+pub use outbox::{Claim, Fresh, OutboxRow, Outgoing};
+pub use registry::{Known, Registry};
 pub use replicas::Beat;
 pub use submit::{Accepted, NewRoot, SubmissionKey};
 pub use view::{JobFilter, SeenJob, Trail};
@@ -81,6 +81,8 @@ impl Store {
             .wait_timeout(Some(config.wait))
             .create_timeout(Some(config.wait))
             .recycle_timeout(Some(config.wait))
+            // The connection that was used last has its statements prepared and its caches warm.
+            .queue_mode(QueueMode::Lifo)
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|error| StoreError::Migrate(error.to_string()))?;

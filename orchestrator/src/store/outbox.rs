@@ -1,9 +1,9 @@
 //! The outbox: messages that committed transactions owe to the broker.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use deadpool_postgres::Transaction;
-use drover_engine::job::Policy;
+use drover_engine::{Job, definition::Step, job::Policy};
 use drover_protocol::{Control, JobId, JobMessage, JobType, Notification};
 use serde_json::Value;
 use uuid::Uuid;
@@ -35,12 +35,14 @@ pub struct OutboxRow {
 /// What is owed.
 #[derive(Clone, Debug)]
 pub enum Outgoing {
-    /// The message of this dispatch of a job; made when it is sent.
+    /// The message of this dispatch of a job.
     Job {
         /// The job.
         job_id: JobId,
         /// The dispatch.
         dispatch: u32,
+        /// What it says, if whoever wrote the row had all of it at hand; else it is read when it is sent.
+        fresh: Option<Box<Fresh>>,
     },
     /// A control message.
     Control(Value),
@@ -48,9 +50,33 @@ pub enum Outgoing {
     Notification(Value),
 }
 
+/// A message as the fold that owes it knew it. Only while it is young: what was cancelled since must not be published
+/// once that may have settled.
+#[derive(Clone, Debug)]
+pub struct Fresh {
+    made: Instant,
+    message: JobMessage,
+}
+
+/// Far less than a cancel takes to be broadcast, acknowledged and folded, and for another worker to come up.
+const YOUNG: Duration = Duration::from_millis(250);
+
+impl Fresh {
+    pub(super) fn new(message: JobMessage) -> Self {
+        Self { made: Instant::now(), message }
+    }
+
+    /// The message, while it is young.
+    #[must_use]
+    pub fn message(self) -> Option<JobMessage> {
+        (self.made.elapsed() < YOUNG).then_some(self.message)
+    }
+}
+
 impl OutboxRow {
-    pub(super) const fn job(job_id: JobId, dispatch: u32) -> Self {
-        Self { id: 0, outgoing: Outgoing::Job { job_id, dispatch } }
+    pub(super) fn job(job_id: JobId, dispatch: u32, message: Option<JobMessage>) -> Self {
+        let fresh = message.map(|message| Box::new(Fresh::new(message)));
+        Self { id: 0, outgoing: Outgoing::Job { job_id, dispatch, fresh } }
     }
 
     pub(super) fn control(control: &Control) -> Self {
@@ -74,7 +100,7 @@ impl Outgoing {
     fn read(kind: &str, job_id: Option<Uuid>, dispatch: Option<i32>, body: Option<Value>) -> Option<Self> {
         match (kind, job_id, dispatch, body) {
             ("job", Some(job_id), Some(dispatch), _) => {
-                Some(Self::Job { job_id: JobId(job_id), dispatch: unsigned(dispatch) })
+                Some(Self::Job { job_id: JobId(job_id), dispatch: unsigned(dispatch), fresh: None })
             }
             ("control", _, _, Some(body)) => Some(Self::Control(body)),
             ("notification", _, _, Some(body)) => Some(Self::Notification(body)),
@@ -84,7 +110,7 @@ impl Outgoing {
 
     const fn fence(&self) -> (Option<JobId>, Option<u32>) {
         match self {
-            Self::Job { job_id, dispatch } => (Some(*job_id), Some(*dispatch)),
+            Self::Job { job_id, dispatch, .. } => (Some(*job_id), Some(*dispatch)),
             Self::Control(_) | Self::Notification(_) => (None, None),
         }
     }
@@ -170,11 +196,31 @@ impl Store {
     }
 }
 
+/// The message of a job that the fold made; `None` for one that was loaded, whose parameters it does not know.
+pub(super) fn message_of(job: &Job, step: Option<&Step>) -> Option<JobMessage> {
+    Some(JobMessage {
+        id: job.id,
+        job_type: job.job_type.clone(),
+        attempt: job.attempt,
+        dispatch: job.dispatch,
+        parent_id: job.parent.map(|parent| parent.id),
+        root_id: job.root_id,
+        step: step.map(|step| step.key.clone()),
+        params: job.params.clone()?,
+        timeout_seconds: timeout_seconds(&job.policy),
+        deadline: None,
+        idempotency_key: job.id.to_string(),
+    })
+}
+
+fn timeout_seconds(policy: &Policy) -> Option<f64> {
+    policy.timeout_ms.map(|timeout| Duration::from_millis(timeout).as_secs_f64())
+}
+
 fn job_message(row: &tokio_postgres::Row) -> Result<JobMessage, StoreError> {
     let id = JobId(row.try_get("id")?);
     let policy = rows::json::<Policy>(row, "policy", id)?.unwrap_or_default();
     let job_type: String = row.try_get("type")?;
-    let timeout = policy.timeout_ms.map(Duration::from_millis);
     Ok(JobMessage {
         id,
         job_type: JobType::new(job_type).map_err(|error| StoreError::corrupt(format!("job {id}"), error))?,
@@ -184,8 +230,74 @@ fn job_message(row: &tokio_postgres::Row) -> Result<JobMessage, StoreError> {
         root_id: JobId(row.try_get("root_id")?),
         step: row.try_get("step_key")?,
         params: row.try_get("params")?,
-        timeout_seconds: timeout.map(|timeout| timeout.as_secs_f64()),
+        timeout_seconds: timeout_seconds(&policy),
         deadline: None,
         idempotency_key: id.to_string(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use drover_protocol::Submission;
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::{Desk, job_type};
+
+    const WORKFLOW: &str = "
+name: timed
+title: Timed
+steps:
+  - key: only
+    title: Only
+    job: work
+    timeout: 90s
+    params: { path: \"${input.path}\" }
+";
+
+    #[tokio::test]
+    async fn the_message_that_a_fold_hands_over_is_the_one_that_would_be_read() {
+        let desk = Desk::new().await;
+        desk.announce(&["work"]).await;
+        desk.apply(WORKFLOW).await;
+        for (name, params) in [("timed", json!({ "path": "/a" })), ("work", json!({ "path": "/b" }))] {
+            let submission = Submission {
+                job_type: job_type(name),
+                params,
+                labels: Default::default(),
+                run_at: None,
+                idempotency_key: None,
+            };
+            let root = desk.app.check(submission, None).await.expect("it fits");
+            let (_, folded) = desk.app.store.submit(&desk.app.context, vec![root]).await.expect("accepted");
+            let owed = folded.outbox.into_iter().find_map(|row| match row.outgoing {
+                Outgoing::Job { job_id, dispatch, fresh } => Some((job_id, dispatch, fresh)),
+                Outgoing::Control(_) | Outgoing::Notification(_) => None,
+            });
+            let (job_id, dispatch, fresh) = owed.expect("a message is owed");
+            let fresh = fresh.expect("the fold made the job").message;
+            let read = desk.app.store.job_messages(&[(job_id, dispatch)]).await.expect("read");
+            assert_eq!(read, [fresh], "{name}");
+        }
+    }
+
+    #[test]
+    fn a_message_is_handed_over_only_while_it_is_young() {
+        let message = JobMessage {
+            id: JobId(Uuid::now_v7()),
+            job_type: job_type("work"),
+            attempt: 1,
+            dispatch: 1,
+            parent_id: None,
+            root_id: JobId(Uuid::now_v7()),
+            step: None,
+            params: json!({}),
+            timeout_seconds: None,
+            deadline: None,
+            idempotency_key: "1".into(),
+        };
+        assert_eq!(Fresh::new(message.clone()).message(), Some(message.clone()));
+        let made = Instant::now().checked_sub(YOUNG).expect("the machine runs that long");
+        assert_eq!(Fresh { made, message }.message(), None);
+    }
 }

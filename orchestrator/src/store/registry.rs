@@ -8,6 +8,7 @@ use std::{
 use deadpool_postgres::{GenericClient, Transaction};
 use drover_engine::{Catalog, definition::Definition};
 use drover_protocol::JobType;
+use jsonschema::Validator;
 use serde_json::Value;
 
 use super::{Store, StoreError, statements as sql};
@@ -17,6 +18,17 @@ use super::{Store, StoreError, statements as sql};
 pub struct Registry {
     versions: RwLock<HashMap<String, Arc<Definition>>>,
     current: RwLock<HashMap<String, String>>,
+    /// By the name of a job type, with the schema that was compiled.
+    validators: RwLock<HashMap<String, (Value, Option<Arc<Validator>>)>>,
+}
+
+/// What a name stands for.
+#[derive(Clone, Debug)]
+pub enum Known {
+    /// A workflow.
+    Workflow(Arc<Definition>),
+    /// A type that workers announced, and what checks its parameters; `None`: their schema cannot be used.
+    Job(Option<Arc<Validator>>),
 }
 
 impl Catalog for Registry {
@@ -32,6 +44,19 @@ impl Registry {
         let versions = self.versions.read().unwrap_or_else(PoisonError::into_inner);
         let whole = versions.get(hash)?;
         if path.is_empty() { Some(Arc::clone(whole)) } else { whole.nested(path) }
+    }
+
+    /// Checks the parameters of a type; `None` when its schema cannot be used. Compiled once for each schema.
+    fn validator(&self, name: &str, schema: Value) -> Option<Arc<Validator>> {
+        let validators = self.validators.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, known)) = validators.get(name).filter(|(known, _)| *known == schema) {
+            return known.clone();
+        }
+        drop(validators);
+        let compiled = jsonschema::validator_for(&schema).ok().map(Arc::new);
+        let mut validators = self.validators.write().unwrap_or_else(PoisonError::into_inner);
+        validators.insert(name.to_owned(), (schema, compiled.clone()));
+        compiled
     }
 
     fn keep(&self, definition: Arc<Definition>) {
@@ -76,21 +101,32 @@ impl Store {
         Ok(())
     }
 
-    /// The current definition of a name, as the database says now.
+    /// What these names stand for, as the database says now. A name that nobody knows is left out.
     ///
     /// # Errors
     /// When the database is away.
-    pub async fn current_definition(
+    pub async fn known_types(
         &self,
         registry: &Registry,
-        name: &JobType,
-    ) -> Result<Option<Arc<Definition>>, StoreError> {
+        names: &BTreeSet<JobType>,
+    ) -> Result<HashMap<String, Known>, StoreError> {
         let client = self.client().await?;
-        let statement = client.prepare_cached(sql::CURRENT_DEFINITION).await?;
-        let Some(row) = client.query_opt(&statement, &[&name.as_str()]).await? else { return Ok(None) };
-        let hash: String = row.try_get(0)?;
-        registry.ensure_with(&client, &BTreeSet::from([hash.clone()])).await?;
-        Ok(registry.by_hash(&hash, &[]))
+        let statement = client.prepare_cached(sql::KNOWN_TYPES).await?;
+        let asked: Vec<&str> = names.iter().map(JobType::as_str).collect();
+        let rows = client.query(&statement, &[&asked]).await?;
+        let hashes: Vec<Option<String>> = rows.iter().map(|row| row.try_get(1)).collect::<Result<_, _>>()?;
+        registry.ensure_with(&client, &hashes.iter().flatten().cloned().collect()).await?;
+        let mut known = HashMap::new();
+        for (row, hash) in rows.iter().zip(hashes) {
+            let name: String = row.try_get(0)?;
+            let definition = hash.and_then(|hash| registry.by_hash(&hash, &[]));
+            let schema: Option<Value> = row.try_get(2)?;
+            let of_workers = || schema.map(|schema| Known::Job(registry.validator(&name, schema)));
+            if let Some(found) = definition.map(Known::Workflow).or_else(of_workers) {
+                known.insert(name, found);
+            }
+        }
+        Ok(known)
     }
 
     /// Registers a definition and makes it the current one of its name. Whether that changed anything.
@@ -107,15 +143,5 @@ impl Store {
         let changed = tx.execute(&set, &[&name, &hash]).await? > 0;
         tx.commit().await?;
         Ok(changed)
-    }
-
-    /// The parameters' schema that workers announced for a type; `None` when no worker ever did.
-    ///
-    /// # Errors
-    /// When the database is away.
-    pub async fn job_type_schema(&self, name: &JobType) -> Result<Option<Value>, StoreError> {
-        let client = self.client().await?;
-        let statement = client.prepare_cached(sql::JOB_TYPE_SCHEMA).await?;
-        Ok(client.query_opt(&statement, &[&name.as_str()]).await?.map(|row| row.get(0)))
     }
 }

@@ -1,9 +1,10 @@
 //! Accepting a job: the key, the job, its first message, in one transaction.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
+use deadpool_postgres::Transaction;
 use drover_engine::fold::NewJob;
-use drover_protocol::JobId;
+use drover_protocol::{JobId, JobStatus};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -32,10 +33,10 @@ pub struct SubmissionKey {
 }
 
 /// What became of a submission.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub enum Accepted {
-    /// A job was made.
-    New(JobId),
+    /// A job was made; where it stands.
+    New(JobId, JobStatus),
     /// An earlier submission with the same key had made it.
     Duplicate(JobId),
     /// The key was used before for something else.
@@ -54,22 +55,25 @@ impl Store {
     ) -> Result<(Vec<Accepted>, Folded), StoreError> {
         let mut client = self.client().await?;
         let tx = client.transaction().await?;
+        let mut claims = claim(&tx, &roots).await?.into_iter();
         let mut accepted = Vec::with_capacity(roots.len());
         let mut jobs = Vec::new();
         for root in roots {
-            let id = root.job.id;
-            let outcome = match &root.key {
-                None => Accepted::New(id),
-                Some(key) => claim(&tx, key, id).await?,
-            };
-            if matches!(outcome, Accepted::New(_)) {
+            let (id, claimed) = (root.job.id, root.key.and_then(|_| claims.next()));
+            let outcome = claimed.unwrap_or(Claim::New);
+            if matches!(outcome, Claim::New) {
                 jobs.push((root.job, json!(root.labels)));
             }
-            accepted.push(outcome);
+            accepted.push((id, outcome));
         }
-        let folded = Self::create(&tx, context, jobs).await?;
+        let (folded, statuses) = Self::create(&tx, context, jobs).await?;
         tx.commit().await?;
-        Ok((accepted, folded))
+        let accepted = accepted.into_iter().map(|(id, outcome)| match outcome {
+            Claim::New => Accepted::New(id, statuses.get(&id).copied().unwrap_or(JobStatus::Pending)),
+            Claim::Duplicate(found) => Accepted::Duplicate(found),
+            Claim::Conflict(found) => Accepted::Conflict(found),
+        });
+        Ok((accepted.collect(), folded))
     }
 
     /// Deletes a finished tree.
@@ -83,23 +87,83 @@ impl Store {
     }
 }
 
-async fn claim(
-    tx: &deadpool_postgres::Transaction<'_>,
-    key: &SubmissionKey,
-    id: JobId,
-) -> Result<Accepted, StoreError> {
-    let statement = tx.prepare_cached(sql::CLAIM_SUBMISSION).await?;
+/// What became of a key.
+enum Claim {
+    New,
+    Duplicate(JobId),
+    Conflict(JobId),
+}
+
+/// Claims the keys of those that have one, in their order.
+async fn claim(tx: &Transaction<'_>, roots: &[NewRoot]) -> Result<Vec<Claim>, StoreError> {
+    let asked: Vec<(JobId, &SubmissionKey)> =
+        roots.iter().filter_map(|root| root.key.as_ref().map(|key| (root.job.id, key))).collect();
+    let mut found: HashMap<(String, String), (JobId, String)> = HashMap::new();
     // Two at once: the second waits for the first to commit, finds nothing to insert, and does not see the first's row in its
     // own snapshot. A second look does.
     for _ in 0..2 {
-        let row = tx.query_opt(&statement, &[&key.scope, &key.key, &id.0, &key.fingerprint]).await?;
-        let Some(row) = row else { continue };
-        let (found, fingerprint): (Uuid, String) = (row.try_get(0)?, row.try_get(1)?);
-        return Ok(match JobId(found) {
-            found if found == id => Accepted::New(id),
-            found if fingerprint == key.fingerprint => Accepted::Duplicate(found),
-            found => Accepted::Conflict(found),
-        });
+        let known = |key: &SubmissionKey| found.contains_key(&(key.scope.clone(), key.key.clone()));
+        let open: Vec<&(JobId, &SubmissionKey)> = asked.iter().filter(|(_, key)| !known(key)).collect();
+        if open.is_empty() {
+            break;
+        }
+        let statement = tx.prepare_cached(sql::CLAIM_SUBMISSIONS).await?;
+        let scopes: Vec<&str> = open.iter().map(|(_, key)| key.scope.as_str()).collect();
+        let keys: Vec<&str> = open.iter().map(|(_, key)| key.key.as_str()).collect();
+        let ids: Vec<Uuid> = open.iter().map(|(id, _)| id.0).collect();
+        let fingerprints: Vec<&str> = open.iter().map(|(_, key)| key.fingerprint.as_str()).collect();
+        for row in tx.query(&statement, &[&scopes, &keys, &ids, &fingerprints]).await? {
+            found.insert((row.try_get(0)?, row.try_get(1)?), (JobId(row.try_get(2)?), row.try_get(3)?));
+        }
     }
-    Err(StoreError::corrupt(format!("submission key {:?}", key.key), "it is taken and cannot be read"))
+    let claim = |(id, key): &(JobId, &SubmissionKey)| match found.get(&(key.scope.clone(), key.key.clone())) {
+        Some((found, _)) if found == id => Ok(Claim::New),
+        Some((found, fingerprint)) if *fingerprint == key.fingerprint => Ok(Claim::Duplicate(*found)),
+        Some((found, _)) => Ok(Claim::Conflict(*found)),
+        None => Err(StoreError::corrupt(format!("submission key {:?}", key.key), "it is taken and cannot be read")),
+    };
+    asked.iter().map(claim).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use drover_protocol::Submission;
+
+    use super::*;
+    use crate::testing::{Desk, job_type};
+
+    async fn root(desk: &Desk, key: Option<&str>, path: &str) -> NewRoot {
+        let (params, labels) = (json!({ "path": path }), BTreeMap::new());
+        let submission = Submission { job_type: job_type("work"), params, labels, run_at: None, idempotency_key: None };
+        let key = key.map(|key| crate::app::Idempotency { scope: "test".into(), key: key.into() });
+        desk.app.check(submission, key).await.expect("it fits")
+    }
+
+    #[tokio::test]
+    async fn the_keys_of_a_batch_are_claimed_each_once() {
+        let desk = Desk::new().await;
+        desk.announce(&["work"]).await;
+        let earlier = root(&desk, Some("earlier"), "/a").await;
+        let earlier_id = earlier.job.id;
+        desk.app.store.submit(&desk.app.context, vec![earlier]).await.expect("accepted");
+
+        let batch = vec![
+            root(&desk, Some("new"), "/a").await,
+            root(&desk, Some("earlier"), "/a").await,
+            root(&desk, None, "/a").await,
+            root(&desk, Some("new"), "/a").await,
+            root(&desk, Some("new"), "/b").await,
+        ];
+        let ids: Vec<JobId> = batch.iter().map(|root| root.job.id).collect();
+        let (accepted, folded) = desk.app.store.submit(&desk.app.context, batch).await.expect("accepted");
+        let expected = [
+            Accepted::New(ids[0], JobStatus::Pending),
+            Accepted::Duplicate(earlier_id),
+            Accepted::New(ids[2], JobStatus::Pending),
+            Accepted::Duplicate(ids[0]),
+            Accepted::Conflict(ids[0]),
+        ];
+        assert_eq!(accepted, expected);
+        assert_eq!(folded.outbox.len(), 2, "a message for each new job");
+    }
 }

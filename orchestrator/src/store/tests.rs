@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use chrono::Utc;
+use drover_engine::Tree;
 use drover_protocol::{JobEvent, JobEventKind, JobId, LogLevel, limits};
 use drover_tests::wait::{self, Seen};
 use serde_json::Value;
@@ -88,7 +89,8 @@ async fn history_that_is_committed_out_of_order_is_not_missed() {
     // Another replica is slow: it folds something of this tree, under the lock of the root as every fold does.
     let mut client = desk.app.store.client().await.expect("a connection");
     let slow = client.transaction().await.expect("begun");
-    load::lock_roots(&slow, &[id.0]).await.expect("locked");
+    let registry = &desk.app.context.registry;
+    load::lock(&slow, registry, &[id.0], &mut Tree::default()).await.expect("locked");
     let (ids, numbers, kinds) = (vec![id.0], vec![1_i32], vec!["slow"]);
     let (details, times) = (vec![Value::Null], vec![Utc::now()]);
     slow.execute(sql::INSERT_HISTORY, &[&ids, &ids, &numbers, &numbers, &kinds, &details, &times])

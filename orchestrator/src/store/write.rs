@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use deadpool_postgres::Transaction;
 use drover_engine::{Command, Job, Record, Tree, view};
 use drover_protocol::{Control, ControlId, JobId, Notification, RunningJob, notification::NotificationData};
+use futures_util::try_join;
 use serde_json::{Value, json};
 use tokio_postgres::types::Json;
 use uuid::Uuid;
@@ -155,8 +156,8 @@ pub(super) async fn effects(
         match command {
             Command::Publish { job_id, dispatch } => {
                 // A dispatch that the same fold has superseded is not published at all.
-                if tree.get(job_id).is_some_and(|job| job.dispatch == dispatch && !job.is_terminal()) {
-                    owed.push(OutboxRow::job(job_id, dispatch));
+                if let Some(job) = tree.get(job_id).filter(|job| job.dispatch == dispatch && !job.is_terminal()) {
+                    owed.push(OutboxRow::job(job_id, dispatch, outbox::message_of(job, step_of(tree, job))));
                 }
             }
             Command::Tombstone(job) => {
@@ -176,9 +177,18 @@ pub(super) async fn effects(
             | Command::Window { .. } => {}
         }
     }
-    insert_history(tx, tree, &records).await?;
-    owed.extend(bury(tx, &Vec::from_iter(tombstones)).await?);
-    outbox::insert(tx, owed, claim).await
+    let tombstones = Vec::from_iter(tombstones);
+    let broadcasts: Vec<Broadcast<'_>> =
+        tombstones.chunks(JOBS_PER_CONTROL).map(|jobs| (ControlId(Uuid::now_v7()), jobs)).collect();
+    owed.extend(broadcasts.iter().map(|(control_id, jobs)| {
+        OutboxRow::control(&Control::Cancel { control_id: *control_id, jobs: jobs.to_vec() })
+    }));
+    let ((), (), outbox) = try_join!(
+        insert_history(tx, tree, &records),
+        insert_tombstones(tx, &broadcasts),
+        outbox::insert(tx, owed, claim),
+    )?;
+    Ok(outbox)
 }
 
 /// Other systems are told of whole jobs, not of the parts of a workflow.
@@ -247,11 +257,11 @@ async fn insert_history(tx: &Transaction<'_>, tree: &Tree, records: &[Record]) -
     Ok(())
 }
 
-/// Keeps the tombstones and makes the broadcasts that tell of them.
-async fn bury(tx: &Transaction<'_>, tombstones: &[RunningJob]) -> Result<Vec<OutboxRow>, StoreError> {
-    let mut owed = Vec::new();
-    for jobs in tombstones.chunks(JOBS_PER_CONTROL) {
-        let control_id = ControlId(Uuid::now_v7());
+/// A message that tells the workers what was cancelled.
+type Broadcast<'a> = (ControlId, &'a [RunningJob]);
+
+async fn insert_tombstones(tx: &Transaction<'_>, broadcasts: &[Broadcast<'_>]) -> Result<(), StoreError> {
+    for (control_id, jobs) in broadcasts {
         let statement = tx.prepare_cached(sql::INSERT_TOMBSTONES).await?;
         tx.execute(
             &statement,
@@ -262,9 +272,8 @@ async fn bury(tx: &Transaction<'_>, tombstones: &[RunningJob]) -> Result<Vec<Out
             ],
         )
         .await?;
-        owed.push(OutboxRow::control(&Control::Cancel { control_id, jobs: jobs.to_vec() }));
     }
-    Ok(owed)
+    Ok(())
 }
 
 /// Writes the items of fan-outs, cut into batches.

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use serde_json::json;
 use tokio::time::sleep;
 
@@ -14,10 +14,8 @@ use crate::{arguments::Counts, figures::Figures, system::System, time::per_secon
 
 /// Most batches of a fan-out at once: more running jobs are those of several workflows.
 const JOBS_PER_WORKFLOW: u32 = 1_000;
-/// From one report of a job to the next, at first. A worker that cannot keep up merges reports; then it is tried again
-/// with twice as much.
-const FIRST_SPACING_MS: u32 = 25;
-const MOST_SPACING_MS: u32 = 1_000;
+/// From one report of a job to the next. A worker that cannot keep up merges reports; then the next spacing is tried.
+const SPACINGS_MS: [u32; 12] = [20, 25, 30, 40, 50, 60, 80, 100, 150, 250, 500, 1_000];
 /// How often the orchestrator is asked how much it has folded.
 const ASK: Duration = Duration::from_millis(10);
 /// All reports that are still to come would have come.
@@ -35,8 +33,7 @@ pub(crate) async fn measure(system: &mut System, counts: &Counts, figures: &mut 
     });
     system.apply("reporting", json!([step])).await?;
     let expected = counts.running_jobs * counts.reports;
-    let mut spacing_ms = FIRST_SPACING_MS;
-    loop {
+    for spacing_ms in SPACINGS_MS {
         let (folded, took) = once(system, counts, spacing_ms).await?;
         ensure!(folded <= expected, "{folded} reports folded of {expected}");
         if folded == expected {
@@ -44,10 +41,9 @@ pub(crate) async fn measure(system: &mut System, counts: &Counts, figures: &mut 
             figures.add("progress_spacing_ms", f64::from(spacing_ms));
             return Ok(());
         }
-        eprintln!("bench: the worker merged {} reports at {spacing_ms} ms; again", expected - folded);
-        spacing_ms *= 2;
-        ensure!(spacing_ms <= MOST_SPACING_MS, "reports are merged however seldom they come");
+        eprintln!("bench: the worker merged {} of {expected} reports at {spacing_ms} ms; again", expected - folded);
     }
+    bail!("reports are merged or lost however seldom they come")
 }
 
 /// One try: how many reports were folded, and in what time.

@@ -1,1 +1,0 @@
-SELECT hash FROM current_definitions WHERE name = $1

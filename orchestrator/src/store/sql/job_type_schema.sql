@@ -1,1 +1,0 @@
-SELECT params_schema FROM job_types WHERE name = $1
