@@ -179,7 +179,8 @@ impl World {
                 }
                 // What ran settles by the word of who ran it: another copy of its message may still be begun by a worker
                 // that was cut off, and is stopped by its fence.
-                return never_started.then_some((job.id, job.dispatch));
+                let queued = job.cancel.is_some() && self.ledger.calls.iter().all(|call| call.job != running);
+                return (never_started || queued).then_some((job.id, job.dispatch));
             }
             _ => {}
         }

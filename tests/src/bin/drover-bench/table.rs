@@ -112,7 +112,7 @@ fn table(text: &mut String, head: [&str; 7], lines: &[Line], figures: &Figures) 
     }
     text.push('\n');
     for [title, value, spread, limit, name, ratio, target] in std::iter::once(head.map(str::to_owned)).chain(lines) {
-        let line = format!("{title:<29} {value:>10} {spread:>6} {limit:>10} {name:<19}{ratio:>7}  {target}");
+        let line = format!("{title:<27} {value:>10} {spread:>5} {limit:>9} {name:<19} {ratio:>6} {target}");
         let _ = writeln!(text, "{}", line.trim_end());
     }
 }
@@ -121,7 +121,7 @@ fn row(line: &Line, figures: &Figures) -> Option<[String; 7]> {
     let value = figures.median(line.figure)?;
     let (low, high) = figures.range(line.figure)?;
     let spread =
-        if low < high { format!("±{:.0} %", 100.0 * (high - value).max(value - low) / value) } else { String::new() };
+        if low < high { format!("±{:.0}%", 100.0 * (high - value).max(value - low) / value) } else { String::new() };
     let limit = line.against.and_then(|against| Some((against.name, (against.limit)(figures)?)));
     let (shown, name, ratio) = match limit {
         Some((name, limit)) => (line.unit.text(limit), name, format!("{:.2} x", value / limit)),
@@ -167,9 +167,10 @@ mod tests {
     fn a_table_compares_with_what_the_servers_can_do_and_fits_the_screen() {
         let mut figures = Figures::default();
         for line in RAW.iter().chain(OWN) {
-            figures.add(line.figure, 12_345.678);
-            figures.add(line.figure, 112_345.678);
-            figures.add(line.figure, 12_345.678);
+            let value = if matches!(line.unit, Unit::Ms) { 12.345 } else { 212_345.678 };
+            for factor in [1.0, 1.0, 1.5] {
+                figures.add(line.figure, value * factor);
+            }
         }
         let facts = json!({ "counts": { "runs": 3, "messages": 50_000 }, "cores": 2, "processor": "x".repeat(40) });
         let text = text(&figures, facts.as_object().expect("an object"));
