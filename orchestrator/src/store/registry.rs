@@ -18,9 +18,12 @@ use super::{Store, StoreError, statements as sql};
 pub struct Registry {
     versions: RwLock<HashMap<String, Arc<Definition>>>,
     current: RwLock<HashMap<String, String>>,
-    /// By the name of a job type, with the schema that was compiled.
-    validators: RwLock<HashMap<String, (Value, Option<Arc<Validator>>)>>,
+    /// By the name of a job type.
+    validators: RwLock<HashMap<String, Compiled>>,
 }
+
+/// A schema, and what it was compiled to; `None`: it is no valid one.
+type Compiled = (Value, Option<Arc<Validator>>);
 
 /// What a name stands for.
 #[derive(Clone, Debug)]
