@@ -1,9 +1,9 @@
--- Dispatches that were published to data that the broker no longer has, and that nobody has started. Those that still lie in
--- the outbox will be published.
+-- Dispatches that were written for data that the broker no longer has, and that nobody is known to have started. Those that
+-- still lie in the outbox too: the old data may have had them all the same, with the confirm, and what a worker then said of
+-- them, lost; it would not begin the same dispatch twice.
 SELECT jobs.id, jobs.dispatch
 FROM jobs
 WHERE jobs.status = 'pending' AND jobs.id > $2 AND jobs.workflow IS NULL AND jobs.due_at IS NULL AND jobs.dispatch > 0
     AND jobs.published_epoch IS DISTINCT FROM $1
-    AND NOT EXISTS (SELECT FROM outbox WHERE outbox.job_id = jobs.id AND outbox.dispatch = jobs.dispatch)
 ORDER BY jobs.id
 LIMIT $3
