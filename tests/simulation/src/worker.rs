@@ -94,6 +94,7 @@ pub(crate) struct Worker {
     /// Receipts of jobs that were taken away before their `started` was confirmed.
     orphans: BTreeMap<RunningJob, Vec<Tag>>,
     cancelled: BTreeMap<JobId, u32>,
+    withdrawn: BTreeMap<JobId, u32>,
     finished: BTreeMap<JobId, u32>,
     buffer: VecDeque<Outgoing>,
     flight: Option<(u64, Vec<Outgoing>)>,
@@ -141,6 +142,7 @@ impl World {
             held: BTreeMap::new(),
             orphans: BTreeMap::new(),
             cancelled: BTreeMap::new(),
+            withdrawn: BTreeMap::new(),
             finished: BTreeMap::new(),
             buffer: VecDeque::new(),
             flight: None,
@@ -284,6 +286,14 @@ impl Worker {
 
     fn acknowledge(&mut self, control: ControlId, met: Vec<RunningJob>) {
         self.acknowledgements.push(Acknowledgement { control, unconfirmed: met, repeats_left: REPEATS });
+    }
+
+    /// Does not start these dispatches or earlier ones. What runs goes on.
+    fn withdraw(&mut self, jobs: &[RunningJob]) {
+        for job in jobs {
+            let dispatch = self.withdrawn.entry(job.job_id).or_default();
+            *dispatch = job.dispatch.max(*dispatch);
+        }
     }
 
     /// The acknowledgements whose jobs the broker knows of by now.

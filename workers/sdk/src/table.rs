@@ -17,6 +17,8 @@ use crate::{
 
 /// Cancelled dispatches that are remembered; a welcome names the open ones anew.
 const TOMBSTONES: usize = 100_000;
+/// Withdrawn dispatches that are remembered, likewise.
+const WITHDRAWN: usize = 100_000;
 /// Finished dispatches that are remembered: their message comes again when its ack was lost with the connection.
 const FINISHED: usize = 10_000;
 
@@ -99,6 +101,8 @@ pub(crate) enum Known {
     New,
     /// It was cancelled and must not be started.
     Cancelled,
+    /// It was withdrawn: it is begun by a later dispatch, if at all.
+    Withdrawn,
     /// It runs here.
     Held(Arc<Held>),
     /// It ran here to its end.
@@ -115,6 +119,7 @@ pub(crate) struct Table {
 struct Inner {
     held: BTreeMap<RunningJob, Arc<Held>>,
     tombstones: Tombstones,
+    withdrawn: Tombstones,
     finished: Tombstones,
 }
 
@@ -126,7 +131,10 @@ impl Inner {
         if self.finished.contains(job) {
             return Known::Finished;
         }
-        if self.tombstones.contains(job) { Known::Cancelled } else { Known::New }
+        if self.tombstones.contains(job) {
+            return Known::Cancelled;
+        }
+        if self.withdrawn.contains(job) { Known::Withdrawn } else { Known::New }
     }
 }
 
@@ -135,6 +143,7 @@ impl Table {
         let inner = Inner {
             held: BTreeMap::new(),
             tombstones: Tombstones::new(TOMBSTONES),
+            withdrawn: Tombstones::new(WITHDRAWN),
             finished: Tombstones::new(FINISHED),
         };
         Self { inner: Mutex::new(inner), changed: Notify::new() }
@@ -183,6 +192,12 @@ impl Table {
             held.job.stop(Stop::Cancel);
         }
         stopped
+    }
+
+    /// Does not start these dispatches or earlier ones of the same jobs. Those that run go on.
+    pub(crate) fn withdraw(&self, jobs: &[RunningJob]) {
+        let mut inner = self.lock();
+        jobs.iter().for_each(|job| inner.withdrawn.insert(*job));
     }
 
     /// Stops these dispatches without a report: they were taken from this worker.

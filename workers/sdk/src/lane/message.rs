@@ -75,7 +75,7 @@ impl Lane {
                     receipt.settle(Settle::Ack).await;
                 }
             }
-            Known::Finished => receipt.settle(Settle::Ack).await,
+            Known::Finished | Known::Withdrawn => receipt.settle(Settle::Ack).await,
             Known::New => receipt.settle(Settle::GiveBack).await,
         }
     }
