@@ -93,8 +93,8 @@ pub(crate) struct Worker {
     held: BTreeMap<RunningJob, Held>,
     /// Receipts of jobs that were taken away before their `started` was confirmed.
     orphans: BTreeMap<RunningJob, Vec<Tag>>,
+    /// What was cancelled or withdrawn.
     cancelled: BTreeMap<JobId, u32>,
-    withdrawn: BTreeMap<JobId, u32>,
     finished: BTreeMap<JobId, u32>,
     buffer: VecDeque<Outgoing>,
     flight: Option<(u64, Vec<Outgoing>)>,
@@ -142,7 +142,6 @@ impl World {
             held: BTreeMap::new(),
             orphans: BTreeMap::new(),
             cancelled: BTreeMap::new(),
-            withdrawn: BTreeMap::new(),
             finished: BTreeMap::new(),
             buffer: VecDeque::new(),
             flight: None,
@@ -291,7 +290,7 @@ impl Worker {
     /// Does not start these dispatches or earlier ones. What runs goes on.
     fn withdraw(&mut self, jobs: &[RunningJob]) {
         for job in jobs {
-            let dispatch = self.withdrawn.entry(job.job_id).or_default();
+            let dispatch = self.cancelled.entry(job.job_id).or_default();
             *dispatch = job.dispatch.max(*dispatch);
         }
     }

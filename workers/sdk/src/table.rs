@@ -15,10 +15,8 @@ use crate::{
     tombstones::Tombstones,
 };
 
-/// Cancelled dispatches that are remembered; a welcome names the open ones anew.
+/// Cancelled and withdrawn dispatches that are remembered; a welcome names the open ones anew.
 const TOMBSTONES: usize = 100_000;
-/// Withdrawn dispatches that are remembered, likewise.
-const WITHDRAWN: usize = 100_000;
 /// Finished dispatches that are remembered: their message comes again when its ack was lost with the connection.
 const FINISHED: usize = 10_000;
 
@@ -99,10 +97,8 @@ impl Held {
 pub(crate) enum Known {
     /// Nothing: it may be started.
     New,
-    /// It was cancelled and must not be started.
+    /// It was cancelled or withdrawn and must not be started.
     Cancelled,
-    /// It was withdrawn: it is begun by a later dispatch, if at all.
-    Withdrawn,
     /// It runs here.
     Held(Arc<Held>),
     /// It ran here to its end.
@@ -119,7 +115,6 @@ pub(crate) struct Table {
 struct Inner {
     held: BTreeMap<RunningJob, Arc<Held>>,
     tombstones: Tombstones,
-    withdrawn: Tombstones,
     finished: Tombstones,
 }
 
@@ -131,10 +126,7 @@ impl Inner {
         if self.finished.contains(job) {
             return Known::Finished;
         }
-        if self.tombstones.contains(job) {
-            return Known::Cancelled;
-        }
-        if self.withdrawn.contains(job) { Known::Withdrawn } else { Known::New }
+        if self.tombstones.contains(job) { Known::Cancelled } else { Known::New }
     }
 }
 
@@ -143,7 +135,6 @@ impl Table {
         let inner = Inner {
             held: BTreeMap::new(),
             tombstones: Tombstones::new(TOMBSTONES),
-            withdrawn: Tombstones::new(WITHDRAWN),
             finished: Tombstones::new(FINISHED),
         };
         Self { inner: Mutex::new(inner), changed: Notify::new() }
@@ -197,7 +188,7 @@ impl Table {
     /// Does not start these dispatches or earlier ones of the same jobs. Those that run go on.
     pub(crate) fn withdraw(&self, jobs: &[RunningJob]) {
         let mut inner = self.lock();
-        jobs.iter().for_each(|job| inner.withdrawn.insert(*job));
+        jobs.iter().for_each(|job| inner.tombstones.insert(*job));
     }
 
     /// Stops these dispatches without a report: they were taken from this worker.

@@ -30,7 +30,7 @@ impl World {
                 } else {
                     held.receipts.push(tag);
                 }
-            } else if known(&worker.finished) || known(&worker.withdrawn) {
+            } else if known(&worker.finished) {
                 let tags = worker.inbox.pop_front().map(|waiting| waiting.tag).into_iter().collect();
                 self.send(who, Packet::Ack(tags));
             } else if known(&worker.cancelled) && self.broken != Some(Rule::TombstonesAreObeyed) {
