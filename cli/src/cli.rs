@@ -9,6 +9,10 @@ use serde_json::Value;
 
 use crate::arg;
 
+mod pause;
+
+pub(crate) use pause::{Pause, Resume, What};
+
 const EXIT_CODES: &str = "\
 Exit codes:
   0    what was asked happened; the job that was waited for completed
@@ -114,30 +118,28 @@ before, and 1 when it had ended otherwise.")]
         #[arg(long)]
         wait: bool,
     },
-    /// Begin nothing new of a job until it is resumed; what runs goes on.
+    /// Begin nothing new of a job, of a job type or of all types; what runs goes on.
     #[command(after_help = "\
 Examples:
   drover pause 01980c5e-7a00-7d10-8b6e-3f6f3ad3a001
-  drover pause --wait 01980c5e-7a00-7d10-8b6e-3f6f3ad3a001
+  drover pause --type validate_import --wait --reason 'the disk is being replaced'
+  drover pause --all
 
-No step, no sub-job and no retry of it begins, at any depth. A paused job can be cancelled.
-With --wait the command ends when nothing of the job runs any more: exit code 0, or 1 when somebody
-resumed it meanwhile.")]
-    Pause {
-        #[command(flatten)]
-        job: Job,
-        /// Wait until nothing of the job runs any more.
-        #[arg(long)]
-        wait: bool,
-    },
-    /// Let a paused job go on.
+Of a paused job no step, no sub-job and no retry begins, at any depth; it can be cancelled. Of a
+paused type workers take no jobs: they wait in their queue, and workflows wait for them. Both last
+until `drover resume`, also over restarts.
+With --wait the exit code is 1 when somebody resumed it meanwhile, or when a worker of an older version goes
+on taking jobs.")]
+    Pause(Pause),
+    /// Let what is paused go on.
     #[command(after_help = "\
-Example:
-  drover resume 01980c5e-7a00-7d10-8b6e-3f6f3ad3a001")]
-    Resume {
-        #[command(flatten)]
-        job: Job,
-    },
+Examples:
+  drover resume 01980c5e-7a00-7d10-8b6e-3f6f3ad3a001
+  drover resume --type validate_import
+  drover resume --all
+
+What was paused by itself stays paused: a type after `resume --all`, a part of a resumed workflow.")]
+    Resume(Resume),
     /// Run again what failed of a job.
     #[command(after_help = "\
 Examples:

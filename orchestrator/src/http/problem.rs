@@ -192,6 +192,9 @@ impl From<ActionError> for Problem {
             }
             ActionError::UnknownJob(_) => Self::not_found(detail),
             ActionError::Refused(refusal) => refused(&refusal, detail),
+            ActionError::NotAnnounced(_) => Self::new(StatusCode::NOT_FOUND, "unknown_type", detail).field("name"),
+            ActionError::IsWorkflow { .. } => unprocessable("is_workflow", detail).field("name"),
+            ActionError::AllPaused(_) => Self::conflict("all_paused", detail),
             ActionError::NotDeletable(..) => Self::conflict("not_deletable", detail),
             ActionError::Store(error) => error.into(),
         }

@@ -8,6 +8,7 @@ mod fleet;
 mod health;
 mod list;
 mod parts;
+mod pauses;
 mod problems;
 mod serving;
 mod submit;
