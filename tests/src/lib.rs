@@ -39,7 +39,7 @@ pub use database::Database;
 pub use fleet::Fleet;
 pub use management::Management;
 pub use nix::sys::signal::Signal;
-pub use peer::Peer;
+pub use peer::{Peer, python_with_pika};
 pub use process::{Process, free_port};
 pub use servers::{Servers, servers};
 pub use vhost::Vhost;

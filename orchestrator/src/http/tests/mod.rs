@@ -5,6 +5,7 @@ mod actions;
 mod definitions;
 mod events;
 mod fleet;
+mod fuzz;
 mod health;
 mod list;
 mod parts;
