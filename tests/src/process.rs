@@ -115,6 +115,14 @@ impl Process {
         .await
     }
 
+    /// How it ended, if it has.
+    ///
+    /// # Errors
+    /// It cannot be waited for.
+    pub fn ended(&mut self) -> anyhow::Result<Option<ExitStatus>> {
+        Ok(self.child.try_wait()?)
+    }
+
     /// SIGKILL; returns when it is gone.
     ///
     /// # Errors
