@@ -2,6 +2,7 @@
 
 mod dead;
 mod events;
+mod hearing;
 mod heartbeats;
 mod logs;
 mod marker;
@@ -19,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::App;
 
 pub use dead::bury;
+pub use hearing::Hearing;
 pub use marker::Marker;
 pub use {
     dead::run as dead_letters, events::run as events, heartbeats::run as heartbeats, logs::run as logs,

@@ -36,13 +36,16 @@ impl Fold<'_> {
 
     fn begin_cancel(&mut self, id: JobId, reason: CancelReason) {
         let Some(job) = self.tree.get(id) else { return };
-        let began = job.started_at.is_some();
+        let (began, dispatch) = (job.started_at.is_some(), job.dispatch);
         match (&job.workflow, job.is_published()) {
             (None, true) => self.cancel_published(id, reason),
             (Some(_), _) => self.cancel_workflow(id, reason, began),
-            // Nothing of it is anywhere.
+            // Nothing of it is waited for. A copy of the message of an earlier try may lie in a queue all the same.
             (None, false) => {
                 self.note_cancel(id, reason);
+                if dispatch > 0 {
+                    self.effects.push(Command::Tombstone(RunningJob { job_id: id, dispatch }));
+                }
                 self.stopped(id, "cancelled", Value::Null);
             }
         }
