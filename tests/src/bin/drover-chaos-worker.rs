@@ -157,11 +157,11 @@ impl Call {
 
     /// The longest pause between two deeds.
     fn longest(&mut self, pace: Pace) -> Duration {
-        let millis = match self.rng.below(60) {
+        let millis = match self.rng.below(120) {
             _ if pace == Pace::Quick => 40,
             0 => 6_000,
-            1..4 => 1_500,
-            4..20 => 400,
+            1..6 => 1_500,
+            6..40 => 400,
             _ => 40,
         };
         Duration::from_millis(millis)

@@ -31,6 +31,7 @@ pub(crate) struct Regression {
 #[derive(Default)]
 pub(crate) struct Bars {
     last: HashMap<Uuid, Look>,
+    levels: HashMap<Uuid, Level>,
     /// From when to when a retry of the job may have been done.
     retries: HashMap<Uuid, Vec<(u64, u64)>>,
     pub(crate) regressions: Vec<Regression>,
@@ -55,6 +56,16 @@ impl Look {
     pub(crate) fn is_terminal(&self) -> bool {
         is_terminal(&self.status)
     }
+}
+
+/// A row as the database has it: of these the run is known, so no retry needs to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Level {
+    pub(crate) job: Uuid,
+    pub(crate) run: i32,
+    pub(crate) dispatch: i32,
+    /// Hundredths of a percent.
+    pub(crate) progress: i32,
 }
 
 /// Whether a job of this status has ended.
@@ -84,6 +95,19 @@ impl Bars {
             self.regressions.extend(said.map(|said| Regression { job: look.job, at_ns: look.answered_ns, said }));
         }
         self.last.insert(look.job, look);
+    }
+
+    /// Takes a look at a row, be it of a sub-job.
+    pub(crate) fn see_row(&mut self, now: Level, at_ns: u64) {
+        let Some(before) = self.levels.insert(now.job, now) else { return };
+        let said = if now.run < before.run || now.dispatch < before.dispatch {
+            format!("its row went from {before:?} to {now:?}")
+        } else if now.run == before.run && now.progress < before.progress {
+            format!("its bar went from {} to {} of 10000 in run {}", before.progress, now.progress, now.run)
+        } else {
+            return;
+        };
+        self.regressions.push(Regression { job: now.job, at_ns, said });
     }
 
     fn retried_between(&self, before: &Look, now: &Look) -> bool {
@@ -143,6 +167,21 @@ mod tests {
         assert_eq!(seen(vec![first.clone(), bar]), ["the bar of step 1 went from 20 to 10"]);
         let full = vec![look(10, "running", 50.0), look(20, "running", 100.0)];
         assert_eq!(seen(full), ["it is running, and its bar shows 100"]);
+    }
+
+    #[test]
+    fn a_row_that_falls_within_a_run_or_goes_back_to_an_older_dispatch_is_noticed() {
+        let level = |run, dispatch, progress| Level { job: Uuid::from_u128(1), run, dispatch, progress };
+        let mut bars = Bars::default();
+        for level in [level(0, 1, 4_000), level(0, 2, 4_000), level(1, 3, 0), level(1, 3, 500)] {
+            bars.see_row(level, 1);
+        }
+        assert_eq!(bars.regressions, []);
+        bars.see_row(level(1, 3, 499), 2);
+        bars.see_row(level(1, 2, 600), 3);
+        let said: Vec<&str> = bars.regressions.iter().map(|regression| regression.said.as_str()).collect();
+        assert_eq!(said[0], "its bar went from 500 to 499 of 10000 in run 1");
+        assert!(said.len() == 2 && said[1].contains("dispatch: 2"), "{said:?}");
     }
 
     #[test]

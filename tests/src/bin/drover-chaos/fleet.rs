@@ -24,6 +24,8 @@ use crate::{
 
 /// How often a process that ended by itself is looked for.
 const WATCH: Duration = Duration::from_millis(200);
+/// How long a supervisor waits before it starts such a process again.
+const RESTART: Duration = Duration::from_secs(1);
 /// How long a process may take to end when it is told to, before it is killed.
 const DRAIN: Duration = Duration::from_secs(25);
 /// How long the fleet may take to come up.
@@ -219,6 +221,7 @@ impl Member {
             let Some(process) = &mut life.process else { continue };
             if let Some(status) = process.ended()? {
                 record.died(&self.who.to_string(), &format!("{} ended by itself: {status}", self.who));
+                sleep(RESTART).await;
                 self.spawn(&mut life)?;
             }
         }

@@ -120,6 +120,7 @@ impl Stage {
             helpers.spawn(Arc::clone(member).keep(self.victims.record.clone(), over.clone()));
         }
         helpers.spawn(self.desk.watch.clone().run(Arc::clone(&self.desk.api), over.clone()));
+        helpers.spawn(self.desk.watch.clone().rows(self.database.url().to_owned(), over.clone()));
         helpers.spawn(progress(self.desk.watch.clone(), self.victims.record.clone(), over.clone(), start_ns));
         helpers
     }

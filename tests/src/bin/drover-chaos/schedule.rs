@@ -106,11 +106,12 @@ fn small(rng: &mut Rng) -> (Strikes, Duration) {
         4 | 5 => (Strikes::Process(who, Blow::Stop), span(rng, 200, lease * 3)),
         6 => (Strikes::Process(who, Blow::Terminate), span(rng, 0, 500)),
         7 | 8 => (Strikes::Wire(who, wire(who, rng), Mode::Severed), span(rng, 100, 3_000)),
-        9 => {
-            let mode = rng.of(&[Mode::Muted, Mode::Deafened]).unwrap_or(Mode::Muted);
-            (Strikes::Wire(who, wire(who, rng), mode), span(rng, 200, lease * 3))
+        9 | 10 => {
+            let mode = rng.of(&[Mode::Muted, Mode::Deafened, Mode::Frozen, Mode::Frozen]).unwrap_or(Mode::Frozen);
+            // Some so long that both ends give the connection up.
+            let longest = if rng.one_in(4) { lease * 8 } else { lease * 3 };
+            (Strikes::Wire(who, wire(who, rng), mode), span(rng, 200, longest))
         }
-        10 => (Strikes::Wire(who, wire(who, rng), Mode::Frozen), span(rng, 200, lease * 3)),
         _ => {
             let delay = Duration::from_millis(rng.between(20, 300));
             (Strikes::Wire(who, wire(who, rng), Mode::Slow(delay)), span(rng, 1_000, 6_000))

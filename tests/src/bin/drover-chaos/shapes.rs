@@ -14,7 +14,10 @@ const WAITS: [&str; 3] = ["50ms", "300ms", "1500ms"];
 /// The definitions of a run, children before those that run them, and what can be submitted.
 pub(crate) struct Catalogue {
     pub(crate) definitions: Vec<Value>,
+    /// The random ones.
     workflows: Vec<String>,
+    /// The larger ones.
+    larger: Vec<String>,
 }
 
 /// What is submitted, and what then befalls it.
@@ -54,7 +57,7 @@ pub(crate) enum Destiny {
 impl Catalogue {
     /// The catalogue of a seed.
     pub(crate) fn draw(rng: &mut Rng) -> Self {
-        let mut catalogue = Self { definitions: Vec::new(), workflows: Vec::new() };
+        let mut catalogue = Self { definitions: Vec::new(), workflows: Vec::new(), larger: Vec::new() };
         for number in 0..RANDOM {
             let numbers: Vec<u16> =
                 (0..rng.between(6, 70)).map(|_| u16::try_from(rng.below(1 << 16)).unwrap_or(0)).collect();
@@ -68,7 +71,7 @@ impl Catalogue {
             catalogue.workflows.push(format!("root_{number}"));
         }
         for definition in [chain(rng), wide(rng), nested(rng), listed()] {
-            catalogue.workflows.push(definition["name"].as_str().unwrap_or_default().to_owned());
+            catalogue.larger.push(definition["name"].as_str().unwrap_or_default().to_owned());
             catalogue.definitions.push(definition);
         }
         catalogue
@@ -76,9 +79,9 @@ impl Catalogue {
 
     /// The next submission.
     pub(crate) fn order(&self, number: u64, rng: &mut Rng) -> Order {
-        let workflow = rng.below(u64::try_from(self.workflows.len()).unwrap_or(0));
-        let workflow = self.workflows.get(usize::try_from(workflow).unwrap_or(0)).cloned();
-        let job_type = if rng.one_in(6) { Some("work".to_owned()) } else { workflow };
+        let workflows = if rng.one_in(3) { &self.larger } else { &self.workflows };
+        let workflow = usize::try_from(rng.number() % 1_000).unwrap_or(0) % workflows.len().max(1);
+        let job_type = if rng.one_in(6) { Some("work".to_owned()) } else { workflows.get(workflow).cloned() };
         let after_ms = rng.below(4_000);
         Order {
             key: format!("order-{number}"),

@@ -11,11 +11,12 @@ use drover_tests::ledger::now_ns;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use tokio::{sync::watch, time::sleep};
+use tokio_postgres::NoTls;
 use uuid::Uuid;
 
 use crate::{
     api::Api,
-    bars::{Bars, Look},
+    bars::{Bars, Level, Look},
     settings::LOOK,
 };
 
@@ -135,6 +136,45 @@ impl Watch {
             known.ends.insert(job, look.status.clone());
         }
         known.bars.see(look);
+        Ok(())
+    }
+}
+
+/// Every row that has not ended.
+const LEVELS: &str =
+    "SELECT id, run, dispatch, progress FROM jobs WHERE status IN ('pending', 'running', 'cancelling')";
+
+impl Watch {
+    /// Looks at the rows of all unfinished jobs, sub-jobs too, until it is over. While Postgres is away nothing is seen.
+    pub(crate) async fn rows(self, url: String, mut over: watch::Receiver<bool>) -> anyhow::Result<()> {
+        while !*over.borrow_and_update() {
+            let looked = self.look_at_rows(&url, over.clone());
+            // Its end is that of the connection, or of the run.
+            let _ = looked.await;
+            tokio::select! {
+                () = sleep(LOOK) => {}
+                _ = over.changed() => {}
+            }
+        }
+        Ok(())
+    }
+
+    async fn look_at_rows(&self, url: &str, over: watch::Receiver<bool>) -> anyhow::Result<()> {
+        let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
+        tokio::spawn(connection);
+        let statement = client.prepare(LEVELS).await?;
+        while !*over.borrow() {
+            let rows = client.query(&statement, &[]).await?;
+            let at_ns = now_ns();
+            {
+                let mut known = self.known();
+                for row in rows {
+                    let level = Level { job: row.get(0), run: row.get(1), dispatch: row.get(2), progress: row.get(3) };
+                    known.bars.see_row(level, at_ns);
+                }
+            }
+            sleep(LOOK).await;
+        }
         Ok(())
     }
 }
