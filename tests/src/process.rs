@@ -37,7 +37,11 @@ impl Process {
         Self::spawn_program(name, &binary(name)?, configure)
     }
 
-    fn spawn_program(name: &str, program: &Path, configure: impl FnOnce(&mut Command)) -> anyhow::Result<Self> {
+    /// The same with any program, which logs and messages call `name`.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn spawn_program(name: &str, program: &Path, configure: impl FnOnce(&mut Command)) -> anyhow::Result<Self> {
         let log = log_path(name)?;
         let output = File::create(&log)?;
         let mut command = spawn::dying_with_us(program);

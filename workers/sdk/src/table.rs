@@ -196,14 +196,15 @@ impl Table {
         stopped
     }
 
-    /// Stops these dispatches without a report: they were taken from this worker.
-    pub(crate) fn take(&self, jobs: &[RunningJob]) {
+    /// Stops these dispatches without a report: they were taken from this worker. How many of them run here.
+    pub(crate) fn take(&self, jobs: &[RunningJob]) -> usize {
         let inner = self.lock();
         let taken: Vec<_> = jobs.iter().filter_map(|job| inner.held.get(job).map(Arc::clone)).collect();
         drop(inner);
-        for held in taken {
+        for held in &taken {
             held.job.stop(Stop::Taken);
         }
+        taken.len()
     }
 
     /// Stops everything that runs.

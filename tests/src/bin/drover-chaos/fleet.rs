@@ -1,7 +1,7 @@
 //! The processes, each with proxies of its own, started again whenever they end.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
     sync::Arc,
@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::Context;
 use drover_simulation::Rng;
-use drover_tests::{Mode, Process, Proxy, Signal, wait, wait::Seen};
+use drover_tests::{Mode, Process, Proxy, Signal, binary, wait, wait::Seen};
 use tokio::{
     sync::{Mutex, watch},
     time::{Instant, sleep},
@@ -28,6 +28,8 @@ const WATCH: Duration = Duration::from_millis(200);
 const RESTART: Duration = Duration::from_secs(1);
 /// How long a process may take to end when it is told to, before it is killed.
 const DRAIN: Duration = Duration::from_secs(25);
+const ORCHESTRATOR_BINARY: &str = "drover-orchestrator";
+const WORKER_BINARY: &str = "drover-chaos-worker";
 /// How long the fleet may take to come up.
 const PATIENCE: Duration = Duration::from_secs(90);
 
@@ -43,7 +45,7 @@ pub(crate) struct Member {
     pub(crate) url: Option<String>,
     broker: Proxy,
     database: Option<Proxy>,
-    program: &'static str,
+    program: PathBuf,
     environment: Vec<(String, String)>,
     folder: PathBuf,
     life: Mutex<Life>,
@@ -69,6 +71,7 @@ pub(crate) struct Site<'a> {
 impl Fleet {
     /// Makes the proxies and starts every process.
     pub(crate) async fn start(site: &Site<'_>) -> anyhow::Result<Self> {
+        keep_binaries(site.folder)?;
         let mut members = Vec::new();
         let mut ports = Rng::new(drover_tests::ledger::now_ns());
         for index in 0..usize::try_from(ORCHESTRATORS)? {
@@ -133,6 +136,18 @@ impl Fleet {
     }
 }
 
+/// The programs as they are now: a run takes long, and somebody may build meanwhile.
+fn keep_binaries(folder: &Path) -> anyhow::Result<()> {
+    let kept = folder.join("bin");
+    fs::create_dir_all(&kept)?;
+    for name in [ORCHESTRATOR_BINARY, WORKER_BINARY] {
+        let (from, to) = (binary(name)?, kept.join(name));
+        // Cargo makes a new file, so a second name keeps the old one.
+        fs::hard_link(&from, &to).with_context(|| format!("linking {} to {}", from.display(), to.display()))?;
+    }
+    Ok(())
+}
+
 async fn orchestrator(site: &Site<'_>, index: usize, port: u16) -> anyhow::Result<Member> {
     let (broker, database) = (Proxy::amqp(site.amqp_url).await?, Proxy::postgres(site.database_url).await?);
     let mut environment = owned(ORCHESTRATOR);
@@ -146,7 +161,7 @@ async fn orchestrator(site: &Site<'_>, index: usize, port: u16) -> anyhow::Resul
         url: Some(format!("http://127.0.0.1:{port}")),
         broker,
         database: Some(database),
-        program: "drover-orchestrator",
+        program: site.folder.join("bin").join(ORCHESTRATOR_BINARY),
         environment,
         folder: site.folder.to_owned(),
         life: Mutex::new(Life { process: None, number: 0 }),
@@ -169,7 +184,7 @@ async fn worker(site: &Site<'_>, index: usize) -> anyhow::Result<Member> {
         url: None,
         broker,
         database: None,
-        program: "drover-chaos-worker",
+        program: site.folder.join("bin").join(WORKER_BINARY),
         environment,
         folder: site.folder.to_owned(),
         life: Mutex::new(Life { process: None, number: 0 }),
@@ -201,7 +216,7 @@ impl Member {
         let path = self.folder.join("logs").join(format!("{}.{:03}.log", self.who, life.number));
         let log = File::create(&path).with_context(|| path.display().to_string())?;
         let errors = log.try_clone()?;
-        let mut process = Process::spawn(self.program, |command| {
+        let mut process = Process::spawn_program(&self.who.to_string(), &self.program, |command| {
             command.envs(self.environment.iter().cloned()).stdout(log).stderr(errors);
         })?;
         process.silence();

@@ -6,16 +6,16 @@ use drover_tests::ledger::{Deed, Line};
 
 use super::{Case, Found, Wrong};
 use crate::{
-    evidence::Row,
+    evidence::{Happened, Row},
     settings::LEASE,
     strike::{Kind, Struck},
 };
 
 /// How long a fault still tells after it is over: connections and leases end in their time.
-fn aftermath_ns() -> u64 {
-    let aftermath: Duration = LEASE * 3;
-    u64::try_from(aftermath.as_nanos()).unwrap_or(u64::MAX)
-}
+const AFTERMATH: Duration = LEASE.saturating_mul(3);
+/// That a broker lost its data each orchestrator finds out for itself, within a minute, and then dispatches again what it
+/// published under the old name of the data.
+const RECOVERY: Duration = Duration::from_secs(75);
 
 impl Case<'_> {
     /// Every effect beyond the first of a run.
@@ -42,30 +42,42 @@ impl Case<'_> {
 
     /// A lost worker, a cut connection or a lost confirm, of one of those who had to do with it and at that time.
     fn is_explained(&self, row: &Row, first: &Line, second: &Line) -> bool {
-        let begun = |line: &Line| {
-            let own = |other: &&Line| other.call == line.call && other.deed == Deed::Begin;
-            self.lines(row).iter().find(own).map_or(line.at_ns, |begin| begin.at_ns)
-        };
-        let (from, until) = (begun(first).min(begun(second)), first.at_ns.max(second.at_ns));
-        let same_dispatch = first.dispatch == second.dispatch;
-        let newer = first.dispatch.max(second.dispatch);
         let older = first.dispatch.min(second.dispatch);
-        let given_up = self.history(row).any(|happened| {
+        let newer = first.dispatch.max(second.dispatch);
+        // All who began it, not only those who did it: whoever was heard first has the lease.
+        let parties: Vec<&Line> = self
+            .lines(row)
+            .iter()
+            .filter(|line| line.deed == Deed::Begin && (older..=newer).contains(&line.dispatch))
+            .collect();
+        let from = parties.iter().map(|line| line.at_ns).min().unwrap_or(first.at_ns);
+        let until = first.at_ns.max(second.at_ns);
+        let happened = |kind: &str| {
+            let mut own = self.history(row).filter(|happened| (older..newer).contains(&happened.dispatch));
             // A timeout that its worker did not keep gives the dispatch up, too.
-            let timed_out = happened.kind == "retry_scheduled" && happened.detail["error"]["kind"] == "timeout";
-            (timed_out || matches!(happened.kind.as_str(), "worker_lost" | "released" | "republished"))
-                && (older..newer).contains(&happened.dispatch)
-        });
-        let could = |struck: &Struck| match (&struck.who, struck.kind) {
-            // A server's fault is everybody's.
-            (None, Kind::ServerKill | Kind::EmptyBroker) => true,
-            // Of the orchestrators only what loses a confirm, and so publishes one dispatch twice.
-            (Some(who), _) if who.starts_with("orchestrator") => same_dispatch,
-            (Some(who), _) => who == first.worker() || who == second.worker(),
-            (None, _) => false,
+            own.any(|happened| happened.kind == kind && (kind != "retry_scheduled" || is_timeout(happened)))
         };
-        let at_the_time =
-            |struck: &&Struck| struck.from_ns <= until && struck.until_ns.saturating_add(aftermath_ns()) >= from;
-        (same_dispatch || given_up) && self.struck.iter().filter(at_the_time).any(could)
+        let struck = |aftermath: Duration, could: &dyn Fn(&Struck) -> bool| {
+            let aftermath_ns = u64::try_from(aftermath.as_nanos()).unwrap_or(u64::MAX);
+            let at_the_time =
+                |struck: &&Struck| struck.from_ns <= until && struck.until_ns.saturating_add(aftermath_ns) >= from;
+            self.struck.iter().filter(at_the_time).any(could)
+        };
+        let server = |struck: &Struck| matches!(struck.kind, Kind::ServerKill | Kind::EmptyBroker);
+        if happened("republished") {
+            return struck(RECOVERY, &server);
+        }
+        let party = |struck: &Struck| match &struck.who {
+            // Of the orchestrators only what loses a confirm, and so publishes one dispatch twice.
+            Some(who) if who.starts_with("orchestrator") => older == newer,
+            Some(who) => parties.iter().any(|line| line.worker() == who),
+            None => server(struck),
+        };
+        let given_up = ["worker_lost", "released", "retry_scheduled"].into_iter().any(happened);
+        (older == newer || given_up) && struck(AFTERMATH, &party)
     }
+}
+
+fn is_timeout(happened: &Happened) -> bool {
+    happened.detail["error"]["kind"] == "timeout"
 }

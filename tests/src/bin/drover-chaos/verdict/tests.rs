@@ -191,6 +191,28 @@ fn a_double_effect_counts_and_is_explained_by_a_fault_of_its_worker_alone() {
 }
 
 #[test]
+fn whoever_was_heard_first_and_died_explains_what_others_did_again() {
+    let mut scene = twice();
+    scene.strikes(Kind::Death, Some("worker-4"), 12, 12);
+    assert_eq!(scene.wrong(), [Wrong::Double]);
+    scene.call(11, 1, "worker-4/1/0", &[Deed::Begin]);
+    assert_eq!(scene.wrong(), []);
+}
+
+#[test]
+fn what_was_published_again_is_explained_by_a_broker_that_lost_it_up_to_a_minute_ago() {
+    let mut scene = twice();
+    scene.tree.history[2].kind = "republished".into();
+    scene.tree.history.iter_mut().for_each(|happened| happened.at_ns += 200 * SECOND);
+    scene.ledger.values_mut().flatten().for_each(|line| line.at_ns += 200 * SECOND);
+    scene.strikes(Kind::Kill, Some("worker-1"), 211, 212);
+    scene.strikes(Kind::EmptyBroker, None, 100, 101);
+    assert_eq!(scene.wrong(), [Wrong::Double], "a worker's fault, or too long ago");
+    scene.strikes(Kind::EmptyBroker, None, 150, 151);
+    assert_eq!(scene.wrong(), []);
+}
+
+#[test]
 fn one_dispatch_done_twice_is_explained_by_a_lost_confirm() {
     let mut scene = Scene::clean();
     scene.call(12, 1, "worker-2/1/0", &[Deed::Begin, Deed::Effect, Deed::Completed]);
