@@ -1,4 +1,4 @@
-//! What the worker is told: welcome, cancel, stop, drain.
+//! What the worker is told: welcome, cancel, withdraw, stop, drain.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -148,6 +148,10 @@ impl ControlLoop {
                 let met = self.table.cancel(&jobs);
                 tracing::info!(%control_id, jobs = jobs.len(), running_here = met.len(), "jobs are cancelled");
                 self.heartbeat.acknowledge(control_id, met);
+            }
+            Control::Withdraw { jobs } => {
+                tracing::info!(jobs = jobs.len(), "jobs are paused: what has not begun of them is left");
+                self.table.withdraw(&jobs);
             }
             Control::Stop { worker_session, jobs } if worker_session == me => {
                 let taken = self.table.take(&jobs);

@@ -80,6 +80,7 @@ impl Fold<'_> {
         // A workflow that is cancelled by the one above it is abandoned by that one, too, so that one list names all.
         let waits = reason == CancelReason::Asked;
         self.end_early(id, Ending::Cancel, waits);
+        self.lift_below(id);
         self.record(id, "cancelling", Value::Null);
         self.tell_waiting(id);
         self.report(id, seen);
@@ -201,7 +202,7 @@ impl Fold<'_> {
         }
     }
 
-    fn unfinished_children(&self, id: JobId) -> Vec<JobId> {
+    pub(super) fn unfinished_children(&self, id: JobId) -> Vec<JobId> {
         let is_child = |job: &&Job| job.parent.is_some_and(|parent| parent.id == id) && !job.is_terminal();
         let mut children: Vec<JobId> = self.tree.jobs().filter(is_child).map(|job| job.id).collect();
         children.sort_unstable();
@@ -219,7 +220,7 @@ impl Fold<'_> {
     }
 }
 
-fn after(now: chrono::DateTime<chrono::Utc>, wait: Duration) -> Option<chrono::DateTime<chrono::Utc>> {
+pub(super) fn after(now: chrono::DateTime<chrono::Utc>, wait: Duration) -> Option<chrono::DateTime<chrono::Utc>> {
     now.checked_add_signed(TimeDelta::from_std(wait).ok()?)
 }
 

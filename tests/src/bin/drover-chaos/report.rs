@@ -50,6 +50,7 @@ impl Report {
             ("deaths", json!(self.struck(&[Kind::Death]))),
             ("cancels", json!(self.counted.cancels)),
             ("retries", json!(self.counted.retries)),
+            ("pauses", json!(self.counted.pauses)),
             ("lost", wrong(Wrong::Lost)),
             ("stuck", wrong(Wrong::Stuck)),
             ("late_handlers", wrong(Wrong::Late)),

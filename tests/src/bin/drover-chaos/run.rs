@@ -16,6 +16,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 use tokio_postgres::Client;
+use uuid::Uuid;
 
 use crate::{
     api::Api,
@@ -133,6 +134,7 @@ impl Stage {
             if since.elapsed() > REST {
                 return Ok(None);
             }
+            users::resume_all(&self.desk, paused(client).await?).await?;
             sleep(LOOK).await;
         }
         let took = since.elapsed();
@@ -144,6 +146,12 @@ impl Stage {
 /// Whether messages are owed to the broker.
 async fn is_owing(client: &Client) -> anyhow::Result<bool> {
     Ok(client.query_one("SELECT EXISTS (SELECT FROM outbox)", &[]).await?.get(0))
+}
+
+/// What is paused by itself.
+async fn paused(client: &Client) -> anyhow::Result<Vec<Uuid>> {
+    let sql = "SELECT id FROM jobs WHERE finished_at IS NULL AND paused ->> 'reason' = 'asked'";
+    Ok(client.query(sql, &[]).await?.iter().map(|row| row.get(0)).collect())
 }
 
 /// A line now and then.

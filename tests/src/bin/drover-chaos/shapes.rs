@@ -52,6 +52,8 @@ pub(crate) enum Destiny {
     Retry { from_start: bool },
     /// First the one, then the other.
     CancelAndRetry { after_ms: u64 },
+    /// It is paused, and resumed this long after that.
+    Pause { after_ms: u64, for_ms: u64 },
 }
 
 impl Catalogue {
@@ -94,6 +96,7 @@ impl Catalogue {
                 2 => Destiny::Cancel { after_ms, now: true },
                 3 | 4 => Destiny::Retry { from_start: rng.one_in(3) },
                 5 => Destiny::CancelAndRetry { after_ms },
+                6 => Destiny::Pause { after_ms, for_ms: rng.below(5_000) },
                 _ => Destiny::Own,
             },
         }
@@ -206,6 +209,7 @@ mod tests {
             assert!(orders.iter().any(|order| cancel(order.destiny)));
         }
         assert!(orders.iter().any(|order| matches!(order.destiny, Destiny::Retry { .. })));
+        assert!(orders.iter().any(|order| matches!(order.destiny, Destiny::Pause { .. })));
         assert!(orders.iter().any(|order| order.later_ms.is_some() && order.twice));
     }
 }

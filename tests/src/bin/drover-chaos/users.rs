@@ -32,6 +32,7 @@ pub(crate) struct Counted {
     pub(crate) jobs: u64,
     pub(crate) cancels: u64,
     pub(crate) retries: u64,
+    pub(crate) pauses: u64,
 }
 
 /// Where users turn to.
@@ -91,6 +92,7 @@ impl Counted {
         self.jobs += other.jobs;
         self.cancels += other.cancels;
         self.retries += other.retries;
+        self.pauses += other.pauses;
     }
 }
 
@@ -113,6 +115,7 @@ async fn meet(desk: Desk, order: Order, over: watch::Receiver<bool>) -> anyhow::
             counted.cancels += cancel(&desk, job, after_ms, false, over.clone()).await?;
             counted.retries += retry(&desk, job, false, over).await?;
         }
+        Destiny::Pause { after_ms, for_ms } => counted.pauses += pause(&desk, job, after_ms, for_ms, over).await?,
     }
     Ok(counted)
 }
@@ -167,15 +170,52 @@ async fn cancel(
     now: bool,
     mut over: watch::Receiver<bool>,
 ) -> anyhow::Result<u64> {
-    tokio::select! {
-        () = sleep(Duration::from_millis(after_ms)) => {}
-        _ = over.wait_for(|over| *over) => return Ok(0),
+    if !waited(after_ms, &mut over).await {
+        return Ok(0);
     }
-    let path = format!("/api/v1/jobs/{job}/cancel?now={now}");
+    act(desk, job, &format!("cancel?now={now}")).await
+}
+
+/// Pauses after a while, and resumes after another. How many pauses were taken.
+async fn pause(
+    desk: &Desk,
+    job: Uuid,
+    after_ms: u64,
+    for_ms: u64,
+    mut over: watch::Receiver<bool>,
+) -> anyhow::Result<u64> {
+    if !waited(after_ms, &mut over).await {
+        return Ok(0);
+    }
+    let paused = act(desk, job, "pause").await?;
+    // Whatever came of it, and when all is over: it is to go on.
+    waited(for_ms, &mut over).await;
+    act(desk, job, "resume").await?;
+    Ok(paused)
+}
+
+/// Waits for so long. `false`: all was over before.
+async fn waited(millis: u64, over: &mut watch::Receiver<bool>) -> bool {
+    tokio::select! {
+        () = sleep(Duration::from_millis(millis)) => true,
+        _ = over.wait_for(|over| *over) => false,
+    }
+}
+
+/// Asks for something to be done with a job. 1 if it was, 0 if the job's state did not allow it.
+async fn act(desk: &Desk, job: Uuid, what: &str) -> anyhow::Result<u64> {
+    let path = format!("/api/v1/jobs/{job}/{what}");
     let Insisted { status, answer, .. } = desk.api.insist(Method::POST, &path, None, PATIENCE).await?;
-    // It may have ended first.
     ensure!(matches!(status, StatusCode::ACCEPTED | StatusCode::CONFLICT), "{path}: {status} {answer}");
     Ok(u64::from(status == StatusCode::ACCEPTED))
+}
+
+/// Resumes what a request of the time of the faults paused after its user had resumed it.
+pub(crate) async fn resume_all(desk: &Desk, paused: Vec<Uuid>) -> anyhow::Result<()> {
+    for job in paused {
+        act(desk, job, "resume").await?;
+    }
+    Ok(())
 }
 
 /// Retries when it has ended otherwise than completed. How many retries were taken.

@@ -73,7 +73,7 @@ impl Lane {
                     receipt.settle(Settle::Ack).await;
                 }
             }
-            // Nothing is said of a cancelled one: another worker may hold a copy of the message. The cancel settles when every
+            // Nothing is said of a cancelled or withdrawn one: another worker may hold a copy of the message. The cancel settles when every
             // worker has acknowledged it.
             Known::Cancelled | Known::Finished => receipt.settle(Settle::Ack).await,
             Known::New => receipt.settle(Settle::GiveBack).await,

@@ -166,7 +166,7 @@ impl Lane {
         let state = JobState::new(facts, sink, gate, settings.message_bytes);
         match self.shared.table.begin(state, receipt) {
             Ok(held) => self.spawn(held, params, permit, redelivered),
-            // It was cancelled, or came twice, while it waited for its permit.
+            // It was cancelled or withdrawn, or came twice, while it waited for its permit.
             Err((known, receipt)) => Self::settle_known(known, receipt).await,
         }
     }

@@ -115,6 +115,45 @@ async fn a_job_cancelled_while_it_waits_for_a_permit_never_runs() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_withdrawn_job_does_not_start_and_nothing_is_said_of_it() {
+    let scene = Scene::start();
+    let running = scene.running(Act::Gate).await;
+    let later = jobs::message(Act::Return(1.into()));
+    scene.broker.tell(&Control::Withdraw { jobs: vec![of(&running), of(&later)] });
+    // Control messages are obeyed in order.
+    let (id, control) = cancel(&[]);
+    scene.broker.tell(&control);
+    scene.broker.until("both are obeyed", |state| acknowledges(state, id)).await;
+    scene.broker.submit(&later);
+    assert_eq!(scene.broker.settled(later.id).await, Settle::Ack);
+    assert!(!scene.probe.has_run(&later));
+    let resumed = JobMessage { dispatch: 2, ..later };
+    scene.broker.submit(&resumed);
+    scene.ended(&resumed).await;
+    scene.probe.gate.add_permits(1);
+    assert_eq!(names(&scene.ended(&running).await), ["started", "completed"], "what runs goes on");
+    let of_the_first =
+        |state: &State| state.events.iter().filter(|event| event.job_id == resumed.id && event.dispatch == 1).count();
+    assert_eq!(of_the_first(&scene.broker.state()), 0);
+    scene.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_withdrawn_while_it_waits_for_a_permit_does_not_start() {
+    let scene = Scene::start_with(FakeBroker::new(), WorkerSection { concurrency: 1, ..section() });
+    let running = scene.running(Act::Gate).await;
+    let waiting = scene.submit(Act::Return(1.into()));
+    let taken = |state: &State| (state.waiting("drover.jobs.work") == 0).then_some(());
+    scene.broker.until("the message is taken", taken).await;
+    scene.broker.tell(&Control::Withdraw { jobs: vec![of(&waiting)] });
+    scene.probe.gate.add_permits(1);
+    scene.ended(&running).await;
+    assert_eq!(scene.broker.settled(waiting.id).await, Settle::Ack);
+    assert!(!scene.probe.has_run(&waiting));
+    scene.end().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_welcome_names_what_must_not_start() {
     let broker = FakeBroker::new();
     let job = jobs::message(Act::Return(1.into()));

@@ -73,7 +73,7 @@ impl Case<'_> {
             Some(who) => parties.iter().any(|line| line.worker() == who),
             None => server(struck),
         };
-        let given_up = ["worker_lost", "released", "retry_scheduled"].into_iter().any(happened);
+        let given_up = ["worker_lost", "released", "retry_scheduled", "withdrawn"].into_iter().any(happened);
         (older == newer || given_up) && struck(AFTERMATH, &party)
     }
 }
