@@ -254,7 +254,8 @@ mod tests {
         let is_missing = "SELECT missing_since IS NOT NULL FROM jobs WHERE id = $1";
         let fold = other.transaction().await.expect("begun");
         fold.execute("SELECT FROM jobs WHERE id = $1 FOR UPDATE", &[&id.0]).await.expect("locked");
-        let beating = desk.app.store.heartbeats(&[beat(100)]);
+        let beats = [beat(100)];
+        let beating = desk.app.store.heartbeats(&beats);
         tokio::time::timeout(Duration::from_secs(5), beating).await.expect("it waits for nobody").expect("taken");
         assert!(!fold.query_one(is_missing, &[&id.0]).await.expect("read").get::<_, bool>(0));
         fold.rollback().await.expect("ended");
