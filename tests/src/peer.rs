@@ -42,7 +42,17 @@ impl Vhost {
     /// # Errors
     /// When the broker refuses.
     pub async fn peer(&self) -> anyhow::Result<Peer> {
-        let connection = Connection::connect(self.url(), ConnectionProperties::default()).await?;
+        Peer::connect(self.url()).await
+    }
+}
+
+impl Peer {
+    /// Connects to any broker.
+    ///
+    /// # Errors
+    /// When the broker refuses.
+    pub async fn connect(url: &str) -> anyhow::Result<Self> {
+        let connection = Connection::connect(url, ConnectionProperties::default()).await?;
         let channel = connection.create_channel().await?;
         channel.confirm_select(ConfirmSelectOptions::default()).await?;
         let options = QueueDeclareOptions { exclusive: true, auto_delete: true, ..QueueDeclareOptions::default() };
@@ -51,7 +61,7 @@ impl Vhost {
         let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
         let replies =
             channel.basic_consume(reply_queue.as_str().into(), "".into(), options, FieldTable::default()).await?;
-        Ok(Peer { channel, replies: replies.into(), reply_queue, _connection: connection })
+        Ok(Self { channel, replies: replies.into(), reply_queue, _connection: connection })
     }
 }
 
