@@ -1,5 +1,8 @@
 //! The command line's grammar and help texts.
 
+mod dead;
+mod many;
+
 use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
@@ -8,6 +11,11 @@ use drover_protocol::{JobId, JobStatus};
 use serde_json::Value;
 
 use crate::arg;
+
+pub(crate) use self::{
+    dead::{Dead, Letters, Sweep},
+    many::Consent,
+};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -207,12 +215,13 @@ Everything is in a temporary folder that goes with the demo. The exit code is 0 
 what is in the files, and 1 when not. On a real broker the demo uses the prefix drover-demo; its
 queues stay there.")]
     Demo(Demo),
-    /// Messages that nobody could process.
+    /// Messages that nobody could process: list, show, send again, discard.
     #[command(
         subcommand,
         after_help = "\
-Example:
-  drover dead list"
+Examples:
+  drover dead list
+  drover dead redrive --queue drover.events"
     )]
     Dead(Dead),
 }
@@ -371,18 +380,6 @@ pub(crate) enum Level {
 pub(crate) enum From {
     Failed,
     Start,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Dead {
-    /// List the messages that nobody could process, with the reasons.
-    #[command(after_help = "\
-Example:
-  drover dead list --limit 10")]
-    List {
-        #[command(flatten)]
-        page: Page,
-    },
 }
 
 #[cfg(test)]

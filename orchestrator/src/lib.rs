@@ -8,6 +8,7 @@ pub mod http;
 pub mod intake;
 pub mod live;
 pub mod metrics;
+pub mod redrive;
 pub mod relay;
 pub mod run;
 pub mod store;

@@ -1,5 +1,6 @@
 //! One file per command.
 
+mod again;
 mod apply;
 mod cancel;
 mod dead;
@@ -11,6 +12,7 @@ mod health;
 mod history;
 mod list;
 mod logs;
+mod many;
 mod retry;
 mod show;
 mod submit;
@@ -50,7 +52,7 @@ pub(crate) async fn run(command: Command, ctx: &Context) -> Result<Exit, Failure
         Command::Workers => workers::run(ctx).await,
         Command::Health => health::run(ctx).await,
         Command::History { job, limit } => history::run(ctx, job.id, limit).await,
-        Command::Dead(args) => dead::run(ctx, &args).await,
+        Command::Dead(args) => dead::run(ctx, args).await,
         Command::Dev(args) => dev::run(&ctx.output, args).await,
         Command::Demo(args) => demo::run(&ctx.output, args).await,
     }

@@ -13,7 +13,7 @@ use super::{
     Problem, Shared,
     body::{self, Kind},
     cursor,
-    query::{self, Id, Parameters},
+    query::{Id, Parameters},
 };
 use crate::{
     app::{ActionError, Idempotency},
@@ -103,17 +103,16 @@ fn labels(parameters: &Parameters) -> Result<Option<Value>, Problem> {
     let mut labels = Map::new();
     for label in parameters.all("label") {
         let Some((key, value)) = label.split_once(':') else {
-            return Err(query::unfit("label", label, "KEY:VALUE"));
+            return Err(parameters.unfit("label", label, "KEY:VALUE"));
         };
         if labels.insert(key.into(), value.into()).is_some() {
-            let detail = format!("query parameter label: {key:?} is given twice; a job has one value of each label");
-            return Err(Problem::bad_request(detail).field("label"));
+            let problem = format!("{key:?} is given twice; a job has one value of each label");
+            return Err(parameters.refused("label", &problem));
         }
     }
     if labels.len() > limits::LABELS {
-        let detail =
-            format!("query parameter label: {} are given; no job has more than {}", labels.len(), limits::LABELS);
-        return Err(Problem::bad_request(detail).field("label"));
+        let problem = format!("{} are given; no job has more than {}", labels.len(), limits::LABELS);
+        return Err(parameters.refused("label", &problem));
     }
     Ok((!labels.is_empty()).then_some(Value::Object(labels)))
 }
@@ -148,7 +147,7 @@ pub(crate) async fn retry(
     let from_start = match parameters.only(&["from"])?.text("from") {
         None | Some("failed") => false,
         Some("start") => true,
-        Some(other) => return Err(query::unfit("from", other, "failed or start")),
+        Some(other) => return Err(parameters.unfit("from", other, "failed or start")),
     };
     shared.app.retry(id, from_start).await?;
     Ok((StatusCode::ACCEPTED, Json(find(&shared, id, true).await?.view)).into_response())

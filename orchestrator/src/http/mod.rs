@@ -1,7 +1,9 @@
 //! The HTTP API, version 1. Errors are `application/problem+json`.
 
 mod body;
+mod bulk;
 mod cursor;
+mod dead;
 mod definitions;
 mod events;
 mod fleet;
@@ -70,8 +72,11 @@ fn routes(shared: Shared) -> Router {
         .route("/api/v1/definitions/{name}", get(definitions::show).merge(put(definitions::apply_named)))
         .route("/api/v1/types", get(fleet::types))
         .route("/api/v1/workers", get(fleet::workers))
-        .route("/api/v1/dead", get(fleet::dead_letters))
-        .route("/api/v1/dead/{id}", get(fleet::dead_letter))
+        .route("/api/v1/dead", get(dead::list))
+        .route("/api/v1/dead/redrive", post(dead::redrive_many))
+        .route("/api/v1/dead/discard", post(dead::discard_many))
+        .route("/api/v1/dead/{id}", get(dead::show).delete(dead::discard))
+        .route("/api/v1/dead/{id}/redrive", post(dead::redrive))
         .route("/healthz/live", get(health::live))
         .route("/healthz/ready", get(health::ready))
         .route("/metrics", get(health::metrics))

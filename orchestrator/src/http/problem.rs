@@ -14,7 +14,7 @@ use drover_protocol::{DecodeError, JobId, JobStatus};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Value, json};
 
-use crate::{app::ActionError, store::StoreError};
+use crate::{app::ActionError, redrive::RedriveError, store::StoreError};
 
 /// How long a client should wait when it is told to try again, in seconds.
 const RETRY_AFTER: &str = "2";
@@ -194,6 +194,18 @@ impl From<ActionError> for Problem {
             ActionError::Refused(refusal) => refused(&refusal, detail),
             ActionError::NotDeletable(..) => Self::conflict("not_deletable", detail),
             ActionError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<RedriveError> for Problem {
+    fn from(error: RedriveError) -> Self {
+        let detail = error.to_string();
+        match error {
+            RedriveError::Unknown(_) => Self::not_found(detail),
+            RedriveError::Refused(_) => Self::conflict("not_redrivable", detail),
+            RedriveError::Broker(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail),
+            RedriveError::Store(error) => error.into(),
         }
     }
 }

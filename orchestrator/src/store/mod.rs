@@ -24,7 +24,7 @@ use std::time::Duration;
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, QueueMode, RecyclingMethod, Runtime};
 use secrecy::{ExposeSecret, SecretString};
 
-pub use dead::{DeadLetter, DeadView};
+pub use dead::{DeadFilter, DeadLetter, DeadView};
 pub use error::StoreError;
 pub use fleet::{OpenCancels, WorkerArrival, WorkerBeat};
 pub use fold::{FoldContext, Folded};

@@ -73,6 +73,10 @@ statements! {
     INSERT_LOGS = "insert_logs",
     LOCK_LOG_TREES = "lock_log_trees",
     INSERT_DEAD_LETTERS = "insert_dead_letters",
+    DELETE_DEAD = "delete_dead",
+    MATCH_DEAD = "match_dead",
+    NEWEST_DEAD = "newest_dead",
+    TAKE_DEAD = "take_dead",
     // what people and other systems read
     VIEW_DEAD = "view_dead",
     VIEW_DEAD_LETTER = "view_dead_letter",

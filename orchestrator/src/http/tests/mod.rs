@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod actions;
+mod dead;
 mod definitions;
 mod events;
 mod fleet;
