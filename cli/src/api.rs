@@ -85,6 +85,11 @@ pub(crate) struct JobView {
     pub(crate) finished_at: Option<DateTime<Utc>>,
     #[serde(default)]
     pub(crate) run_at: Option<DateTime<Utc>>,
+    /// Nothing new of it is begun.
+    #[serde(default)]
+    pub(crate) paused: bool,
+    #[serde(default)]
+    pub(crate) paused_at: Option<DateTime<Utc>>,
     #[serde(default)]
     pub(crate) error: Option<JobError>,
     #[serde(default)]
@@ -102,6 +107,15 @@ impl JobView {
     /// The steps of a workflow.
     pub(crate) fn steps(&self) -> &[Step] {
         self.metadata.as_ref().map_or(&[], |metadata| &metadata.steps)
+    }
+
+    /// Whether it is paused and nothing of it runs any more.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        let works = match self.steps() {
+            [] => self.status != JobStatus::Pending,
+            steps => steps.iter().any(|step| step.running > 0),
+        };
+        self.paused && !works
     }
 
     /// The numbers that a workflow's definition sums up.
@@ -134,6 +148,8 @@ pub(crate) struct Step {
     pub(crate) done: u64,
     #[serde(default)]
     pub(crate) failed: u64,
+    #[serde(default)]
+    pub(crate) running: u64,
     #[serde(default)]
     pub(crate) started_at: Option<DateTime<Utc>>,
     #[serde(default)]

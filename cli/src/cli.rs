@@ -97,6 +97,7 @@ Examples:
 Examples:
   drover list --status running,cancelling
   drover list --type data_import --label team=sales --created-after 24h
+  drover list --paused
   drover list --parent 01980c5e-7a00-7d10-8b6e-3f6f3ad3a001 --status failed")]
     List(List),
     /// Print a job's log lines, with those of its sub-jobs.
@@ -120,6 +121,30 @@ before, and 1 when it had ended otherwise.")]
         /// Wait until nothing of the job runs any more.
         #[arg(long)]
         wait: bool,
+    },
+    /// Begin nothing new of a job until it is resumed; what runs goes on.
+    #[command(after_help = "\
+Examples:
+  drover pause 01980c5e-7a00-7d10-8b6e-3f6f3ad3a001
+  drover pause --wait 01980c5e-7a00-7d10-8b6e-3f6f3ad3a001
+
+No step, no sub-job and no retry of it begins, at any depth. A paused job can be cancelled.
+With --wait the command ends when nothing of the job runs any more: exit code 0, or 1 when somebody
+resumed it meanwhile.")]
+    Pause {
+        #[command(flatten)]
+        job: Job,
+        /// Wait until nothing of the job runs any more.
+        #[arg(long)]
+        wait: bool,
+    },
+    /// Let a paused job go on.
+    #[command(after_help = "\
+Example:
+  drover resume 01980c5e-7a00-7d10-8b6e-3f6f3ad3a001")]
+    Resume {
+        #[command(flatten)]
+        job: Job,
     },
     /// Run again what failed of a job.
     #[command(after_help = "\
@@ -332,6 +357,9 @@ pub(crate) struct List {
     /// Only jobs with this label. Repeatable: all must be there.
     #[arg(long, value_name = "KEY=VALUE", value_parser = arg::pair)]
     pub(crate) label: Vec<(String, String)>,
+    /// Only jobs that are paused.
+    #[arg(long)]
+    pub(crate) paused: bool,
     /// Only jobs created after this: RFC 3339, a date, or an age as 15m, 2h, 7d.
     #[arg(long, value_name = "TIME", value_parser = arg::moment)]
     pub(crate) created_after: Option<DateTime<Utc>>,

@@ -151,6 +151,24 @@ impl App {
         self.act(Input::Cancel { job_id: id, now }).await
     }
 
+    /// Asks that nothing of a job be begun until it is resumed.
+    ///
+    /// # Errors
+    /// When there is no such job, it has ended or is being cancelled, a worker runs it, or the database is away. Asking twice
+    /// is no error.
+    pub async fn pause(&self, id: JobId) -> Result<(), ActionError> {
+        self.act(Input::Pause { job_id: id }).await
+    }
+
+    /// Lets a paused job go on.
+    ///
+    /// # Errors
+    /// When there is no such job, it has ended, it is paused with a workflow above it, or the database is away. A job that is
+    /// not paused is none.
+    pub async fn resume(&self, id: JobId) -> Result<(), ActionError> {
+        self.act(Input::Resume { job_id: id }).await
+    }
+
     /// Retries an ended job.
     ///
     /// # Errors

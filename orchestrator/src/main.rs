@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 use drover_broker::amqp::{AmqpBroker, AmqpConfig};
 use drover_orchestrator::{
     config::{self, Config},
+    duty::Pace,
     run,
 };
 use drover_service::{config::Loader, shutdown, telemetry};
@@ -66,7 +67,8 @@ async fn start(arguments: &Arguments) -> anyhow::Result<()> {
     let listener = TcpListener::bind(config.http.listen)
         .await
         .with_context(|| format!("http.listen: {} cannot be used", config.http.listen))?;
-    let amqp = AmqpConfig::new(config.amqp.url.expose_secret(), &config.amqp.prefix);
+    let mut amqp = AmqpConfig::new(config.amqp.url.expose_secret(), &config.amqp.prefix);
+    amqp.heartbeat = Pace::of(&config).amqp_heartbeat();
     let broker = AmqpBroker::connect(amqp).await.context("amqp.url")?;
     run::run(&config, Arc::clone(&broker) as _, listener, shutdown).await
 }

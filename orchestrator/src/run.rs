@@ -71,7 +71,7 @@ pub async fn run(
     register(&app, &own.definitions).await?;
     app.store.refresh(&app.context.registry).await?;
 
-    let pace = Pace { lease: duration(own.lease_seconds) };
+    let pace = Pace::of(config);
     let tasks = TaskTracker::new();
     // The intake ends first; the relay and the HTTP server go on until what it committed is published.
     let relay_shutdown = CancellationToken::new();

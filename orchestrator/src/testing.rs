@@ -85,6 +85,14 @@ impl Broker for SilentBroker {
         Ok("test".into())
     }
 
+    async fn round_trip(&self) -> Result<u64, BrokerError> {
+        Ok(0)
+    }
+
+    fn detection(&self) -> Duration {
+        Duration::ZERO
+    }
+
     fn is_ready(&self) -> bool {
         !self.away.load(Ordering::SeqCst)
     }

@@ -34,6 +34,7 @@ fn query(args: &List) -> Vec<(&'static str, String)> {
     query.extend((!statuses.is_empty()).then(|| ("status", statuses.join(","))));
     query.extend(args.job_type.iter().map(|job_type| ("type", job_type.clone())));
     query.extend(args.label.iter().map(|(key, value)| ("label", format!("{key}:{value}"))));
+    query.extend(args.paused.then(|| ("paused", "true".to_owned())));
     query.extend(args.created_after.iter().map(|at| ("created_after", time(at))));
     query.extend(args.created_before.iter().map(|at| ("created_before", time(at))));
     query.extend(args.page.cursor.iter().map(|cursor| ("cursor", cursor.clone())));

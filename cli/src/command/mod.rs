@@ -13,6 +13,7 @@ mod history;
 mod list;
 mod logs;
 mod many;
+mod pause;
 mod retry;
 mod show;
 mod submit;
@@ -43,6 +44,8 @@ pub(crate) async fn run(command: Command, ctx: &Context) -> Result<Exit, Failure
         Command::List(args) => list::run(ctx, &args).await,
         Command::Logs(args) => logs::run(ctx, &args).await,
         Command::Cancel { job, now, wait } => cancel::run(ctx, job.id, now, wait).await,
+        Command::Pause { job, wait } => pause::pause(ctx, job.id, wait).await,
+        Command::Resume { job } => pause::resume(ctx, job.id).await,
         Command::Retry { job, from, wait } => retry::run(ctx, job.id, from, wait).await,
         Command::Delete { job } => delete::run(ctx, job.id).await,
         Command::Apply { files } => apply::run(ctx, &files).await,

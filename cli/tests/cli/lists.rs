@@ -46,7 +46,7 @@ async fn a_list_in_a_pipe_is_not_cut() {
 async fn filters_are_sent() {
     let server = Server::always(200, json!({ "jobs": [], "next_cursor": null })).await;
     let args = ["list", "--status", "running,failed", "--type", "t", "--label", "a=b", "--label", "c=d/e"];
-    let more = ["--parent", ID, "--created-after", "2026-07-01", "--limit", "7", "--cursor", "x="];
+    let more = ["--paused", "--parent", ID, "--created-after", "2026-07-01", "--limit", "7", "--cursor", "x="];
     let run = server.run(&[&args[..], &more[..]].concat()).await;
     assert_eq!(run.code(0), "");
     assert_eq!(run.stderr, "no jobs match\n");
@@ -54,7 +54,7 @@ async fn filters_are_sent() {
         server.lines(),
         [format!(
             "GET /jobs?limit=7&parent={ID}&status=running%2Cfailed&type=t&label=a%3Ab&label=c%3Ad%2Fe\
-             &created_after=2026-07-01T00%3A00%3A00.000Z&cursor=x%3D"
+             &paused=true&created_after=2026-07-01T00%3A00%3A00.000Z&cursor=x%3D"
         )]
     );
 }

@@ -1,6 +1,6 @@
 use serde_json::json;
 
-use crate::harness::{ID, OTHER, Reply, Server, ended, event, job, problem};
+use crate::harness::{ID, OTHER, Reply, Server, ended, event, job, metadata, problem};
 
 #[tokio::test]
 async fn cancel_says_where_the_job_stands() {
@@ -33,6 +33,53 @@ async fn cancel_of_a_finished_job_is_refused() {
     let run = server.run(&["cancel", "--wait", ID]).await;
     assert_eq!(run.code(2), "");
     assert_eq!(run.stderr, "error: the job has already completed\n");
+}
+
+#[tokio::test]
+async fn pause_and_resume_say_where_the_job_stands() {
+    let server = Server::start(|asked, _| {
+        let paused = asked.line.ends_with("/pause");
+        let message = if paused { "Paused: 3 of 4 sub-jobs still running" } else { "Step 1/2: File validation" };
+        Reply::Json(202, job("running", json!({ "paused": paused, "message": message })))
+    })
+    .await;
+    let run = server.run(&["pause", ID]).await;
+    assert_eq!(run.code(0), format!("{ID} running, paused  Paused: 3 of 4 sub-jobs still running\n"));
+    assert_eq!(server.run(&["resume", ID]).await.code(0), format!("{ID} running\n"));
+    assert_eq!(server.run(&["resume", "--json", ID]).await.json()["paused"], false);
+    assert_eq!(server.lines()[..2], [format!("POST /jobs/{ID}/pause"), format!("POST /jobs/{ID}/resume")]);
+}
+
+#[tokio::test]
+async fn pause_waits_until_nothing_runs() {
+    let state = |paused: bool, running: u64| {
+        let mut metadata = metadata("Paused");
+        metadata["steps"][1]["running"] = running.into();
+        job("running", json!({ "paused": paused, "paused_at": "2026-07-26T12:00:30Z", "metadata": metadata }))
+    };
+    for (last, code, words) in [
+        (event("job", &state(true, 0)), 0, ""),
+        (event("job", &state(false, 2)), 1, "somebody has resumed it meanwhile"),
+        (event("end", &ended("completed")), 0, ""),
+    ] {
+        let server = Server::start(move |asked, _| match asked.line.starts_with("POST") {
+            true => Reply::Json(202, state(true, 4)),
+            false => Reply::OpenEvents(vec![event("job", &state(true, 3)), last.clone()]),
+        })
+        .await;
+        let run = server.run(&["pause", "--wait", ID]).await;
+        run.code(code);
+        assert!(run.stderr.contains(words), "{}", run.stderr);
+        assert_eq!(server.lines(), [format!("POST /jobs/{ID}/pause"), format!("GET /jobs/{ID}/events")]);
+    }
+}
+
+#[tokio::test]
+async fn a_refused_pause_says_why() {
+    let own = json!({ "job_status": "running" });
+    let server = Server::always(409, problem(409, "at_work", "a worker runs it", own)).await;
+    let run = server.run(&["pause", ID]).await;
+    assert_eq!((run.code(2), run.stderr.as_str()), ("", "error: a worker runs it\n"));
 }
 
 #[tokio::test]

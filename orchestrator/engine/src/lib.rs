@@ -17,7 +17,7 @@ pub mod workflow;
 pub use command::{Command, Record};
 pub use fold::{Catalog, Entropy, Fold, Limits, Tree};
 pub use input::{Ignored, Input, Outcome, Refusal};
-pub use job::{Cancel, CancelReason, Job, Parent, Stamped};
+pub use job::{Cancel, CancelReason, Job, Parent, PauseReason, Paused, Stamped};
 pub use progress::Progress;
 pub use transition::{Next, Trigger};
 pub use workflow::{StepState, Workflow};

@@ -1,4 +1,4 @@
-//! Jobs: submit, list, show, cancel, retry, delete.
+//! Jobs: submit, list, show, cancel, pause, resume, retry, delete.
 
 use axum::{
     Json,
@@ -72,7 +72,7 @@ fn one_key(header: Option<Idempotency>, submission: &Submission) -> Result<Optio
 
 /// `GET /api/v1/jobs`
 pub(crate) async fn list(State(shared): State<Shared>, parameters: Parameters) -> Result<Json<Value>, Problem> {
-    let known = ["status", "type", "parent", "label", "created_after", "created_before", "limit", "cursor"];
+    let known = ["status", "type", "parent", "label", "paused", "created_after", "created_before", "limit", "cursor"];
     let parameters = parameters.only(&known)?;
     let limit = parameters.limit(50, 500)?;
     let before = parameters.cursor::<JobId>()?;
@@ -93,6 +93,7 @@ fn filter(parameters: &Parameters) -> Result<JobFilter, Problem> {
         any_parent,
         parent,
         labels: labels(parameters)?,
+        paused: parameters.flag("paused")?,
         created_after: parameters.time("created_after")?,
         created_before: parameters.time("created_before")?,
     })
@@ -135,6 +136,28 @@ pub(crate) async fn cancel(
 ) -> Result<Response, Problem> {
     let now = parameters.only(&["now"])?.flag("now")?.unwrap_or(false);
     shared.app.cancel(id, now).await?;
+    Ok((StatusCode::ACCEPTED, Json(find(&shared, id, true).await?.view)).into_response())
+}
+
+/// `POST /api/v1/jobs/{id}/pause`
+pub(crate) async fn pause(
+    State(shared): State<Shared>,
+    Id(id): Id,
+    parameters: Parameters,
+) -> Result<Response, Problem> {
+    parameters.only(&[])?;
+    shared.app.pause(id).await?;
+    Ok((StatusCode::ACCEPTED, Json(find(&shared, id, true).await?.view)).into_response())
+}
+
+/// `POST /api/v1/jobs/{id}/resume`
+pub(crate) async fn resume(
+    State(shared): State<Shared>,
+    Id(id): Id,
+    parameters: Parameters,
+) -> Result<Response, Problem> {
+    parameters.only(&[])?;
+    shared.app.resume(id).await?;
     Ok((StatusCode::ACCEPTED, Json(find(&shared, id, true).await?.view)).into_response())
 }
 

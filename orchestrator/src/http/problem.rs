@@ -213,8 +213,15 @@ impl From<RedriveError> for Problem {
 fn refused(refusal: &Refusal, detail: String) -> Problem {
     let (status, kind, detail) = match refusal {
         Refusal::ParentPast { .. } => return Problem::conflict("parent_finished", detail),
-        Refusal::Transition { status, trigger: Trigger::Cancel } => {
+        Refusal::PausedAbove { .. } => return Problem::conflict("paused_above", detail),
+        Refusal::AtWork => (JobStatus::Running, "at_work", detail),
+        Refusal::Transition { status, trigger: Trigger::Cancel | Trigger::Pause | Trigger::Resume }
+            if status.is_terminal() =>
+        {
             (*status, "already_finished", format!("the job has ended: it is {status}; nothing was changed"))
+        }
+        Refusal::Transition { status, trigger: Trigger::Pause } => {
+            (*status, "cancelling", "the job is being cancelled: nothing new of it is begun but its clean-up".into())
         }
         Refusal::Transition { status, trigger: Trigger::Retry } if status.is_terminal() => (
             *status,

@@ -15,8 +15,10 @@ use crate::{
     store::{StoreError, WorkerArrival, WorkerBeat},
 };
 
-/// Most cancelled dispatches that a worker is told of when it arrives.
+/// Most cancelled dispatches that a worker is told of when it arrives; as many withdrawn ones.
 const TOMBSTONES: i64 = 10_000;
+/// Most withdrawn dispatches of one message.
+const WITHDRAWN: usize = 1_000;
 
 /// Takes worker events until shutdown.
 pub async fn run(app: Arc<App>, behind: Behind, pace: Pace, shutdown: CancellationToken) {
@@ -108,7 +110,7 @@ async fn take(app: &App, read: &Read, pace: Pace) -> Result<(), StoreError> {
 
 /// Enters a worker, makes sure that its queues exist, and tells it what must not be started.
 async fn welcome(app: &App, arrival: &WorkerArrival, pace: Pace) -> Result<(), StoreError> {
-    let open = app.store.worker_up(arrival, TOMBSTONES).await?;
+    let briefing = app.store.worker_up(arrival, TOMBSTONES).await?;
     tracing::info!(worker.session = %arrival.session, worker.host = %arrival.host, types = arrival.types.len(), "worker is up");
     let types = arrival.types.iter().map(|info| &info.job_type);
     if let Err(error) = app.broker.declare(&Topology::job_queues(&app.names, types)).await {
@@ -117,12 +119,14 @@ async fn welcome(app: &App, arrival: &WorkerArrival, pace: Pace) -> Result<(), S
     let Some(queue) = arrival.control_queue.clone() else { return Ok(()) };
     let welcome = Control::Welcome {
         worker_session: arrival.session,
-        cancelled: open.jobs,
-        controls: open.controls,
+        cancelled: briefing.cancelled,
+        controls: briefing.controls,
         lease_seconds: pace.lease.as_secs_f64(),
     };
+    // The queue keeps their order: what must not be started is known when the welcome lets the worker start.
+    let withdraws = briefing.withdrawn.chunks(WITHDRAWN).map(|jobs| Control::Withdraw { jobs: jobs.to_vec() });
     // Not answered: the worker asks again.
-    send(app, String::new(), queue, &welcome).await;
+    send(app, "", &queue, withdraws.chain([welcome])).await;
     Ok(())
 }
 
@@ -134,21 +138,25 @@ async fn stop(app: &App, superseded: Vec<(WorkerSession, RunningJob)>) {
     }
     for (worker_session, jobs) in by_worker {
         tracing::info!(worker.session = %worker_session, count = jobs.len(), "telling a worker to stop what was taken from it");
-        send(app, app.names.control_exchange(), String::new(), &Control::Stop { worker_session, jobs }).await;
+        send(app, &app.names.control_exchange(), "", [Control::Stop { worker_session, jobs }]).await;
     }
 }
 
-async fn send(app: &App, exchange: String, routing_key: String, control: &Control) {
-    let body = match encode(control, app.message_bytes) {
-        Ok(body) => Bytes::from(body),
-        Err(error) => {
-            tracing::error!(%error, "a control message cannot be made");
-            return;
+async fn send(app: &App, exchange: &str, routing_key: &str, controls: impl IntoIterator<Item = Control>) {
+    let mut publications = Vec::new();
+    for control in controls {
+        match encode(&control, app.message_bytes) {
+            Ok(body) => publications.push(Publication {
+                exchange: exchange.into(),
+                routing_key: routing_key.into(),
+                body: Bytes::from(body),
+                properties: properties::<Control>(app),
+                mandatory: false,
+            }),
+            Err(error) => return tracing::error!(%error, "a control message cannot be made"),
         }
-    };
-    let publication =
-        Publication { exchange, routing_key, body, properties: properties::<Control>(app), mandatory: false };
-    for outcome in app.broker.publish(vec![publication]).await {
+    }
+    for outcome in app.broker.publish(publications).await {
         if let Err(error) = outcome {
             tracing::warn!(%error, "a control message was not published");
         }

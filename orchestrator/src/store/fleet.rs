@@ -49,21 +49,24 @@ pub struct WorkerArrival {
     pub control_queue: Option<String>,
 }
 
-/// The open cancels, as a worker that arrives has to know them.
+/// What a worker that arrives has to know before it consumes.
 #[derive(Clone, Debug, Default)]
-pub struct OpenCancels {
+pub struct Briefing {
     /// The cancelled dispatches.
-    pub jobs: Vec<RunningJob>,
+    pub cancelled: Vec<RunningJob>,
     /// The broadcasts that told of them.
     pub controls: BTreeSet<ControlId>,
+    /// The dispatches that a pause withdrew.
+    pub withdrawn: Vec<RunningJob>,
 }
 
 impl Store {
-    /// Enters a worker and its types, and gives what it has to know before it consumes.
+    /// Enters a worker and its types, and gives what it has to know before it consumes: at most `limit` dispatches of each
+    /// kind, the newest.
     ///
     /// # Errors
     /// When the database is away.
-    pub async fn worker_up(&self, worker: &WorkerArrival, limit: i64) -> Result<OpenCancels, StoreError> {
+    pub async fn worker_up(&self, worker: &WorkerArrival, limit: i64) -> Result<Briefing, StoreError> {
         let mut client = self.client().await?;
         let tx = client.transaction().await?;
         let names: Vec<&str> = worker.types.iter().map(|info| info.job_type.as_str()).collect();
@@ -88,14 +91,19 @@ impl Store {
         let results: Vec<&Value> = worker.types.iter().map(|info| &info.result_schema).collect();
         tx.execute(&statement, &[&names, &titles, &units, &params, &results]).await?;
         let statement = tx.prepare_cached(sql::OPEN_TOMBSTONES).await?;
-        let rows = tx.query(&statement, &[&limit]).await?;
+        let tombstones = tx.query(&statement, &[&limit]).await?;
+        let statement = tx.prepare_cached(sql::OPEN_WITHDRAWALS).await?;
+        let withdrawals = tx.query(&statement, &[&limit]).await?;
         tx.commit().await?;
-        let mut open = OpenCancels::default();
-        for row in rows {
-            open.jobs.push(RunningJob { job_id: JobId(row.try_get(0)?), dispatch: unsigned(row.try_get(1)?) });
-            open.controls.insert(ControlId(row.try_get(2)?));
-        }
-        Ok(open)
+        let dispatch = |row: &tokio_postgres::Row| {
+            Ok::<_, StoreError>(RunningJob { job_id: JobId(row.try_get(0)?), dispatch: unsigned(row.try_get(1)?) })
+        };
+        let control = |row: &tokio_postgres::Row| Ok::<_, StoreError>(ControlId(row.try_get(2)?));
+        Ok(Briefing {
+            cancelled: tombstones.iter().map(dispatch).collect::<Result<_, _>>()?,
+            controls: tombstones.iter().map(control).collect::<Result<_, _>>()?,
+            withdrawn: withdrawals.iter().map(dispatch).collect::<Result<_, _>>()?,
+        })
     }
 
     /// Writes the newest heartbeat of each worker, and gives what they run and must not.
@@ -191,14 +199,16 @@ impl Store {
         rows.iter().map(read).collect()
     }
 
-    /// Forgets tombstones of which no message can turn up any more.
+    /// Forgets cancelled and withdrawn dispatches of which no message can turn up any more.
     ///
     /// # Errors
     /// When the database is away.
     pub async fn delete_tombstones(&self, age: Duration, limit: i64) -> Result<(), StoreError> {
         let client = self.client().await?;
-        let statement = client.prepare_cached(sql::DELETE_TOMBSTONES).await?;
-        client.execute(&statement, &[&seconds(age), &limit]).await?;
+        for sql in [sql::DELETE_TOMBSTONES, sql::DELETE_WITHDRAWALS] {
+            let statement = client.prepare_cached(sql).await?;
+            client.execute(&statement, &[&seconds(age), &limit]).await?;
+        }
         Ok(())
     }
 

@@ -26,7 +26,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 pub use dead::{DeadFilter, DeadLetter, DeadView};
 pub use error::StoreError;
-pub use fleet::{OpenCancels, WorkerArrival, WorkerBeat};
+pub use fleet::{Briefing, WorkerArrival, WorkerBeat};
 pub use fold::{FoldContext, Folded};
 pub use outbox::{Claim, Fresh, OutboxRow, Outgoing};
 pub use registry::{Known, Registry};

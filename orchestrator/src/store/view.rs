@@ -68,6 +68,8 @@ pub struct JobFilter {
     pub parent: Option<JobId>,
     /// Only those with all of these labels.
     pub labels: Option<Value>,
+    /// Only those that are paused, or only those that are not.
+    pub paused: Option<bool>,
     /// Only those made after this.
     pub created_after: Option<DateTime<Utc>>,
     /// Only those made before this.
@@ -145,6 +147,7 @@ impl Store {
                     (&filter.labels, Type::JSONB),
                     (&filter.created_after, Type::TIMESTAMPTZ),
                     (&filter.created_before, Type::TIMESTAMPTZ),
+                    (&filter.paused, Type::BOOL),
                     (&limit, Type::INT8),
                 ],
             )

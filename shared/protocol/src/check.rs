@@ -177,7 +177,7 @@ pub(crate) fn control(control: &Control) -> Checked {
             seconds(format_args!("/lease_seconds"), *lease_seconds, limits::TIMEOUT_SECONDS)?;
             running("cancelled", cancelled)
         }
-        Control::Cancel { jobs, .. } | Control::Stop { jobs, .. } => running("jobs", jobs),
+        Control::Cancel { jobs, .. } | Control::Withdraw { jobs } | Control::Stop { jobs, .. } => running("jobs", jobs),
         Control::Drain { .. } => Ok(()),
     }
 }

@@ -32,6 +32,12 @@ pub enum Control {
         /// The jobs, each with the dispatch that is cancelled; a later dispatch is not meant.
         jobs: Vec<RunningJob>,
     },
+    /// Do not start these jobs: they are paused. Those that run go on. A message that comes is acknowledged, and nothing is
+    /// reported of it. A worker that arrives is told before its `welcome` what is withdrawn.
+    Withdraw {
+        /// The jobs, each with the dispatch that is withdrawn; a later dispatch is not meant.
+        jobs: Vec<RunningJob>,
+    },
     /// Stop these jobs and report nothing of them: they were taken from this worker.
     Stop {
         /// The worker that is meant.

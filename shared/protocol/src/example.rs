@@ -130,6 +130,7 @@ fn controls() -> Vec<Value> {
     vec![
         json!({ "kind": "welcome", "worker_session": SESSION, "cancelled": jobs, "controls": [CONTROL], "lease_seconds": 15.0 }),
         json!({ "kind": "cancel", "control_id": CONTROL, "jobs": jobs }),
+        json!({ "kind": "withdraw", "jobs": jobs }),
         json!({ "kind": "stop", "worker_session": SESSION, "jobs": jobs }),
         json!({ "kind": "drain", "worker_session": SESSION }),
     ]

@@ -73,6 +73,7 @@ pub(crate) struct Transaction {
     jobs: Vec<JobId>,
     owed: Vec<Owed>,
     buried: Vec<(RunningJob, ControlId)>,
+    withdrawn: BTreeSet<RunningJob>,
     /// Events of these sessions and numbers were folded.
     pub(crate) folded: Vec<(WorkerSession, u64)>,
     /// Cancels that settle without the word of a worker.
@@ -108,6 +109,8 @@ pub(crate) struct Database {
     /// With the time until which each is claimed.
     pub(crate) outbox: BTreeMap<u64, (Outgoing, Millis)>,
     pub(crate) tombstones: BTreeMap<RunningJob, (ControlId, Millis)>,
+    /// Dispatches that a pause withdrew.
+    pub(crate) withdrawn: BTreeSet<RunningJob>,
     pub(crate) keys: BTreeMap<u64, JobId>,
     pub(crate) away_until: Millis,
     entropy: Seeded,
@@ -236,12 +239,18 @@ impl Database {
         for effect in effects {
             let what = match effect {
                 Command::Publish { job_id, dispatch } => {
-                    let current = |job: &&drover_engine::Job| job.dispatch == dispatch && !job.is_terminal();
+                    let current = |job: &&drover_engine::Job| {
+                        job.dispatch == dispatch && !job.is_terminal() && job.paused.is_none()
+                    };
                     let Some(_) = tree.get(job_id).filter(current) else { continue };
                     Outgoing::Job(RunningJob { job_id, dispatch })
                 }
                 Command::Tombstone(job) => {
                     buried.insert(job);
+                    continue;
+                }
+                Command::Withdraw(job) => {
+                    transaction.withdrawn.insert(job);
                     continue;
                 }
                 Command::Stop { session, job } => {
@@ -260,6 +269,11 @@ impl Database {
             let jobs = buried.iter().copied().collect();
             transaction.buried = buried.into_iter().map(|job| (job, control_id)).collect();
             let what = Outgoing::Control(Arc::new(Control::Cancel { control_id, jobs }));
+            transaction.owed.push(Owed { row: number(), what });
+        }
+        if !transaction.withdrawn.is_empty() {
+            let jobs = transaction.withdrawn.iter().copied().collect();
+            let what = Outgoing::Control(Arc::new(Control::Withdraw { jobs }));
             transaction.owed.push(Owed { row: number(), what });
         }
     }
@@ -313,6 +327,7 @@ impl Database {
         for (job, control) in &transaction.buried {
             self.tombstones.insert(*job, (*control, now));
         }
+        self.withdrawn.extend(&transaction.withdrawn);
         self.look_over(&changed);
         let owed = std::mem::take(&mut transaction.owed);
         Some((transaction, Committed { owed, changed }))
@@ -359,6 +374,7 @@ impl Transaction {
             jobs: Vec::new(),
             owed: Vec::new(),
             buried: Vec::new(),
+            withdrawn: BTreeSet::new(),
             folded: Vec::new(),
             never_started: Vec::new(),
             lost: BTreeSet::new(),

@@ -84,7 +84,8 @@ impl Fleet {
             None => true,
             Some(row) => {
                 let other = row.job.lease.is_some_and(|lease| lease != session);
-                row.job.dispatch > listed.dispatch || row.job.dispatch == listed.dispatch && other
+                let over = row.job.is_terminal() || row.job.due_at.is_some();
+                row.job.dispatch > listed.dispatch || row.job.dispatch == listed.dispatch && (other || over)
             }
         };
         running.iter().filter(superseded).copied().collect()

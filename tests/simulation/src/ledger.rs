@@ -62,14 +62,15 @@ impl Ledger {
     pub(crate) fn acked(&self, session: Option<WorkerSession>, body: &Body, database: &Database) {
         match body {
             Body::Job(job) => {
-                // A word of a later dispatch, or its tombstone, means that this one is not waited for any more.
+                // A word of a later dispatch, its tombstone or a pause means that this one is not waited for any more.
                 let from = RunningJob { job_id: job.id, dispatch: job.dispatch };
                 let to = RunningJob { dispatch: u32::MAX, ..from };
                 let spoken =
                     session.is_some_and(|session| self.spoken.range((session, from)..=(session, to)).count() > 0);
                 let buried = database.tombstones.range(from..=to).count() > 0;
+                let withdrawn = database.withdrawn.range(from..=to).count() > 0;
                 assert!(
-                    spoken || buried,
+                    spoken || buried || withdrawn,
                     "I2: a worker acknowledged {} before the broker had a word of it",
                     crate::short(job.id)
                 );

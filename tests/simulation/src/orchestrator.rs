@@ -274,6 +274,8 @@ impl World {
                         controls: self.database.tombstones.values().map(|(control, _)| *control).collect(),
                         lease_seconds: 1.0,
                     };
+                    let jobs = self.database.withdrawn.iter().copied().collect();
+                    answers.push((Queue::Control(*queue), Control::Withdraw { jobs }));
                     answers.push((Queue::Control(*queue), welcome));
                 }
                 WorkerEventKind::WorkerHeartbeat { running, acknowledged, .. } => {

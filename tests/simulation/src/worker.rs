@@ -93,6 +93,7 @@ pub(crate) struct Worker {
     held: BTreeMap<RunningJob, Held>,
     /// Receipts of jobs that were taken away before their `started` was confirmed.
     orphans: BTreeMap<RunningJob, Vec<Tag>>,
+    /// What was cancelled or withdrawn.
     cancelled: BTreeMap<JobId, u32>,
     finished: BTreeMap<JobId, u32>,
     buffer: VecDeque<Outgoing>,
@@ -284,6 +285,14 @@ impl Worker {
 
     fn acknowledge(&mut self, control: ControlId, met: Vec<RunningJob>) {
         self.acknowledgements.push(Acknowledgement { control, unconfirmed: met, repeats_left: REPEATS });
+    }
+
+    /// Does not start these dispatches or earlier ones. What runs goes on.
+    fn withdraw(&mut self, jobs: &[RunningJob]) {
+        for job in jobs {
+            let dispatch = self.cancelled.entry(job.job_id).or_default();
+            *dispatch = job.dispatch.max(*dispatch);
+        }
     }
 
     /// The acknowledgements whose jobs the broker knows of by now.

@@ -161,6 +161,9 @@ impl World {
                 world.after(*at, Step::Plan(index));
             }
         }
+        if plan.entries.iter().any(|entry| matches!(entry, Entry::User(_, Act::Pause { .. }))) {
+            world.after(CALM, Step::Ask(Act::ResumeAll));
+        }
         world
     }
 
@@ -269,6 +272,22 @@ impl World {
             Act::Cancel { pick, now } => {
                 let Some(job_id) = self.job(pick) else { return };
                 (Purpose::User, Work::Fold(vec![Input::Cancel { job_id, now }]))
+            }
+            Act::Pause { pick } => {
+                let Some(job_id) = self.job(pick) else { return };
+                (Purpose::User, Work::Fold(vec![Input::Pause { job_id }]))
+            }
+            Act::Resume { pick } => {
+                let Some(job_id) = self.job(pick) else { return };
+                (Purpose::User, Work::Fold(vec![Input::Resume { job_id }]))
+            }
+            Act::ResumeAll => {
+                self.after(1_000, Step::Ask(act));
+                let resumes = self.database.resumes();
+                if resumes.is_empty() {
+                    return;
+                }
+                (Purpose::User, Work::Fold(resumes))
             }
             Act::Retry { pick, from_start } => {
                 let Some(job_id) = self.job(pick) else { return };

@@ -1,4 +1,4 @@
-//! What the worker is told: welcome, cancel, stop, drain.
+//! What the worker is told: welcome, cancel, withdraw, stop, drain.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -39,8 +39,24 @@ enum Standing {
     Deaf,
     /// It listens on this queue and waits to be welcomed; it asks again at `ask_at`.
     Waiting { queue: String, ask_at: Instant },
-    /// It was welcomed.
-    Welcome,
+    /// It was welcomed, and listens on this queue.
+    Welcome { queue: String },
+}
+
+impl Standing {
+    fn welcomed(self) -> Self {
+        match self {
+            Self::Waiting { queue, .. } => Self::Welcome { queue },
+            other => other,
+        }
+    }
+
+    fn doubted(self) -> Self {
+        match self {
+            Self::Welcome { queue } => Self::Waiting { queue, ask_at: Instant::now() },
+            other => other,
+        }
+    }
 }
 
 impl ControlLoop {
@@ -57,6 +73,8 @@ impl ControlLoop {
 
     async fn listen(&self, mut broadcasts: Box<dyn Broadcasts>) {
         let mut standing = Standing::Deaf;
+        // When the first question was sent that is not answered yet: a welcome may be as old as that.
+        let mut asked_at = None;
         loop {
             let ask = async {
                 match &standing {
@@ -64,7 +82,7 @@ impl ControlLoop {
                         tokio::time::sleep_until(*ask_at).await;
                         queue.clone()
                     }
-                    Standing::Deaf | Standing::Welcome => std::future::pending().await,
+                    Standing::Deaf | Standing::Welcome { .. } => std::future::pending().await,
                 }
             };
             tokio::select! {
@@ -73,15 +91,21 @@ impl ControlLoop {
                     Some(Heard::Listening { queue }) => {
                         // What was cancelled before this moment may have been missed.
                         self.permits.close();
+                        asked_at = None;
                         standing = Standing::Waiting { queue, ask_at: Instant::now() };
                     }
                     Some(Heard::Message(message)) => {
-                        if self.obey(&message) {
-                            standing = Standing::Welcome;
+                        if self.obey(&message, asked_at) && asked_at.take().is_some() {
+                            standing = standing.welcomed();
                         }
                     }
                 },
+                () = self.session.lease.doubted() => {
+                    self.permits.close();
+                    standing = standing.doubted();
+                }
                 queue = ask => {
+                    asked_at.get_or_insert_with(Instant::now);
                     self.ask(&queue).await;
                     standing = Standing::Waiting { queue, ask_at: Instant::now() + self.session.settings.announce };
                 }
@@ -101,11 +125,11 @@ impl ControlLoop {
         }
     }
 
-    /// Does what the message says. `true`: it was the welcome.
-    fn obey(&self, message: &Delivery) -> bool {
+    /// Does what the message says. `true`: it was a welcome; `asked_at` says since when one is waited for.
+    fn obey(&self, message: &Delivery, asked_at: Option<Instant>) -> bool {
         let kind = message.properties.kind.as_deref();
         match decode::<Control>(kind, &message.body, self.session.settings.message_bytes) {
-            Ok(control) => self.apply(control),
+            Ok(control) => self.apply(control, asked_at),
             Err(error) => {
                 tracing::error!(error = %error, "a control message is not understood and passed over");
                 false
@@ -113,17 +137,21 @@ impl ControlLoop {
         }
     }
 
-    fn apply(&self, control: Control) -> bool {
+    fn apply(&self, control: Control, asked_at: Option<Instant>) -> bool {
         let me = self.session.id;
         match control {
             Control::Welcome { worker_session, cancelled, controls, lease_seconds } if worker_session == me => {
-                self.welcome(&cancelled, &controls, lease_seconds);
+                self.welcome(&cancelled, &controls, lease_seconds, asked_at);
                 return true;
             }
             Control::Cancel { control_id, jobs } => {
                 let met = self.table.cancel(&jobs);
                 tracing::info!(%control_id, jobs = jobs.len(), running_here = met.len(), "jobs are cancelled");
                 self.heartbeat.acknowledge(control_id, met);
+            }
+            Control::Withdraw { jobs } => {
+                tracing::info!(jobs = jobs.len(), "jobs are paused: what has not begun of them is left");
+                self.table.withdraw(&jobs);
             }
             Control::Stop { worker_session, jobs } if worker_session == me => {
                 tracing::warn!(jobs = jobs.len(), "jobs were taken from this worker and are stopped");
@@ -138,13 +166,22 @@ impl ControlLoop {
         false
     }
 
-    fn welcome(&self, cancelled: &[RunningJob], controls: &BTreeSet<ControlId>, lease_seconds: f64) {
+    fn welcome(
+        &self,
+        cancelled: &[RunningJob],
+        controls: &BTreeSet<ControlId>,
+        lease_seconds: f64,
+        asked_at: Option<Instant>,
+    ) {
         let met = self.table.cancel(cancelled);
         for control_id in controls {
             self.heartbeat.acknowledge(*control_id, met.clone());
         }
+        // The answer to a question that was answered before: it may be older than what closed the gate.
+        let Some(asked_at) = asked_at else { return };
         tracing::info!(cancelled = cancelled.len(), running_here = met.len(), lease_seconds, "welcome");
         let lease = Duration::try_from_secs_f64(lease_seconds).unwrap_or(Duration::from_secs(15));
+        self.session.lease.grant(lease, asked_at);
         self.heartbeat.set_lease(lease);
         self.permits.open();
     }

@@ -17,6 +17,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    permits::Permits,
     session::Session,
     table::{Held, Table},
 };
@@ -34,6 +35,7 @@ const LEAST_INTERVAL: Duration = Duration::from_millis(50);
 pub(crate) struct Heartbeat {
     session: Arc<Session>,
     table: Arc<Table>,
+    permits: Arc<Permits>,
     types: Vec<JobType>,
     lease: watch::Sender<Option<Duration>>,
     acknowledgements: Mutex<VecDeque<Acknowledgement>>,
@@ -50,10 +52,11 @@ struct Acknowledgement {
 }
 
 impl Heartbeat {
-    pub(crate) fn new(session: Arc<Session>, table: Arc<Table>, types: Vec<JobType>) -> Self {
+    pub(crate) fn new(session: Arc<Session>, table: Arc<Table>, permits: Arc<Permits>, types: Vec<JobType>) -> Self {
         Self {
             session,
             table,
+            permits,
             types,
             lease: watch::Sender::new(None),
             acknowledgements: Mutex::default(),
@@ -111,6 +114,12 @@ impl Heartbeat {
     }
 
     async fn beat(&self) {
+        if self.session.lease.has_lapsed() {
+            // Before the beat brings it back to life: nothing begins by what was heard before the silence.
+            tracing::warn!("the worker was silent for longer than its lease and may have been taken for lost");
+            self.permits.close();
+            self.session.lease.doubt();
+        }
         let acknowledged = self.ready();
         let heartbeat = WorkerEventKind::WorkerHeartbeat {
             running: self.table.running(),

@@ -46,7 +46,7 @@ impl Life {
         let permits = Arc::new(Permits::new(session.settings.concurrency));
         let reporter = Arc::new(Reporter::new(Arc::clone(&session), Arc::clone(&table)));
         let types: Vec<JobType> = self.registry.types().cloned().collect();
-        let heartbeat = Arc::new(Heartbeat::new(Arc::clone(&session), Arc::clone(&table), types));
+        let heartbeat = Arc::new(Heartbeat::new(Arc::clone(&session), Arc::clone(&table), Arc::clone(&permits), types));
         let drain = shutdown.child_token();
         let control = ControlLoop {
             session: Arc::clone(&session),

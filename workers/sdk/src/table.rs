@@ -15,7 +15,7 @@ use crate::{
     tombstones::Tombstones,
 };
 
-/// Cancelled dispatches that are remembered; a welcome names the open ones anew.
+/// Cancelled and withdrawn dispatches that are remembered; a welcome names the open ones anew.
 const TOMBSTONES: usize = 100_000;
 /// Finished dispatches that are remembered: their message comes again when its ack was lost with the connection.
 const FINISHED: usize = 10_000;
@@ -97,7 +97,7 @@ impl Held {
 pub(crate) enum Known {
     /// Nothing: it may be started.
     New,
-    /// It was cancelled and must not be started.
+    /// It was cancelled or withdrawn and must not be started.
     Cancelled,
     /// It runs here.
     Held(Arc<Held>),
@@ -183,6 +183,12 @@ impl Table {
             held.job.stop(Stop::Cancel);
         }
         stopped
+    }
+
+    /// Does not start these dispatches or earlier ones of the same jobs. Those that run go on.
+    pub(crate) fn withdraw(&self, jobs: &[RunningJob]) {
+        let mut inner = self.lock();
+        jobs.iter().for_each(|job| inner.tombstones.insert(*job));
     }
 
     /// Stops these dispatches without a report: they were taken from this worker.

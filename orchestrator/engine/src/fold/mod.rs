@@ -14,6 +14,7 @@ mod advance;
 mod cancel;
 mod event;
 mod fanout;
+mod pause;
 mod report;
 mod retry;
 #[cfg(any(test, feature = "simulation"))]
@@ -39,7 +40,7 @@ pub use fanout::BatchRow;
 pub use start::NewJob;
 
 use crate::{
-    Command, Ignored, Input, Job, Next, Outcome, Progress, Record, Refusal, Trigger, definition::Definition,
+    Command, Ignored, Input, Job, Next, Outcome, Paused, Progress, Record, Refusal, Trigger, definition::Definition,
     transition::next,
 };
 
@@ -161,6 +162,8 @@ impl<'a> Fold<'a> {
             Input::TimedOut { job_id, timeout_at } => self.timed_out(job_id, timeout_at),
             Input::Undeliverable { job_id, dispatch, error } => self.undeliverable(job_id, dispatch, error),
             Input::Cancel { job_id, now } => self.cancel(job_id, now),
+            Input::Pause { job_id } => self.pause(job_id),
+            Input::Resume { job_id } => self.resume(job_id),
             Input::NeverStarted { job_id, dispatch } => self.never_started(job_id, dispatch),
             Input::Retry { job_id, from_start } => self.retry(job_id, from_start),
             Input::Republish { job_id, dispatch } => self.republish(job_id, dispatch),
@@ -204,6 +207,7 @@ impl<'a> Fold<'a> {
     /// else the trigger brought, then calls `report`.
     fn transit(&mut self, id: JobId, trigger: Trigger) -> Result<(), Outcome> {
         let now = self.now;
+        let inherited = self.pause_above(id);
         let Some(job) = self.tree.jobs.get_mut(&id) else {
             return Err(Outcome::Ignored(Ignored::UnknownJob));
         };
@@ -216,9 +220,14 @@ impl<'a> Fold<'a> {
         };
         job.status = to;
         match to {
+            // A worker may begin a paused job before it hears of the pause. It goes on, and is held back should it come back.
             JobStatus::Running => job.started_at = job.started_at.or(Some(now)),
-            JobStatus::Pending => job.lease = None,
-            _ => {}
+            JobStatus::Pending => {
+                job.lease = None;
+                job.paused = job.paused.take().map(|paused| Paused { time_left_ms: None, ..paused }).or(inherited);
+            }
+            // What ends is not held back.
+            _ => job.paused = None,
         }
         if to.is_terminal() {
             job.finished_at = Some(now);

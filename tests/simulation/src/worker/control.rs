@@ -86,6 +86,10 @@ impl World {
                 }
                 self.work_after(number, 0, Step::Heartbeat);
             }
+            Control::Withdraw { jobs } => {
+                worker.withdraw(jobs);
+                self.work_after(number, 0, Step::Look);
+            }
             Control::Stop { worker_session, jobs } if *worker_session == worker.session => {
                 jobs.iter().for_each(|job| self.stop(number, *job, Stop::Taken));
             }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::Utc;
 use drover_broker::{Delivery, Settle, Settler};
-use drover_protocol::{JobError, JobEventKind, JobMessage, decode};
+use drover_protocol::{JobError, JobMessage, decode};
 use serde_json::Value;
 
 use super::Lane;
@@ -40,7 +40,7 @@ impl Lane {
         match self.shared.table.look(facts.running()) {
             Known::New => {}
             known => {
-                self.settle_known(known, &facts, receipt).await;
+                Self::settle_known(known, receipt).await;
                 return None;
             }
         }
@@ -63,19 +63,17 @@ impl Lane {
     }
 
     /// Settles the message of a dispatch that must not be started, or not again.
-    pub(super) async fn settle_known(&self, known: Known, facts: &Facts, receipt: Receipt) {
+    pub(super) async fn settle_known(known: Known, receipt: Receipt) {
         match known {
-            Known::Cancelled => {
-                let kind = JobEventKind::Cancelled { result: None, progress: None };
-                self.shared.reporter.not_begun(facts, kind, receipt);
-            }
             // It was delivered again since its ack was lost, or could not be given yet.
             Known::Held(held) => {
                 if let Some(receipt) = held.add_receipt(receipt) {
                     receipt.settle(Settle::Ack).await;
                 }
             }
-            Known::Finished => receipt.settle(Settle::Ack).await,
+            // Nothing is said of a cancelled or withdrawn one: another worker may hold a copy of the message. The cancel settles when every
+            // worker has acknowledged it.
+            Known::Cancelled | Known::Finished => receipt.settle(Settle::Ack).await,
             Known::New => receipt.settle(Settle::GiveBack).await,
         }
     }

@@ -89,7 +89,8 @@ impl Lane {
         };
         while let Some(ready) = self.next(&mut subscription).await {
             let asked_at = Instant::now();
-            match self.permit_in_time().await {
+            // A permit that must not be used is dropped before anything waits for another one.
+            match self.permit_in_time().await.filter(|_| self.may_begin()) {
                 Some(permit) => {
                     self.pace.begun(asked_at.elapsed());
                     self.begin(ready, permit).await;
@@ -135,9 +136,18 @@ impl Lane {
         self.shared.permits.acquire(&self.permits).await
     }
 
+    /// Whether jobs may begin at this very moment; a permit may be older than the reason not to.
+    fn may_begin(&self) -> bool {
+        if self.shared.session.lease.has_lapsed() {
+            self.shared.permits.close();
+            self.shared.session.lease.doubt();
+        }
+        self.shared.permits.is_open()
+    }
+
     /// Leaves the queue to other workers until this one has a permit.
     async fn stand_back(&mut self, subscription: &mut Subscription, ready: Ready) {
-        tracing::debug!(job_type = %self.job_type, "no permit is free: the queue is left to others");
+        tracing::debug!(job_type = %self.job_type, "no job may begin here now: the queue is left to others");
         self.pace.stood_back();
         // First the pause: a message given back must not come to this worker at once.
         subscription.pause().await;
@@ -153,11 +163,11 @@ impl Lane {
         let settings = &self.shared.session.settings;
         let gate = LogGate::new(settings.log_level, settings.log_lines_per_second);
         let sink: Arc<dyn Sink> = Arc::<Reporter>::clone(&self.shared.reporter);
-        let state = JobState::new(facts.clone(), sink, gate, settings.message_bytes);
+        let state = JobState::new(facts, sink, gate, settings.message_bytes);
         match self.shared.table.begin(state, receipt) {
             Ok(held) => self.spawn(held, params, permit),
-            // It was cancelled, or came twice, while it waited for its permit.
-            Err((known, receipt)) => self.settle_known(known, &facts, receipt).await,
+            // It was cancelled or withdrawn, or came twice, while it waited for its permit.
+            Err((known, receipt)) => Self::settle_known(known, receipt).await,
         }
     }
 
@@ -166,12 +176,12 @@ impl Lane {
         let (shared, job) = (Arc::clone(&self.shared), Arc::clone(&self.job));
         let span = held.job.span.clone();
         let run = async move {
-            match execute(job, &held.job, params, shared.session.settings.grace).await {
+            match execute(job, &held.job, params, shared.session.settings.grace, &shared.handlers).await {
                 Some(end) => shared.reporter.ended(&held, end),
                 None => shared.table.end(&held),
             }
             drop(permit);
         };
-        self.shared.jobs.spawn_on(run.instrument(span), &self.shared.handlers);
+        self.shared.jobs.spawn(run.instrument(span));
     }
 }

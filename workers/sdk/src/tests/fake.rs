@@ -312,6 +312,14 @@ impl Broker for FakeBroker {
         Ok("test".into())
     }
 
+    async fn round_trip(&self) -> Result<u64, BrokerError> {
+        Ok(0)
+    }
+
+    fn detection(&self) -> Duration {
+        Duration::ZERO
+    }
+
     fn is_ready(&self) -> bool {
         self.state().publishing == Publishing::Confirm
     }

@@ -59,6 +59,34 @@ async fn a_job_is_acknowledged_only_after_its_start_is_confirmed_and_runs_meanwh
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_worker_that_was_silent_for_a_lease_begins_nothing_before_it_is_welcomed_anew() {
+    let scene = Scene::start();
+    scene.running(Act::Return(1.into())).await;
+    let ups = |state: &State| state.worker_events.iter().filter(|event| up(event)).count();
+    let before = ups(&scene.broker.state());
+    scene.broker.change(|state| (state.publishing, state.welcome) = (Publishing::Fail, None));
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    let [cancelled, other] = [scene.submit(Act::Return(1.into())), scene.submit(Act::Return(2.into()))];
+    assert_eq!(scene.broker.settled(cancelled.id).await, Settle::GiveBack);
+    // Its heartbeats are heard again; what was cancelled meanwhile it does not know yet.
+    scene.broker.change(|state| state.publishing = Publishing::Confirm);
+    scene.broker.until("it asks to be welcomed", |state| (ups(state) > before).then_some(())).await;
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert!(!scene.probe.has_run(&cancelled) && !scene.probe.has_run(&other));
+    let dead = RunningJob { job_id: cancelled.id, dispatch: 1 };
+    scene.broker.change(|state| state.welcome = Some(vec![dead]));
+    scene.ended(&other).await;
+    let settled = |state: &State| state.settled.contains(&(cancelled.id.to_string(), Settle::Ack)).then_some(());
+    scene.broker.until("the cancelled one is put away", settled).await;
+    assert!(!scene.probe.has_run(&cancelled));
+    scene.end().await;
+}
+
+fn up(event: &WorkerEventKind) -> bool {
+    matches!(event, WorkerEventKind::WorkerUp { .. })
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_worker_that_is_isolated_for_too_long_stops_its_jobs() {
     let scene = Scene::start_with(FakeBroker::new(), WorkerSection { isolation_seconds: 60.0, ..section() });
     let job = scene.running(Act::StopOnCancel).await;
