@@ -6,5 +6,6 @@ ALTER TABLE dead_letters
 COMMENT ON COLUMN dead_letters.whole_bytes IS 'How many bytes the body had, where only its beginning is kept.';
 COMMENT ON COLUMN dead_letters.redrives IS 'How often it was sent again before, and came back.';
 
--- Its type never changes and its status does so anyway: the index keeps no update from being a small one.
-CREATE INDEX jobs_pending_idx ON jobs (type, id) WHERE status = 'pending';
+-- What was published and has not started. No column of it changes with progress, so that those updates stay small.
+CREATE INDEX jobs_waiting_idx ON jobs (type, id)
+    WHERE status = 'pending' AND dispatch > 0 AND due_at IS NULL AND paused IS NULL;

@@ -1,6 +1,7 @@
 //! The orchestrator: accepts jobs, dispatches them, folds their events.
 
 pub mod app;
+pub mod bulk;
 pub mod changes;
 pub mod config;
 pub mod duty;

@@ -3,7 +3,7 @@
 //! A letter goes only after the broker has confirmed its message. A crash in between sends it once more, which changes
 //! nothing: events have fences, submissions have idempotency keys, and log lines their numbers.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -14,14 +14,13 @@ use serde_json::Value;
 
 use crate::{
     app::{ActionError, App},
+    bulk::{SPELL, Swept},
     intake::{JobFence, REDRIVES, is_of_jobs},
     store::{DeadFilter, DeadView, StoreError},
 };
 
 /// Most bytes of the letters that are in memory at once, unless a single one has more.
 const BYTES: i64 = 8 * 1024 * 1024;
-/// No new part of a request is begun after this, so that it is answered in time.
-const SPELL: Duration = Duration::from_secs(10);
 
 /// What became of a letter.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,19 +54,6 @@ pub enum RedriveError {
     Store(#[from] StoreError),
 }
 
-/// What became of many letters.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Swept {
-    /// How many were looked at.
-    pub matched: usize,
-    /// How many of them are no longer there.
-    pub done: usize,
-    /// Those that stay, with the reason.
-    pub refused: Vec<(i64, String)>,
-    /// After which letter to go on; `None`: that was all.
-    pub next_after: Option<i64>,
-}
-
 /// What is to be done with a letter.
 enum Way {
     Send(Publication),
@@ -89,7 +75,12 @@ impl App {
     ///
     /// # Errors
     /// When broker or database are away and nothing was done.
-    pub async fn redrive_all(&self, filter: &DeadFilter, range: (i64, i64), limit: i64) -> Result<Swept, RedriveError> {
+    pub async fn redrive_all(
+        &self,
+        filter: &DeadFilter,
+        range: (i64, i64),
+        limit: i64,
+    ) -> Result<Swept<i64, String>, RedriveError> {
         let began = Instant::now();
         let (ids, more) = self.matching_dead(filter, range, limit).await?;
         let mut swept = Swept::default();
@@ -105,12 +96,12 @@ impl App {
                 if swept.matched == 0 {
                     return Err(error);
                 }
-                swept.next_after = Some(id - 1);
+                swept.next = Some(id - 1);
                 return Ok(swept);
             }
         }
         let through = ids.get(..ids.len() - rest.len()).and_then(<[i64]>::last);
-        swept.next_after = through.copied().filter(|_| more || !rest.is_empty());
+        swept.next = through.copied().filter(|_| more || !rest.is_empty());
         Ok(swept)
     }
 
@@ -118,20 +109,30 @@ impl App {
     ///
     /// # Errors
     /// When the database is away.
-    pub async fn discard_all(&self, filter: &DeadFilter, range: (i64, i64), limit: i64) -> Result<Swept, StoreError> {
+    pub async fn discard_all(
+        &self,
+        filter: &DeadFilter,
+        range: (i64, i64),
+        limit: i64,
+    ) -> Result<Swept<i64, String>, StoreError> {
         let (ids, more) = self.matching_dead(filter, range, limit).await?;
         self.store.delete_dead(&ids).await?;
-        let next_after = ids.last().copied().filter(|_| more);
-        Ok(Swept { matched: ids.len(), done: ids.len(), refused: Vec::new(), next_after })
+        let next = ids.last().copied().filter(|_| more);
+        Ok(Swept { matched: ids.len(), done: ids.len(), next, ..Swept::default() })
     }
 
     /// How many letters of a filter there are in the range, up to `limit`, and after which to go on counting.
     ///
     /// # Errors
     /// When the database is away.
-    pub async fn count_dead(&self, filter: &DeadFilter, range: (i64, i64), limit: i64) -> Result<Swept, StoreError> {
+    pub async fn count_dead(
+        &self,
+        filter: &DeadFilter,
+        range: (i64, i64),
+        limit: i64,
+    ) -> Result<Swept<i64, String>, StoreError> {
         let (ids, more) = self.matching_dead(filter, range, limit).await?;
-        Ok(Swept { matched: ids.len(), next_after: ids.last().copied().filter(|_| more), ..Swept::default() })
+        Ok(Swept { matched: ids.len(), next: ids.last().copied().filter(|_| more), ..Swept::default() })
     }
 
     /// Ids of a page, and whether there are more behind it.
@@ -206,7 +207,7 @@ impl App {
     }
 }
 
-impl Swept {
+impl Swept<i64, String> {
     /// Counts what became of a part. The first letter that the broker did not take, if there is one.
     fn take(
         &mut self,

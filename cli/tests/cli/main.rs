@@ -7,6 +7,7 @@ mod harness;
 mod health;
 mod lists;
 mod logs;
+mod many;
 mod show;
 mod steer;
 mod submit;

@@ -20,6 +20,8 @@ const COUNTED: i64 = 10_000;
 pub(crate) struct Bulk<C> {
     /// Which are meant.
     pub(crate) filter: Parameters,
+    /// What only some of these requests know.
+    pub(crate) options: Parameters,
     /// Look at this many at most.
     pub(crate) limit: i64,
     /// Go on after this one.
@@ -31,8 +33,13 @@ pub(crate) struct Bulk<C> {
 }
 
 impl<C: Cursor> Bulk<C> {
-    /// Reads the body: `{filter, all, limit, cursor, dry_run}`.
-    pub(crate) async fn read(shared: &Shared, parameters: &Parameters, request: Request) -> Result<Self, Problem> {
+    /// Reads the body: `{filter, all, limit, cursor, dry_run}` and these options.
+    pub(crate) async fn read(
+        shared: &Shared,
+        parameters: &Parameters,
+        request: Request,
+        options: &[&str],
+    ) -> Result<Self, Problem> {
         parameters.only(&[])?;
         let (head, body) = request.into_parts();
         let body = body::read(&head.headers, body, Kind::Json, shared.app.message_bytes).await?;
@@ -44,7 +51,7 @@ impl<C: Cursor> Bulk<C> {
             Some(_) => return Err(Problem::bad_request("/filter: it must be an object").field("/filter")),
         };
         let fields = Parameters::of_object("", fields)?;
-        fields.only(&["filter", "all", "limit", "cursor", "dry_run"])?;
+        fields.only(&[&["filter", "all", "limit", "cursor", "dry_run"], options].concat())?;
         let dry_run = fields.flag("dry_run")?.unwrap_or(false);
         let limit = if dry_run { fields.limit(COUNTED, COUNTED)? } else { fields.limit(USUAL, MOST)? };
         Ok(Self {
@@ -53,6 +60,7 @@ impl<C: Cursor> Bulk<C> {
             cursor: fields.cursor()?,
             dry_run,
             all: fields.flag("all")?.unwrap_or(false),
+            options: fields,
         })
     }
 

@@ -15,7 +15,8 @@ use super::{
     query::{Number, Parameters},
 };
 use crate::{
-    redrive::{Redriven, Swept},
+    bulk::Swept,
+    redrive::Redriven,
     store::{DeadFilter, DeadView},
 };
 
@@ -123,7 +124,7 @@ struct Many {
 
 impl Many {
     async fn read(shared: &Shared, parameters: &Parameters, request: Request) -> Result<Self, Problem> {
-        let bulk = Bulk::<Range>::read(shared, parameters, request).await?;
+        let bulk = Bulk::<Range>::read(shared, parameters, request, &[]).await?;
         let filter = filter(bulk.filter.only(&["queue", "reason"])?);
         bulk.means_it(filter.queue.is_some() || filter.reason.is_some(), "queue and reason")?;
         let range = match bulk.cursor {
@@ -133,14 +134,14 @@ impl Many {
         Ok(Self { filter, range, limit: bulk.limit, dry_run: bulk.dry_run })
     }
 
-    async fn count(&self, shared: &Shared) -> Result<Swept, Problem> {
+    async fn count(&self, shared: &Shared) -> Result<Swept<i64, String>, Problem> {
         Ok(shared.app.count_dead(&self.filter, self.range, self.limit).await?)
     }
 
-    fn answer(&self, swept: Swept) -> Json<Value> {
+    fn answer(&self, swept: Swept<i64, String>) -> Json<Value> {
         let refused: Vec<Value> =
             swept.refused.into_iter().map(|(id, reason)| json!({ "id": id, "reason": reason })).collect();
-        let next_cursor = swept.next_after.map(|after| Range { after, upto: self.range.1 }.encode());
+        let next_cursor = swept.next.map(|after| Range { after, upto: self.range.1 }.encode());
         Json(json!({
             "matched": swept.matched, "done": swept.done, "refused": refused, "dry_run": self.dry_run,
             "next_cursor": next_cursor,

@@ -13,6 +13,7 @@ mod parts;
 mod problem;
 mod query;
 mod serve;
+mod sweep;
 #[cfg(test)]
 mod tests;
 
@@ -60,6 +61,9 @@ pub fn router(app: Arc<App>, shutdown: CancellationToken) -> Router {
 fn routes(shared: Shared) -> Router {
     Router::new()
         .route("/api/v1/jobs", get(jobs::list).post(jobs::submit))
+        .route("/api/v1/jobs/cancel", post(sweep::cancel))
+        .route("/api/v1/jobs/retry", post(sweep::retry))
+        .route("/api/v1/jobs/delete", post(sweep::delete))
         .route("/api/v1/jobs/{id}", get(jobs::show).delete(jobs::delete))
         .route("/api/v1/jobs/{id}/cancel", post(jobs::cancel))
         .route("/api/v1/jobs/{id}/pause", post(jobs::pause))

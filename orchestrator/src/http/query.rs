@@ -13,6 +13,8 @@ use serde_json::{Map, Value};
 
 use super::{Problem, cursor::Cursor};
 
+/// The parameter that may be given more than once.
+const REPEATED: &str = "label";
 /// Longest excerpt of what was given, in characters.
 const SHOWN_CHARS: usize = 80;
 
@@ -36,26 +38,29 @@ impl<S: Send + Sync> FromRequestParts<S> for Parameters {
 }
 
 impl Parameters {
-    /// The fields of an object of the body, `at` being its JSON pointer. A list of texts is read as if its entries were
-    /// separated by commas; null counts as absent.
+    /// The fields of an object of the body, `at` being its JSON pointer. A list of texts is what a query says with commas, or
+    /// by repeating a parameter that may be repeated; null counts as absent.
     pub(crate) fn of_object(at: &'static str, fields: Map<String, Value>) -> Result<Self, Problem> {
         let mut found = Self { object: Some(at), pairs: Vec::with_capacity(fields.len()) };
         for (name, value) in fields {
-            let text = match value {
-                Value::Null => continue,
-                Value::String(text) => text,
-                Value::Bool(_) | Value::Number(_) => value.to_string(),
+            match value {
+                Value::Null => {}
+                Value::String(text) => found.pairs.push((name, text)),
+                Value::Bool(_) | Value::Number(_) => found.pairs.push((name, value.to_string())),
                 Value::Array(entries) if entries.iter().all(Value::is_string) => {
-                    entries.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(",")
+                    let texts = entries.iter().filter_map(Value::as_str);
+                    match name.as_str() {
+                        REPEATED => found.pairs.extend(texts.map(|text| (name.clone(), text.to_owned()))),
+                        _ => found.pairs.push((name, texts.collect::<Vec<_>>().join(","))),
+                    }
                 }
                 Value::Array(_) | Value::Object(_) => return Err(found.unfit(&name, &value.to_string(), "a text")),
-            };
-            found.pairs.push((name, text));
+            }
         }
         Ok(found)
     }
 
-    /// Refuses parameters that are not among these, and those that are given twice and cannot be; `label` can.
+    /// Refuses parameters that are not among these, and those that are given twice and cannot be.
     pub(crate) fn only(&self, known: &[&str]) -> Result<&Self, Problem> {
         for (index, (name, value)) in self.pairs.iter().enumerate() {
             if !known.contains(&name.as_str()) {
@@ -68,7 +73,7 @@ impl Parameters {
             if value.contains('\0') {
                 return Err(self.refused(name, "it holds a NUL character; remove it"));
             }
-            if name != "label" && self.pairs.iter().take(index).any(|(earlier, _)| earlier == name) {
+            if name != REPEATED && self.pairs.iter().take(index).any(|(earlier, _)| earlier == name) {
                 return Err(self.refused(name, "it is given twice"));
             }
         }
@@ -293,6 +298,8 @@ mod tests {
         assert_eq!(fields.statuses().unwrap(), Some(vec!["failed".into(), "running".into()]));
         assert_eq!((fields.limit(50, 500).unwrap(), fields.flag("now").unwrap()), (7, Some(true)));
         assert_eq!(fields.text("type"), None);
+        let labels = object(json!({ "label": ["a:1,2", "b:2"] })).unwrap();
+        assert_eq!(labels.all("label").collect::<Vec<_>>(), ["a:1,2", "b:2"]);
         let unknown = fields.only(&["status"]).unwrap_err();
         assert_eq!(unknown.detail(), "unknown field \"limit\"; known here: status");
         assert_eq!(

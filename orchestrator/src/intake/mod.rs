@@ -22,8 +22,8 @@ use crate::app::App;
 
 pub(crate) use dead::JobFence;
 use dead::{Bad, bury};
-pub(crate) use letter::{REDRIVES, is_of_jobs};
 pub use hearing::Hearing;
+pub(crate) use letter::{REDRIVES, is_of_jobs};
 pub use marker::Marker;
 pub use {
     dead::run as dead_letters, events::run as events, heartbeats::run as heartbeats, logs::run as logs,

@@ -32,7 +32,7 @@ pub use outbox::{Claim, Fresh, OutboxRow, Outgoing};
 pub use registry::{Known, Registry};
 pub use replicas::Beat;
 pub use submit::{Accepted, NewRoot, SubmissionKey};
-pub use view::{JobFilter, SeenJob, Trail};
+pub use view::{JobFilter, MatchedJob, SeenJob, Trail};
 
 /// How to reach the database.
 #[derive(Clone, Debug)]

@@ -81,6 +81,7 @@ statements! {
     NEWEST_DEAD = "newest_dead",
     TAKE_DEAD = "take_dead",
     // what people and other systems read
+    MATCH_JOBS = "match_jobs",
     VIEW_DEAD = "view_dead",
     VIEW_DEAD_LETTER = "view_dead_letter",
     VIEW_DEFINITION = "view_definition",
@@ -95,7 +96,7 @@ statements! {
     VIEW_TYPES = "view_types",
     VIEW_WORKERS = "view_workers",
     // deleting
-    DELETE_JOB = "delete_job",
+    DELETE_JOBS = "delete_jobs",
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod parts;
 mod problems;
 mod serving;
 mod submit;
+mod sweep;
 
 use std::sync::Arc;
 
