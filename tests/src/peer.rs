@@ -86,7 +86,17 @@ impl Peer {
         self.send(exchange, key, properties, body).await
     }
 
-    async fn send(&self, exchange: &str, key: &str, properties: BasicProperties, body: &[u8]) -> anyhow::Result<()> {
+    /// Publishes a message with these properties and waits for the confirm.
+    ///
+    /// # Errors
+    /// When it is not confirmed.
+    pub async fn send(
+        &self,
+        exchange: &str,
+        key: &str,
+        properties: BasicProperties,
+        body: &[u8],
+    ) -> anyhow::Result<()> {
         let options = BasicPublishOptions::default();
         let confirm = self.channel.basic_publish(exchange.into(), key.into(), options, body, properties).await?.await?;
         anyhow::ensure!(!confirm.is_nack(), "the broker refused the message");

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod actions;
+mod dead;
 mod definitions;
 mod events;
 mod fleet;
@@ -12,6 +13,7 @@ mod parts;
 mod problems;
 mod serving;
 mod submit;
+mod sweep;
 
 use std::sync::Arc;
 
