@@ -14,6 +14,7 @@ mod list;
 mod logs;
 mod many;
 mod pause;
+mod pause_types;
 mod retry;
 mod show;
 mod submit;
@@ -44,8 +45,8 @@ pub(crate) async fn run(command: Command, ctx: &Context) -> Result<Exit, Failure
         Command::List(args) => list::run(ctx, &args).await,
         Command::Logs(args) => logs::run(ctx, &args).await,
         Command::Cancel { jobs, now, wait } => cancel::run(ctx, &jobs, now, wait).await,
-        Command::Pause { job, wait } => pause::pause(ctx, job.id, wait).await,
-        Command::Resume { job } => pause::resume(ctx, job.id).await,
+        Command::Pause(args) => pause::pause(ctx, args).await,
+        Command::Resume(args) => pause::resume(ctx, args).await,
         Command::Retry { jobs, from, wait } => retry::run(ctx, &jobs, from, wait).await,
         Command::Delete(jobs) => delete::run(ctx, &jobs).await,
         Command::Apply { files } => apply::run(ctx, &files).await,

@@ -10,6 +10,7 @@ mod fleet;
 mod health;
 mod jobs;
 mod parts;
+mod pauses;
 mod problem;
 mod query;
 mod serve;
@@ -77,6 +78,11 @@ fn routes(shared: Shared) -> Router {
         .route("/api/v1/definitions", get(definitions::list).put(definitions::apply))
         .route("/api/v1/definitions/{name}", get(definitions::show).merge(put(definitions::apply_named)))
         .route("/api/v1/types", get(fleet::types))
+        .route("/api/v1/types/pause", post(pauses::pause_all))
+        .route("/api/v1/types/resume", post(pauses::resume_all))
+        .route("/api/v1/types/{name}/pause", post(pauses::pause_one))
+        .route("/api/v1/types/{name}/resume", post(pauses::resume_one))
+        .route("/api/v1/pauses", get(pauses::list))
         .route("/api/v1/workers", get(fleet::workers))
         .route("/api/v1/dead", get(dead::list))
         .route("/api/v1/dead/redrive", post(dead::redrive_many))

@@ -188,6 +188,9 @@ impl From<ActionError> for Problem {
             ActionError::NotFinished { status, .. } => {
                 Self { job_status: Some(status), ..Self::conflict("not_finished", detail) }
             }
+            ActionError::NotAnnounced(_) => Self::new(StatusCode::NOT_FOUND, "unknown_type", detail).field("name"),
+            ActionError::IsWorkflow { .. } => unprocessable("is_workflow", detail).field("name"),
+            ActionError::AllPaused(_) => Self::conflict("all_paused", detail),
             ActionError::Store(error) => error.into(),
         }
     }

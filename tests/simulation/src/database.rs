@@ -16,7 +16,7 @@ use drover_engine::{
     },
     job::Policy,
 };
-use drover_protocol::{Control, ControlId, JobId, JobStatus, JobType, RunningJob, WorkerSession};
+use drover_protocol::{Control, ControlId, JobId, JobStatus, JobType, PausedTypes, RunningJob, WorkerSession};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -52,7 +52,13 @@ pub(crate) struct Mark {
 #[derive(Clone, Debug)]
 pub(crate) enum Work {
     Fold(Vec<Input>),
-    Submit { key: u64, workflow: bool, later: bool },
+    Submit {
+        key: u64,
+        workflow: bool,
+        later: bool,
+    },
+    /// Job types that are paused from now on, and no others.
+    PauseTypes(BTreeSet<JobType>),
 }
 
 /// Why a transaction does not begin.
@@ -74,6 +80,8 @@ pub(crate) struct Transaction {
     owed: Vec<Owed>,
     buried: Vec<(RunningJob, ControlId)>,
     withdrawn: BTreeSet<RunningJob>,
+    /// The paused types.
+    pauses: Option<PausedTypes>,
     /// Events of these sessions and numbers were folded.
     pub(crate) folded: Vec<(WorkerSession, u64)>,
     /// Cancels that settle without the word of a worker.
@@ -111,6 +119,7 @@ pub(crate) struct Database {
     pub(crate) tombstones: BTreeMap<RunningJob, (ControlId, Millis)>,
     /// Dispatches that a pause withdrew.
     pub(crate) withdrawn: BTreeSet<RunningJob>,
+    pub(crate) pauses: PausedTypes,
     pub(crate) keys: BTreeMap<u64, JobId>,
     pub(crate) away_until: Millis,
     entropy: Seeded,
@@ -157,6 +166,7 @@ impl Database {
                 }
                 self.fold(now, inputs, roots, broken)
             }
+            Work::PauseTypes(types) => self.pause_types(types),
             Work::Submit { key, .. } if self.locked_keys.contains(&key) => return Err(Refused::Locked),
             Work::Submit { key, workflow, later } => self.submit(now, key, workflow, later, broken),
         };
@@ -222,6 +232,16 @@ impl Database {
         fold.create(new);
         Self::finish(&mut transaction, &mut fold, &mut self.last);
         (transaction.key, transaction.accepted) = (Some((key, id)), Some(id));
+        transaction
+    }
+
+    /// Versions and sets are in one order: the real one takes a lock, here whoever commits counts on.
+    fn pause_types(&mut self, types: BTreeSet<JobType>) -> Transaction {
+        let mut transaction = Transaction::new(self.store.clone(), BTreeSet::new());
+        let paused = PausedTypes { version: self.number(), all: false, types };
+        let what = Outgoing::Control(Arc::new(Control::PausedTypes(paused.clone())));
+        transaction.owed.push(Owed { row: self.number(), what });
+        transaction.pauses = Some(paused);
         transaction
     }
 
@@ -328,6 +348,9 @@ impl Database {
             self.tombstones.insert(*job, (*control, now));
         }
         self.withdrawn.extend(&transaction.withdrawn);
+        if let Some(paused) = transaction.pauses.take().filter(|paused| paused.version > self.pauses.version) {
+            self.pauses = paused;
+        }
         self.look_over(&changed);
         let owed = std::mem::take(&mut transaction.owed);
         Some((transaction, Committed { owed, changed }))
@@ -375,6 +398,7 @@ impl Transaction {
             owed: Vec::new(),
             buried: Vec::new(),
             withdrawn: BTreeSet::new(),
+            pauses: None,
             folded: Vec::new(),
             never_started: Vec::new(),
             lost: BTreeSet::new(),

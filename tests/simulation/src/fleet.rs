@@ -14,6 +14,8 @@ pub(crate) struct Enrolled {
     pub(crate) standing: Standing,
     seen_at: Millis,
     seq: u64,
+    /// Which version of the paused types it obeys.
+    pub(crate) paused_version: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,13 +47,15 @@ pub(crate) struct Fleet {
 
 impl Fleet {
     pub(crate) fn worker_up(&mut self, now: Millis, session: WorkerSession, seq: u64) {
-        let last = self.workers.get(&session).map_or(0, |worker| worker.seq);
-        self.workers.insert(session, Enrolled { standing: Standing::Live, seen_at: now, seq: last.max(seq) });
+        let (last, paused_version) =
+            self.workers.get(&session).map_or((0, 0), |worker| (worker.seq, worker.paused_version));
+        let seq = last.max(seq);
+        self.workers.insert(session, Enrolled { standing: Standing::Live, seen_at: now, seq, paused_version });
     }
 
     pub(crate) fn worker_down(&mut self, now: Millis, session: WorkerSession, seq: u64) {
         if let Some(worker) = self.workers.get_mut(&session) {
-            *worker = Enrolled { standing: Standing::Down, seen_at: now, seq };
+            *worker = Enrolled { standing: Standing::Down, seen_at: now, seq, ..*worker };
         }
     }
 
@@ -64,8 +68,9 @@ impl Fleet {
         seq: u64,
         running: &[RunningJob],
         acknowledged: &BTreeSet<ControlId>,
+        paused_version: u64,
     ) -> Vec<RunningJob> {
-        let fresh = Enrolled { standing: Standing::Live, seen_at: now, seq };
+        let fresh = Enrolled { standing: Standing::Live, seen_at: now, seq, paused_version };
         let worker = self.workers.entry(session).or_insert_with(|| fresh.clone());
         if worker.seq < seq && worker.standing != Standing::Down {
             *worker = fresh;

@@ -272,17 +272,22 @@ impl World {
                         worker_session: session,
                         cancelled: self.database.tombstones.keys().copied().collect(),
                         controls: self.database.tombstones.values().map(|(control, _)| *control).collect(),
+                        paused: Some(self.database.pauses.clone()),
                         lease_seconds: 1.0,
                     };
                     let jobs = self.database.withdrawn.iter().copied().collect();
                     answers.push((Queue::Control(*queue), Control::Withdraw { jobs }));
                     answers.push((Queue::Control(*queue), welcome));
                 }
-                WorkerEventKind::WorkerHeartbeat { running, acknowledged, .. } => {
+                WorkerEventKind::WorkerHeartbeat { running, acknowledged, paused_version, .. } => {
+                    let obeyed = paused_version.unwrap_or(0);
                     let (fleet, database) = (&mut self.fleet, &mut self.database);
-                    let jobs = fleet.heartbeat(self.now, database, session, seq, running, acknowledged);
+                    let jobs = fleet.heartbeat(self.now, database, session, seq, running, acknowledged, obeyed);
                     if !jobs.is_empty() {
                         answers.push((Queue::Everybody, Control::Stop { worker_session: session, jobs }));
+                    }
+                    if obeyed < self.database.pauses.version && self.broken != Some(Rule::PausesAreToldAgain) {
+                        answers.push((Queue::Everybody, Control::PausedTypes(self.database.pauses.clone())));
                     }
                 }
                 WorkerEventKind::WorkerDown => self.fleet.worker_down(self.now, session, seq),

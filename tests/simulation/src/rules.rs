@@ -35,6 +35,8 @@ pub enum Rule {
     LostBrokerIsRecovered,
     /// What a lost broker held is not dispatched again when it still lies in the outbox.
     OwedIsRecovered,
+    /// Paused types are told once: nobody looks at which set a worker obeys.
+    PausesAreToldAgain,
     /// A lease is never taken from a worker that is lost.
     LeasesExpire,
 }
@@ -58,6 +60,7 @@ impl Rule {
         Self::LostConnectionHoldsMarkers,
         Self::LostBrokerIsRecovered,
         Self::OwedIsRecovered,
+        Self::PausesAreToldAgain,
         Self::LeasesExpire,
     ];
 }

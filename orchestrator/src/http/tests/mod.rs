@@ -10,6 +10,7 @@ mod fuzz;
 mod health;
 mod list;
 mod parts;
+mod pauses;
 mod problems;
 mod serving;
 mod submit;

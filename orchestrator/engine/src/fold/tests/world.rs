@@ -51,7 +51,8 @@ impl World {
     pub(super) fn fold(&mut self, inputs: Vec<Input>) -> Vec<Outcome> {
         let repeated = Outcome::Ignored(crate::Ignored::Repeat);
         let tree = self.store.tree_for(&inputs);
-        let steers = |input: &Input| matches!(input, Input::Resume { .. } | Input::Cancel { .. });
+        // A job that ended may be retried in the same batch.
+        let steers = |input: &Input| matches!(input, Input::Resume { .. } | Input::Cancel { .. } | Input::Retry { .. });
         let held = if inputs.iter().any(steers) { Held::default() } else { Held::of(&self.store) };
         let inputs = self.store.without_known_items(inputs);
         self.transact(tree, held, |fold| {
