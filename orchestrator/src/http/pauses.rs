@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{
     Problem, Shared,
-    query::{self, Name, Parameters},
+    query::{Name, Parameters},
 };
 use crate::store::Types;
 
@@ -52,7 +52,7 @@ pub(crate) async fn resume_all(State(shared): State<Shared>, parameters: Paramet
 async fn pause(shared: &Shared, types: Types, parameters: &Parameters) -> Result<Response, Problem> {
     let reason = parameters.only(&["reason"])?.text("reason");
     if let Some(reason) = reason.filter(|reason| reason.len() > limits::KEY_BYTES) {
-        return Err(query::unfit("reason", reason, &format!("a text of at most {} bytes", limits::KEY_BYTES)));
+        return Err(parameters.unfit("reason", reason, &format!("a text of at most {} bytes", limits::KEY_BYTES)));
     }
     shared.app.pause_types(&types, reason).await?;
     standing(shared, &types).await

@@ -25,7 +25,7 @@ use std::time::Duration;
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, QueueMode, RecyclingMethod, Runtime};
 use secrecy::{ExposeSecret, SecretString};
 
-pub use dead::{DeadLetter, DeadView};
+pub use dead::{DeadFilter, DeadLetter, DeadView};
 pub use error::StoreError;
 pub use fleet::{Briefing, WorkerArrival, WorkerBeat};
 pub use fold::{FoldContext, Folded};
@@ -34,7 +34,7 @@ pub use pauses::{TypeStanding, Types};
 pub use registry::{Known, Registry};
 pub use replicas::Beat;
 pub use submit::{Accepted, NewRoot, SubmissionKey};
-pub use view::{JobFilter, SeenJob, Trail};
+pub use view::{JobFilter, MatchedJob, SeenJob, Trail};
 
 /// How to reach the database.
 #[derive(Clone, Debug)]

@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod actions;
+mod dead;
 mod definitions;
 mod events;
 mod fleet;
+mod fuzz;
 mod health;
 mod list;
 mod parts;
@@ -12,6 +14,7 @@ mod pauses;
 mod problems;
 mod serving;
 mod submit;
+mod sweep;
 
 use std::sync::Arc;
 

@@ -202,7 +202,7 @@ impl Lane {
 
     /// Begins a job. One whose type was paused while it waited comes back.
     async fn begin(&self, ready: Ready, permit: Permit) -> Option<Ready> {
-        let Ready { facts, params, receipt } = ready;
+        let Ready { facts, params, receipt, redelivered } = ready;
         let settings = &self.shared.session.settings;
         let gate = LogGate::new(settings.log_level, settings.log_lines_per_second);
         let sink: Arc<dyn Sink> = Arc::<Reporter>::clone(&self.shared.reporter);
@@ -210,19 +210,24 @@ impl Lane {
         let mut receipt = Some(receipt);
         let begin = || receipt.take().map(|receipt| self.shared.table.begin(state, receipt));
         match self.shared.pauses.begin(&self.job_type, begin).flatten() {
-            Some(Ok(held)) => self.spawn(held, params, permit),
+            Some(Ok(held)) => self.spawn(held, params, permit, redelivered),
             // It was cancelled or withdrawn, or came twice, while it waited for its permit.
             Some(Err((known, receipt))) => Self::settle_known(known, receipt).await,
-            None => return receipt.map(|receipt| Ready { facts, params, receipt }),
+            None => return receipt.map(|receipt| Ready { facts, params, receipt, redelivered }),
         }
         None
     }
 
-    fn spawn(&self, held: Arc<Held>, params: Value, permit: Permit) {
+    /// A job of which the broker does not hold `started` is delivered again when it ends its worker, and the next one, and
+    /// nobody counts. So the second time it begins only when it is known to be at work: then that is a loss.
+    fn spawn(&self, held: Arc<Held>, params: Value, permit: Permit, redelivered: bool) {
         self.shared.reporter.started(&held);
         let (shared, job) = (Arc::clone(&self.shared), Arc::clone(&self.job));
         let span = held.job.span.clone();
         let run = async move {
+            if redelivered {
+                held.confirmed().await;
+            }
             match execute(job, &held.job, params, shared.session.settings.grace, &shared.handlers).await {
                 Some(end) => shared.reporter.ended(&held, end),
                 None => shared.table.end(&held),
