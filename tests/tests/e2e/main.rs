@@ -7,6 +7,7 @@ mod dead;
 mod goldens;
 mod import;
 mod live;
+mod outages;
 mod pause;
 mod shapes;
 mod submit;
