@@ -108,7 +108,7 @@ pub enum ActionError {
         /// What its steps run.
         jobs: BTreeSet<JobType>,
     },
-    /// The type is paused only as one of all.
+    /// The type is paused as one of all.
     #[error("{0} is paused with every job type; resume them all with `drover resume --all`")]
     AllPaused(JobType),
     /// The database is away, or worse.
@@ -233,13 +233,12 @@ impl App {
     /// is none.
     pub async fn resume_types(&self, types: &Types) -> Result<(), ActionError> {
         self.check_types(types).await?;
-        let owed = self.store.resume_types(types, self.context.claim).await?;
-        if let (Types::One(job_type), true) = (types, owed.is_empty())
+        if let Types::One(job_type) = types
             && !self.store.view_pauses(Some(&Types::All)).await?.is_empty()
         {
             return Err(ActionError::AllPaused(job_type.clone()));
         }
-        self.relay.send(owed);
+        self.relay.send(self.store.resume_types(types, self.context.claim).await?);
         Ok(())
     }
 

@@ -68,12 +68,11 @@ impl Fleet {
         seq: u64,
         running: &[RunningJob],
         acknowledged: &BTreeSet<ControlId>,
-        paused_version: u64,
     ) -> Vec<RunningJob> {
-        let fresh = Enrolled { standing: Standing::Live, seen_at: now, seq, paused_version };
+        let fresh = Enrolled { standing: Standing::Live, seen_at: now, seq, paused_version: 0 };
         let worker = self.workers.entry(session).or_insert_with(|| fresh.clone());
         if worker.seq < seq && worker.standing != Standing::Down {
-            *worker = fresh;
+            *worker = Enrolled { paused_version: worker.paused_version, ..fresh };
         }
         for control in acknowledged {
             if database.tombstones.values().any(|(known, _)| known == control) {
@@ -94,6 +93,13 @@ impl Fleet {
             }
         };
         running.iter().filter(superseded).copied().collect()
+    }
+
+    /// Notes which version of the paused types a worker obeys.
+    pub(crate) fn obeys(&mut self, session: WorkerSession, version: u64) {
+        if let Some(worker) = self.workers.get_mut(&session) {
+            worker.paused_version = worker.paused_version.max(version);
+        }
     }
 
     pub(crate) fn beat(&mut self, now: Millis, replica: u64, through: Millis) {

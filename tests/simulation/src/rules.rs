@@ -35,7 +35,7 @@ pub enum Rule {
     LostBrokerIsRecovered,
     /// What a lost broker held is not dispatched again when it still lies in the outbox.
     OwedIsRecovered,
-    /// Paused types are told once: nobody looks at which set a worker obeys.
+    /// A worker that missed a change of the paused types is not told again, neither when it arrives nor by its heartbeats.
     PausesAreToldAgain,
     /// A lease is never taken from a worker that is lost.
     LeasesExpire,

@@ -95,8 +95,10 @@ async fn all_types_are_paused_beside_those_that_are_by_themselves() {
     api.post("/api/v1/types/process/pause").await.ok();
     assert_eq!(api.post("/api/v1/types/pause").await.ok()["type"], "*");
     assert!(api.told().await.covers(&job_type("anything")));
-    let part = api.post("/api/v1/types/validate/resume").await;
-    assert!(part.problem(409, "all_paused").contains("drover resume --all"));
+    for part in ["validate", "process"] {
+        let part = api.post(&format!("/api/v1/types/{part}/resume")).await;
+        assert!(part.problem(409, "all_paused").contains("drover resume --all"));
+    }
     assert_eq!(api.post("/api/v1/types/resume").await.ok(), json!({ "type": "*", "paused": false }));
     let told = api.told().await;
     assert!(told.covers(&job_type("process")) && !told.covers(&job_type("validate")));
