@@ -12,6 +12,7 @@ mod jobs;
 mod parts;
 mod problem;
 mod query;
+mod recover;
 mod serve;
 mod sweep;
 #[cfg(test)]
@@ -78,6 +79,7 @@ fn routes(shared: Shared) -> Router {
         .route("/api/v1/definitions/{name}", get(definitions::show).merge(put(definitions::apply_named)))
         .route("/api/v1/types", get(fleet::types))
         .route("/api/v1/workers", get(fleet::workers))
+        .route("/api/v1/recover", post(recover::recover))
         .route("/api/v1/dead", get(dead::list))
         .route("/api/v1/dead/redrive", post(dead::redrive_many))
         .route("/api/v1/dead/discard", post(dead::discard_many))

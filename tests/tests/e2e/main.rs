@@ -8,6 +8,7 @@ mod goldens;
 mod import;
 mod live;
 mod pause;
+mod recover;
 mod shapes;
 mod submit;
 mod topology;

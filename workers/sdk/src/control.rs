@@ -150,7 +150,7 @@ impl ControlLoop {
                 self.heartbeat.acknowledge(control_id, met);
             }
             Control::Withdraw { jobs } => {
-                tracing::info!(jobs = jobs.len(), "jobs are paused: what has not begun of them is left");
+                tracing::info!(jobs = jobs.len(), "jobs are withdrawn: what has not begun of them is left");
                 self.table.withdraw(&jobs);
             }
             Control::Stop { worker_session, jobs } if worker_session == me => {

@@ -10,6 +10,7 @@ mod health;
 mod list;
 mod parts;
 mod problems;
+mod recover;
 mod serving;
 mod submit;
 mod sweep;
