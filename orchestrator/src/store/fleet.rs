@@ -223,3 +223,36 @@ impl Store {
         Ok(inputs)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Desk, job_type};
+
+    #[tokio::test]
+    async fn a_heartbeat_does_not_wait_for_a_job_that_is_being_folded_and_marks_it_with_the_next() {
+        let desk = Desk::new().await;
+        desk.announce(&["work"]).await;
+        let id = desk.submit("work").await;
+        desk.start(id).await;
+        let beat = |seq| WorkerBeat {
+            session: desk.worker,
+            seq,
+            running: Vec::new(),
+            types: vec![job_type("work")],
+            acknowledged: BTreeSet::new(),
+            draining: false,
+        };
+        let mut other = desk.database.connect().await.expect("a connection");
+        let is_missing = "SELECT missing_since IS NOT NULL FROM jobs WHERE id = $1";
+        let fold = other.transaction().await.expect("begun");
+        fold.execute("SELECT FROM jobs WHERE id = $1 FOR UPDATE", &[&id.0]).await.expect("locked");
+        let beats = [beat(100)];
+        let beating = desk.app.store.heartbeats(&beats);
+        tokio::time::timeout(Duration::from_secs(5), beating).await.expect("it waits for nobody").expect("taken");
+        assert!(!fold.query_one(is_missing, &[&id.0]).await.expect("read").get::<_, bool>(0));
+        fold.rollback().await.expect("ended");
+        desk.app.store.heartbeats(&[beat(101)]).await.expect("taken");
+        assert!(other.query_one(is_missing, &[&id.0]).await.expect("read").get::<_, bool>(0));
+    }
+}

@@ -138,6 +138,13 @@ impl JobContext {
         self.state.facts.attempt
     }
 
+    /// The fence: it rises whenever the job is given to a worker, and never falls. A store that refuses writes with a
+    /// number lower than the highest it has seen is safe from a worker that was thought lost and goes on.
+    #[must_use]
+    pub fn dispatch(&self) -> u32 {
+        self.state.facts.dispatch
+    }
+
     /// The same text for every attempt of this job: give it to services that make an effect happen once per key.
     #[must_use]
     pub fn idempotency_key(&self) -> &str {

@@ -154,8 +154,11 @@ impl ControlLoop {
                 self.table.withdraw(&jobs);
             }
             Control::Stop { worker_session, jobs } if worker_session == me => {
-                tracing::warn!(jobs = jobs.len(), "jobs were taken from this worker and are stopped");
-                self.table.take(&jobs);
+                let taken = self.table.take(&jobs);
+                // Each word of a dispatch that is not this worker's any more is answered so, and most have ended by then.
+                if taken > 0 {
+                    tracing::warn!(jobs = taken, "jobs were taken from this worker and are stopped");
+                }
             }
             Control::Drain { worker_session } if worker_session.is_none_or(|session| session == me) => {
                 tracing::info!("told to drain: no new jobs are taken");

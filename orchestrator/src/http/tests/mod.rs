@@ -6,6 +6,7 @@ mod dead;
 mod definitions;
 mod events;
 mod fleet;
+mod fuzz;
 mod health;
 mod list;
 mod parts;

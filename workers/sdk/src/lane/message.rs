@@ -19,12 +19,14 @@ pub(super) struct Ready {
     pub(super) facts: Facts,
     pub(super) params: Value,
     pub(super) receipt: Receipt,
+    /// Its message was delivered before, perhaps to a worker that it ended.
+    pub(super) redelivered: bool,
 }
 
 impl Lane {
     /// Settles what needs no permit: what is malformed, known or too late.
     pub(super) async fn look(&self, delivery: Delivery, settler: &Arc<dyn Settler>) -> Option<Ready> {
-        let receipt = Receipt::new(Arc::clone(settler), delivery.tag);
+        let (receipt, redelivered) = (Receipt::new(Arc::clone(settler), delivery.tag), delivery.redelivered);
         let message = match self.decode(&delivery) {
             Ok(message) => message,
             Err(problem) => {
@@ -49,7 +51,7 @@ impl Lane {
             self.shared.reporter.not_begun(&facts, ending::failed(error, None, None), receipt);
             return None;
         }
-        Some(Ready { facts, params: message.params, receipt })
+        Some(Ready { facts, params: message.params, receipt, redelivered })
     }
 
     fn decode(&self, delivery: &Delivery) -> Result<JobMessage, String> {

@@ -159,23 +159,28 @@ impl Lane {
     }
 
     async fn begin(&self, ready: Ready, permit: Permit) {
-        let Ready { facts, params, receipt } = ready;
+        let Ready { facts, params, receipt, redelivered } = ready;
         let settings = &self.shared.session.settings;
         let gate = LogGate::new(settings.log_level, settings.log_lines_per_second);
         let sink: Arc<dyn Sink> = Arc::<Reporter>::clone(&self.shared.reporter);
         let state = JobState::new(facts, sink, gate, settings.message_bytes);
         match self.shared.table.begin(state, receipt) {
-            Ok(held) => self.spawn(held, params, permit),
+            Ok(held) => self.spawn(held, params, permit, redelivered),
             // It was cancelled or withdrawn, or came twice, while it waited for its permit.
             Err((known, receipt)) => Self::settle_known(known, receipt).await,
         }
     }
 
-    fn spawn(&self, held: Arc<Held>, params: Value, permit: Permit) {
+    /// A job of which the broker does not hold `started` is delivered again when it ends its worker, and the next one, and
+    /// nobody counts. So the second time it begins only when it is known to be at work: then that is a loss.
+    fn spawn(&self, held: Arc<Held>, params: Value, permit: Permit, redelivered: bool) {
         self.shared.reporter.started(&held);
         let (shared, job) = (Arc::clone(&self.shared), Arc::clone(&self.job));
         let span = held.job.span.clone();
         let run = async move {
+            if redelivered {
+                held.confirmed().await;
+            }
             match execute(job, &held.job, params, shared.session.settings.grace, &shared.handlers).await {
                 Some(end) => shared.reporter.ended(&held, end),
                 None => shared.table.end(&held),

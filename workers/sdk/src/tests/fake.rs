@@ -129,6 +129,16 @@ impl FakeBroker {
         self.put(&Names::default().jobs_queue(&message.job_type), &message.id.to_string(), body);
     }
 
+    /// The same for a message that somebody else had and lost.
+    pub(crate) fn submit_again(&self, message: &JobMessage) {
+        self.submit(message);
+        let queue = Names::default().jobs_queue(&message.job_type);
+        self.change(|state| {
+            let last = state.queues.get_mut(&queue).and_then(VecDeque::back_mut);
+            last.unwrap().redelivered = true;
+        });
+    }
+
     /// Puts any bytes into a queue.
     pub(crate) fn put(&self, queue: &str, message_id: &str, body: Vec<u8>) {
         let properties = Properties {

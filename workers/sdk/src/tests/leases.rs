@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use drover_broker::Settle;
-use drover_protocol::{RunningJob, WorkerEventKind};
+use drover_protocol::{Control, ControlId, RunningJob, WorkerEventKind};
 use tokio::time::Instant;
 
 use super::{
     Scene,
     fake::{FakeBroker, Publishing, State},
-    jobs::Act,
+    jobs::{Act, message},
     names, section,
 };
 use crate::WorkerSection;
@@ -55,6 +55,26 @@ async fn a_job_is_acknowledged_only_after_its_start_is_confirmed_and_runs_meanwh
     scene.broker.change(|state| state.publishing = Publishing::Confirm);
     assert_eq!(scene.broker.settled(job.id).await, Settle::Ack);
     scene.probe.gate.add_permits(1);
+    scene.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_comes_again_begins_only_when_it_is_known_to_be_at_work() {
+    let scene = Scene::start();
+    scene.running(Act::Return(1.into())).await;
+    scene.broker.change(|state| state.publishing = Publishing::Hold);
+    let [again, stopped] = [message(Act::Return(1.into())), message(Act::Return(2.into()))];
+    scene.broker.submit_again(&again);
+    scene.broker.submit_again(&stopped);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert!(!scene.probe.has_run(&again) && !scene.probe.has_run(&stopped));
+    let jobs = vec![RunningJob { job_id: stopped.id, dispatch: 1 }];
+    scene.broker.tell(&Control::Cancel { control_id: ControlId(uuid::Uuid::now_v7()), jobs });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    scene.broker.change(|state| state.publishing = Publishing::Confirm);
+    assert_eq!(names(&scene.ended(&again).await), ["started", "completed"]);
+    assert_eq!(names(&scene.ended(&stopped).await), ["started", "cancelled"]);
+    assert!(scene.probe.has_run(&again) && !scene.probe.has_run(&stopped));
     scene.end().await;
 }
 
