@@ -433,6 +433,15 @@ pub(crate) struct Swept {
     pub(crate) next_cursor: Option<String>,
 }
 
+/// What was recovered, and where to go on.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Recovered {
+    pub(crate) redispatched: u64,
+    pub(crate) retried: u64,
+    #[serde(default)]
+    pub(crate) next_cursor: Option<String>,
+}
+
 /// An error of the API (`application/problem+json`).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]

@@ -6,7 +6,7 @@ mod pause;
 
 use std::path::PathBuf;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::NonEmptyStringValueParser};
 use drover_protocol::JobId;
 use serde_json::Value;
@@ -247,6 +247,21 @@ Everything is in a temporary folder that goes with the demo. The exit code is 0 
 what is in the files, and 1 when not. On a real broker the demo uses the prefix drover-demo; its
 queues stay there.")]
     Demo(Demo),
+    /// Dispatch again what the broker or workers have lost, now.
+    #[command(after_help = "\
+Examples:
+  drover recover
+  drover recover --older-than 1m --json
+
+For when a queue was purged or deleted, or it is not clear what RabbitMQ still has. What was published
+and not started gets a new message, and what no worker holds any more is retried. Harmless where
+nothing was lost: old messages are withdrawn. The running system does the same by itself: what a
+broker lost with all its data as soon as it is back, a lost queue within three leases.")]
+    Recover {
+        /// Leave alone what was published within this time: 5s, 1m, 2h.
+        #[arg(long, default_value = "5s", value_name = "SPAN", value_parser = arg::span)]
+        older_than: TimeDelta,
+    },
     /// Messages that nobody could process: list, show, send again, discard.
     #[command(
         subcommand,

@@ -280,7 +280,7 @@ impl App {
         Err(why)
     }
 
-    pub(crate) async fn act(&self, input: Input) -> Result<(), ActionError> {
+    async fn act(&self, input: Input) -> Result<(), ActionError> {
         let id = input.job_id();
         let folded = self.store.fold(&self.context, vec![input]).await?;
         let outcome = folded.outcomes.first().cloned();

@@ -135,6 +135,7 @@ fn start(
     loops.spawn(duty::epoch(it(), new_epoch, reconnected, stop()));
     loops.spawn(duty::timers(it(), stop()));
     loops.spawn(duty::leases(it(), pace, stop()));
+    loops.spawn(duty::queues(it(), pace, stop()));
     loops.spawn(duty::cancels(it(), pace, cancelling, stop()));
     loops.spawn(duty::definitions(it(), stop()));
     loops.spawn(duty::housekeeping(it(), stop()));

@@ -8,6 +8,7 @@ mod health;
 mod lists;
 mod logs;
 mod many;
+mod recover;
 mod show;
 mod steer;
 mod submit;

@@ -13,6 +13,7 @@ mod parts;
 mod pauses;
 mod problem;
 mod query;
+mod recover;
 mod serve;
 mod sweep;
 #[cfg(test)]
@@ -84,6 +85,7 @@ fn routes(shared: Shared) -> Router {
         .route("/api/v1/types/{name}/resume", post(pauses::resume_one))
         .route("/api/v1/pauses", get(pauses::list))
         .route("/api/v1/workers", get(fleet::workers))
+        .route("/api/v1/recover", post(recover::recover))
         .route("/api/v1/dead", get(dead::list))
         .route("/api/v1/dead/redrive", post(dead::redrive_many))
         .route("/api/v1/dead/discard", post(dead::discard_many))

@@ -14,7 +14,7 @@ use drover_protocol::{DecodeError, JobStatus};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Value, json};
 
-use crate::{app::ActionError, redrive::RedriveError, store::StoreError};
+use crate::{app::ActionError, recover::RecoverError, redrive::RedriveError, store::StoreError};
 
 /// How long a client should wait when it is told to try again, in seconds.
 const RETRY_AFTER: &str = "2";
@@ -204,6 +204,15 @@ impl From<RedriveError> for Problem {
             RedriveError::Refused(_) => Self::conflict("not_redrivable", detail),
             RedriveError::Broker(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail),
             RedriveError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<RecoverError> for Problem {
+    fn from(error: RecoverError) -> Self {
+        match error {
+            RecoverError::Behind(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, "behind", error.to_string()),
+            RecoverError::Store(error) => error.into(),
         }
     }
 }

@@ -26,6 +26,7 @@ use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, QueueMode, Recycli
 use secrecy::{ExposeSecret, SecretString};
 
 pub use dead::{DeadFilter, DeadLetter, DeadView};
+pub use epoch::Place;
 pub use error::StoreError;
 pub use fleet::{Briefing, WorkerArrival, WorkerBeat};
 pub use fold::{FoldContext, Folded};

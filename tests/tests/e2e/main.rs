@@ -9,6 +9,7 @@ mod import;
 mod live;
 mod outages;
 mod pause;
+mod recover;
 mod shapes;
 mod submit;
 mod topology;

@@ -3,9 +3,8 @@
 use std::{path::Path, time::Duration};
 
 use drover_tests::{
-    Database, Fleet, Vhost,
+    Database, Fleet, Mode, Proxy, Vhost,
     fleet::PATIENCE,
-    proxy::{Mode, Proxy},
     wait::{self, Seen},
 };
 use nix::sys::signal::Signal;
@@ -89,7 +88,11 @@ impl Parted {
 
     async fn completed_at_first_try(&self, id: &str) {
         let job = self.fleet.ended(id).await.expect("it ends");
-        assert_eq!((&job["status"], &job["attempt"], &job["dispatch"]), (&json!("completed"), &json!(1), &json!(1)), "{job}");
+        assert_eq!(
+            (&job["status"], &job["attempt"], &job["dispatch"]),
+            (&json!("completed"), &json!(1), &json!(1)),
+            "{job}"
+        );
     }
 }
 

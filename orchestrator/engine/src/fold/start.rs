@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
-use drover_protocol::{JobError, JobId, JobStatus, JobType};
+use drover_protocol::{JobError, JobId, JobStatus, JobType, RunningJob};
 use serde_json::{Value, json};
 
 use super::{Fold, Seen};
@@ -158,7 +158,11 @@ impl Fold<'_> {
             {
                 Outcome::Ignored(Ignored::Repeat)
             }
-            Ok(()) => self.release(id, "republished"),
+            Ok(()) => {
+                // Its message may turn up after all.
+                self.effects.push(Command::Withdraw(RunningJob { job_id: id, dispatch }));
+                self.release(id, "republished")
+            }
             Err(why) => Outcome::Ignored(why),
         }
     }

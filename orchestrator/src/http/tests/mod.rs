@@ -12,6 +12,7 @@ mod list;
 mod parts;
 mod pauses;
 mod problems;
+mod recover;
 mod serving;
 mod submit;
 mod sweep;
