@@ -1,13 +1,21 @@
 //! The command line's grammar and help texts.
 
+mod dead;
+mod many;
+
 use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::NonEmptyStringValueParser};
-use drover_protocol::{JobId, JobStatus};
+use drover_protocol::JobId;
 use serde_json::Value;
 
 use crate::arg;
+
+pub(crate) use self::{
+    dead::{Dead, Letters, Sweep},
+    many::{Consent, Filter, Selection},
+};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -97,21 +105,24 @@ Examples:
 Example:
   drover logs --follow --level warn 01980c5e-7a00-7d10-8b6e-3f6f3ad3a001")]
     Logs(Logs),
-    /// Cancel a job and everything that runs for it.
+    /// Cancel a job, or many, and everything that runs for it.
     #[command(after_help = "\
-Example:
+Examples:
   drover cancel --wait 01980c5e-7a00-7d10-8b6e-3f6f3ad3a001
+  drover cancel --type data_import --label team=sales --dry-run
+  drover cancel --status pending --created-before 2h --yes
 
 With --wait the exit code is 0 when the job ended cancelled, 3 when it had completed with errors
-before, and 1 when it had ended otherwise.")]
+before, and 1 when it had ended otherwise. Of many, those that have not ended are meant; jobs that
+are made meanwhile are not. The exit code is 2 when one was refused.")]
     Cancel {
         #[command(flatten)]
-        job: Job,
+        jobs: Selection,
         /// Do not wait for what runs: report it as abandoned.
         #[arg(long)]
         now: bool,
         /// Wait until nothing of the job runs any more.
-        #[arg(long)]
+        #[arg(long, conflicts_with_all = many::OF_MANY)]
         wait: bool,
     },
     /// Begin nothing new of a job until it is resumed; what runs goes on.
@@ -138,29 +149,33 @@ Example:
         #[command(flatten)]
         job: Job,
     },
-    /// Run again what failed of a job.
+    /// Run again what failed of a job, or of many.
     #[command(after_help = "\
 Examples:
   drover retry --wait 01980c5e-7a00-7d10-8b6e-3f6f3ad3a001
-  drover retry --from start 01980c5e-7a00-7d10-8b6e-3f6f3ad3a001")]
+  drover retry --from start 01980c5e-7a00-7d10-8b6e-3f6f3ad3a001
+  drover retry --type data_import --created-after 2026-07-26
+
+Of many, those are meant that failed or completed with errors; with --status cancelled those that were
+cancelled. The exit code is 2 when one was refused.")]
     Retry {
         #[command(flatten)]
-        job: Job,
+        jobs: Selection,
         /// Where to begin: `failed` keeps what is done, `start` runs everything again.
         #[arg(long, value_enum, default_value_t = From::Failed)]
         from: From,
         /// Follow the job until it ends.
-        #[arg(long)]
+        #[arg(long, conflicts_with_all = many::OF_MANY)]
         wait: bool,
     },
-    /// Delete a finished job with its sub-jobs, logs and results.
+    /// Delete a finished job, or many, with sub-jobs, logs and results.
     #[command(after_help = "\
-Example:
-  drover delete 01980c5e-7a00-7d10-8b6e-3f6f3ad3a001")]
-    Delete {
-        #[command(flatten)]
-        job: Job,
-    },
+Examples:
+  drover delete 01980c5e-7a00-7d10-8b6e-3f6f3ad3a001
+  drover delete --status completed --created-before 30d --yes
+
+Of many, those that have ended are meant. The exit code is 2 when one was refused.")]
+    Delete(Selection),
     /// Check and register workflow definitions.
     #[command(after_help = "\
 Examples:
@@ -232,12 +247,13 @@ Everything is in a temporary folder that goes with the demo. The exit code is 0 
 what is in the files, and 1 when not. On a real broker the demo uses the prefix drover-demo; its
 queues stay there.")]
     Demo(Demo),
-    /// Messages that nobody could process.
+    /// Messages that nobody could process: list, show, send again, discard.
     #[command(
         subcommand,
         after_help = "\
-Example:
-  drover dead list"
+Examples:
+  drover dead list
+  drover dead redrive --queue drover.events"
     )]
     Dead(Dead),
 }
@@ -336,27 +352,8 @@ pub(crate) struct Submit {
 
 #[derive(Debug, Args)]
 pub(crate) struct List {
-    /// Only these statuses, separated by commas.
-    #[arg(long, value_delimiter = ',', value_parser = arg::status)]
-    pub(crate) status: Vec<JobStatus>,
-    /// Only this workflow or job type.
-    #[arg(long = "type", value_name = "TYPE")]
-    pub(crate) job_type: Option<String>,
-    /// Only sub-jobs of this job; `none`: no sub-jobs, `any`: sub-jobs too.
-    #[arg(long, value_name = "ID|none|any", default_value = "none", value_parser = arg::parent)]
-    pub(crate) parent: String,
-    /// Only jobs with this label. Repeatable: all must be there.
-    #[arg(long, value_name = "KEY=VALUE", value_parser = arg::pair)]
-    pub(crate) label: Vec<(String, String)>,
-    /// Only jobs that are paused.
-    #[arg(long)]
-    pub(crate) paused: bool,
-    /// Only jobs created after this: RFC 3339, a date, or an age as 15m, 2h, 7d.
-    #[arg(long, value_name = "TIME", value_parser = arg::moment)]
-    pub(crate) created_after: Option<DateTime<Utc>>,
-    /// Only jobs created before this.
-    #[arg(long, value_name = "TIME", value_parser = arg::moment)]
-    pub(crate) created_before: Option<DateTime<Utc>>,
+    #[command(flatten)]
+    pub(crate) filter: Filter,
     #[command(flatten)]
     pub(crate) page: Page,
 }
@@ -399,18 +396,6 @@ pub(crate) enum Level {
 pub(crate) enum From {
     Failed,
     Start,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Dead {
-    /// List the messages that nobody could process, with the reasons.
-    #[command(after_help = "\
-Example:
-  drover dead list --limit 10")]
-    List {
-        #[command(flatten)]
-        page: Page,
-    },
 }
 
 #[cfg(test)]

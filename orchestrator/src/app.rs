@@ -25,6 +25,9 @@ use crate::{
     store::{Accepted, FoldContext, Folded, Known, NewRoot, Store, StoreError, SubmissionKey},
 };
 
+/// How often a delete is tried against a job whose state changes under it.
+const DELETE_TRIES: usize = 3;
+
 /// The parts, as everybody sees them.
 pub struct App {
     /// The database.
@@ -73,9 +76,24 @@ pub enum ActionError {
     /// The job's state does not allow it.
     #[error("{0}")]
     Refused(Refusal),
-    /// Only whole, finished trees are deleted.
-    #[error("job {0} cannot be deleted: {1}")]
-    NotDeletable(JobId, &'static str),
+    /// Only whole trees are deleted.
+    #[error("job {id} belongs to workflow {root}, which is deleted as a whole: delete that one")]
+    SubJob {
+        /// The job.
+        id: JobId,
+        /// Its root.
+        root: JobId,
+        /// Where the job stands.
+        status: JobStatus,
+    },
+    /// Only finished trees are deleted.
+    #[error("job {id} is {status}; cancel it and wait for its end, then delete it")]
+    NotFinished {
+        /// The job.
+        id: JobId,
+        /// Where it stands.
+        status: JobStatus,
+    },
     /// The database is away, or worse.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -177,16 +195,36 @@ impl App {
         self.act(Input::Retry { job_id: id, from_start }).await
     }
 
-    async fn act(&self, input: Input) -> Result<(), ActionError> {
-        let id = input.job_id();
-        let mut folded = self.store.fold(&self.context, vec![input]).await?;
-        let outcome = folded.outcomes.pop();
-        self.committed(folded);
-        match outcome {
-            Some(Outcome::Illegal(refusal)) => Err(ActionError::Refused(refusal)),
-            Some(Outcome::Ignored(Ignored::UnknownJob)) | None => Err(ActionError::UnknownJob(id)),
-            Some(Outcome::Applied | Outcome::Ignored(_)) => Ok(()),
+    /// Deletes a job that has ended, with all that belongs to it.
+    ///
+    /// # Errors
+    /// When there is no such job, it is a part of another one, it has not ended, or the database is away.
+    pub async fn delete(&self, id: JobId) -> Result<(), ActionError> {
+        let mut why = ActionError::UnknownJob(id);
+        for _ in 0..DELETE_TRIES {
+            if self.store.delete(&[id]).await?.contains(&id) {
+                return Ok(());
+            }
+            let job = self.store.view_job(id, true).await?.ok_or(ActionError::UnknownJob(id))?;
+            let (root, status) = (job.root_id, job.status);
+            if root != id {
+                return Err(ActionError::SubJob { id, root, status });
+            }
+            why = ActionError::NotFinished { id, status };
+            // It ended in between: it can be deleted now.
+            if !status.is_terminal() {
+                break;
+            }
         }
+        Err(why)
+    }
+
+    pub(crate) async fn act(&self, input: Input) -> Result<(), ActionError> {
+        let id = input.job_id();
+        let folded = self.store.fold(&self.context, vec![input]).await?;
+        let outcome = folded.outcomes.first().cloned();
+        self.committed(folded);
+        verdict(id, outcome)
     }
 
     /// Registers a definition. Its version, and whether it is a new one.
@@ -208,6 +246,15 @@ impl App {
         self.metrics.folded(&folded.outcomes);
         self.relay.send(folded.outbox);
         self.live.changed(&folded.changed);
+    }
+}
+
+/// What the fold's word means to whoever asked.
+pub(crate) fn verdict(id: JobId, outcome: Option<Outcome>) -> Result<(), ActionError> {
+    match outcome {
+        Some(Outcome::Illegal(refusal)) => Err(ActionError::Refused(refusal)),
+        Some(Outcome::Ignored(Ignored::UnknownJob)) | None => Err(ActionError::UnknownJob(id)),
+        Some(Outcome::Applied | Outcome::Ignored(_)) => Ok(()),
     }
 }
 

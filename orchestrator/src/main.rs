@@ -1,5 +1,7 @@
 //! The orchestrator's process.
 
+mod stack;
+
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use anyhow::Context;
@@ -36,9 +38,9 @@ enum Command {
     Migrate,
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    match start(&Arguments::parse()).await {
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match stack::ensure_depth().and_then(|()| start(&arguments)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Logging may be what failed.
@@ -51,6 +53,7 @@ async fn main() -> ExitCode {
     }
 }
 
+#[tokio::main]
 async fn start(arguments: &Arguments) -> anyhow::Result<()> {
     let config: Config = Loader::new(config::DEFAULTS)
         .file(arguments.config.as_deref())

@@ -34,6 +34,7 @@ use crate::{
 #[derive(Default)]
 pub(crate) struct SilentBroker {
     away: AtomicBool,
+    published: Mutex<Vec<Publication>>,
     refusal: Mutex<Option<PublishError>>,
 }
 
@@ -42,9 +43,14 @@ impl SilentBroker {
         self.away.store(away, Ordering::SeqCst);
     }
 
-    /// Every publication fails like this from now on.
-    pub(crate) fn refuse(&self, refusal: PublishError) {
-        *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some(refusal);
+    /// Every publication fails like this from now on; `None`: none does any more.
+    pub(crate) fn refuse(&self, refusal: impl Into<Option<PublishError>>) {
+        *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = refusal.into();
+    }
+
+    /// What was published and confirmed since the last time that this was asked.
+    pub(crate) fn published(&self) -> Vec<Publication> {
+        std::mem::take(&mut *self.published.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -56,7 +62,11 @@ impl Broker for SilentBroker {
 
     async fn publish(&self, publications: Vec<Publication>) -> Vec<Result<(), PublishError>> {
         let refusal = self.refusal.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        publications.iter().map(|_| refusal.clone().map_or(Ok(()), Err)).collect()
+        let outcomes = publications.iter().map(|_| refusal.clone().map_or(Ok(()), Err)).collect();
+        if refusal.is_none() {
+            self.published.lock().unwrap_or_else(PoisonError::into_inner).extend(publications);
+        }
+        outcomes
     }
 
     async fn consume(&self, _: &str, _: u16) -> Result<Box<dyn Deliveries>, BrokerError> {

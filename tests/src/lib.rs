@@ -41,7 +41,7 @@ pub use database::Database;
 pub use fleet::Fleet;
 pub use management::Management;
 pub use nix::sys::signal::Signal;
-pub use peer::Peer;
+pub use peer::{Peer, python_with_pika};
 pub use process::{Process, free_port};
 pub use proxy::{Mode, Proxy};
 pub use servers::{Servers, servers};

@@ -1,5 +1,6 @@
 //! One file per command.
 
+mod again;
 mod apply;
 mod cancel;
 mod dead;
@@ -11,6 +12,7 @@ mod health;
 mod history;
 mod list;
 mod logs;
+mod many;
 mod pause;
 mod retry;
 mod show;
@@ -41,11 +43,11 @@ pub(crate) async fn run(command: Command, ctx: &Context) -> Result<Exit, Failure
         Command::Show { job, result } => show::run(ctx, job.id, result).await,
         Command::List(args) => list::run(ctx, &args).await,
         Command::Logs(args) => logs::run(ctx, &args).await,
-        Command::Cancel { job, now, wait } => cancel::run(ctx, job.id, now, wait).await,
+        Command::Cancel { jobs, now, wait } => cancel::run(ctx, &jobs, now, wait).await,
         Command::Pause { job, wait } => pause::pause(ctx, job.id, wait).await,
         Command::Resume { job } => pause::resume(ctx, job.id).await,
-        Command::Retry { job, from, wait } => retry::run(ctx, job.id, from, wait).await,
-        Command::Delete { job } => delete::run(ctx, job.id).await,
+        Command::Retry { jobs, from, wait } => retry::run(ctx, &jobs, from, wait).await,
+        Command::Delete(jobs) => delete::run(ctx, &jobs).await,
         Command::Apply { files } => apply::run(ctx, &files).await,
         Command::Definitions { name: None } => definitions::list(ctx).await,
         Command::Definitions { name: Some(name) } => definitions::show(ctx, &name).await,
@@ -53,7 +55,7 @@ pub(crate) async fn run(command: Command, ctx: &Context) -> Result<Exit, Failure
         Command::Workers => workers::run(ctx).await,
         Command::Health => health::run(ctx).await,
         Command::History { job, limit } => history::run(ctx, job.id, limit).await,
-        Command::Dead(args) => dead::run(ctx, &args).await,
+        Command::Dead(args) => dead::run(ctx, args).await,
         Command::Dev(args) => dev::run(&ctx.output, args).await,
         Command::Demo(args) => demo::run(&ctx.output, args).await,
     }

@@ -101,21 +101,6 @@ async fn types_and_workers_are_tables() {
 }
 
 #[tokio::test]
-async fn dead_letters_have_their_reasons() {
-    let message = json!({
-        "id": 17, "at": "2026-07-26T12:00:00Z", "queue": "drover.events", "reason": "malformed",
-        "detail": "/seq is missing", "content_type": "application/json", "message_type": "drover.event.v1",
-        "body": "{}", "properties": {},
-    });
-    let server = Server::always(200, json!({ "messages": [message], "next_cursor": "c" })).await;
-    let run = server.run(&["dead", "list", "--limit", "1"]).await;
-    let line = "17  2026-07-26 12:00:00  drover.events  drover.event.v1  malformed: /seq is missing";
-    assert_eq!(run.code(0).lines().nth(1), Some(line));
-    assert_eq!(run.stderr, "there are more: add --cursor c\n");
-    assert_eq!(server.lines(), ["GET /dead?limit=1"]);
-}
-
-#[tokio::test]
 async fn a_reader_that_leaves_early_is_no_error() {
     let many: Vec<Value> = (0..5_000).map(|_| job("running", json!({}))).collect();
     let server = Server::always(200, json!({ "jobs": many, "next_cursor": null })).await;

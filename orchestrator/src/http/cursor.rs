@@ -71,6 +71,28 @@ impl Cursor for (i64, i64) {
     }
 }
 
+/// Among the dead letters that a request about many means: those after the last one done, up to the last one that was there
+/// at its beginning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Range {
+    pub(crate) after: i64,
+    pub(crate) upto: i64,
+}
+
+impl Cursor for Range {
+    const LIST: u8 = b'r';
+
+    fn bytes(&self) -> Vec<u8> {
+        [self.after.to_be_bytes(), self.upto.to_be_bytes()].concat()
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let (after, upto) = bytes.split_at_checked(8)?;
+        let number = |bytes: &[u8]| Some(i64::from_be_bytes(bytes.try_into().ok()?));
+        Some(Self { after: number(after)?, upto: number(upto)? })
+    }
+}
+
 /// Among dead letters: the last one shown.
 impl Cursor for i64 {
     const LIST: u8 = b'd';
@@ -111,6 +133,7 @@ mod tests {
         for number in [i64::MIN, -1, 0, 7, i64::MAX] {
             comes_back(number);
             comes_back((number, 3_i64));
+            comes_back(Range { after: number, upto: 3 });
         }
         for number in [i32::MIN, -1, 0, i32::MAX] {
             comes_back((number, -1));

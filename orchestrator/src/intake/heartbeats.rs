@@ -10,7 +10,7 @@ use drover_broker::{Delivery, Publication, Topology};
 use drover_protocol::{Control, JobType, RunningJob, WorkerEvent, WorkerEventKind, WorkerSession, decode, encode};
 use tokio_util::sync::CancellationToken;
 
-use super::{Behind, Marker, batch, bury, settle, subscribe, until_done};
+use super::{Bad, Behind, Marker, PREFETCH, batch, bury, settle, subscribe, until_done};
 use crate::{
     app::App,
     duty::Pace,
@@ -28,7 +28,7 @@ const WELCOMES: usize = 16;
 /// Takes worker events until shutdown.
 pub async fn run(app: Arc<App>, behind: Behind, pace: Pace, shutdown: CancellationToken) {
     let queue = app.names.heartbeats_queue();
-    let Some(mut deliveries) = subscribe(&app, &queue, &shutdown).await else { return };
+    let Some(mut deliveries) = subscribe(&app, &queue, PREFETCH, &shutdown).await else { return };
     while let Some(taken) = batch(&mut deliveries, &behind, &shutdown).await {
         let read = read(&app, &taken);
         match until_done!("taking heartbeats", &shutdown, take(&app, &read, pace)) {
@@ -40,12 +40,7 @@ pub async fn run(app: Arc<App>, behind: Behind, pace: Pace, shutdown: Cancellati
         if let Some(marker) = read.marker {
             marker.received(&app, "heartbeats", pace).await;
         }
-        let mut kept = Vec::new();
-        for (index, reason) in &read.bad {
-            if !bury(&app, app.names.heartbeats_queue(), &taken[*index], reason, &taken[*index].body).await {
-                kept.push(*index);
-            }
-        }
+        let kept = bury(&app, &queue, &taken, read.bad, &shutdown).await;
         settle(&*deliveries, &taken, &kept).await;
     }
 }
@@ -56,7 +51,7 @@ struct Read {
     arrivals: HashMap<WorkerSession, WorkerArrival>,
     beats: HashMap<WorkerSession, WorkerBeat>,
     departures: Vec<(WorkerSession, u64)>,
-    bad: Vec<(usize, String)>,
+    bad: Vec<Bad>,
     marker: Option<Marker>,
 }
 
@@ -70,7 +65,7 @@ fn read(app: &App, taken: &[Delivery]) -> Read {
         let event: WorkerEvent = match decode(delivery.properties.kind.as_deref(), &delivery.body, app.message_bytes) {
             Ok(event) => event,
             Err(error) => {
-                read.bad.push((index, error.to_string()));
+                read.bad.push(Bad { index, reason: error.to_string(), body: delivery.body.clone() });
                 continue;
             }
         };

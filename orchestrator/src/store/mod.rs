@@ -24,7 +24,7 @@ use std::time::Duration;
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, QueueMode, RecyclingMethod, Runtime};
 use secrecy::{ExposeSecret, SecretString};
 
-pub use dead::{DeadLetter, DeadView};
+pub use dead::{DeadFilter, DeadLetter, DeadView};
 pub use error::StoreError;
 pub use fleet::{Briefing, WorkerArrival, WorkerBeat};
 pub use fold::{FoldContext, Folded};
@@ -32,7 +32,7 @@ pub use outbox::{Claim, Fresh, OutboxRow, Outgoing};
 pub use registry::{Known, Registry};
 pub use replicas::Beat;
 pub use submit::{Accepted, NewRoot, SubmissionKey};
-pub use view::{JobFilter, SeenJob, Trail};
+pub use view::{JobFilter, MatchedJob, SeenJob, Trail};
 
 /// A connection whose other end acknowledges nothing for this long is dead.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(20);

@@ -76,7 +76,12 @@ statements! {
     INSERT_LOGS = "insert_logs",
     LOCK_LOG_TREES = "lock_log_trees",
     INSERT_DEAD_LETTERS = "insert_dead_letters",
+    DELETE_DEAD = "delete_dead",
+    MATCH_DEAD = "match_dead",
+    NEWEST_DEAD = "newest_dead",
+    TAKE_DEAD = "take_dead",
     // what people and other systems read
+    MATCH_JOBS = "match_jobs",
     VIEW_DEAD = "view_dead",
     VIEW_DEAD_LETTER = "view_dead_letter",
     VIEW_DEFINITION = "view_definition",
@@ -91,7 +96,7 @@ statements! {
     VIEW_TYPES = "view_types",
     VIEW_WORKERS = "view_workers",
     // deleting
-    DELETE_JOB = "delete_job",
+    DELETE_JOBS = "delete_jobs",
 }
 
 #[cfg(test)]

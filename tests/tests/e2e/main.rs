@@ -3,6 +3,7 @@
 mod bad_input;
 mod cancel;
 mod crash;
+mod dead;
 mod goldens;
 mod import;
 mod live;

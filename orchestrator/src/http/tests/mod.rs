@@ -2,15 +2,18 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod actions;
+mod dead;
 mod definitions;
 mod events;
 mod fleet;
+mod fuzz;
 mod health;
 mod list;
 mod parts;
 mod problems;
 mod serving;
 mod submit;
+mod sweep;
 
 use std::sync::Arc;
 
