@@ -154,7 +154,8 @@ async fn welcome(app: &App, arrivals: &[&WorkerArrival], pace: Pace) -> Result<(
 async fn tell_pauses(app: &App, beats: &[WorkerBeat]) -> Result<(), StoreError> {
     let Some(least) = beats.iter().filter_map(|beat| beat.paused_version).min() else { return Ok(()) };
     if let Some(paused) = app.store.paused_types_since(least).await? {
-        send(app, &app.names.control_exchange(), "", [Control::PausedTypes(paused)]).await;
+        let control = Control::PausedTypes(paused);
+        publish(app, publication(app, &app.names.control_exchange(), "", &control).into_iter().collect()).await;
     }
     Ok(())
 }
