@@ -123,9 +123,10 @@ fn start(
     let stop = || shutdown.clone();
     let it = || Arc::clone(app);
     let (events, heartbeats) = (intake::Behind::default(), intake::Behind::default());
+    let (beats, pulse) = intake::Pulse::new(pace);
     let (tell_cancelling, cancelling) = watch::channel(false);
-    loops.spawn(intake::events(it(), events.clone(), pace, stop()));
-    loops.spawn(intake::heartbeats(it(), heartbeats.clone(), pace, stop()));
+    loops.spawn(intake::events(it(), events.clone(), pulse.clone(), pace, stop()));
+    loops.spawn(intake::heartbeats(it(), heartbeats.clone(), pulse, pace, stop()));
     loops.spawn(intake::logs(it(), stop()));
     loops.spawn(intake::submissions(it(), stop()));
     loops.spawn(intake::dead_letters(it(), stop()));
@@ -139,7 +140,7 @@ fn start(
     loops.spawn(duty::cancels(it(), pace, cancelling, stop()));
     loops.spawn(duty::definitions(it(), stop()));
     loops.spawn(duty::housekeeping(it(), stop()));
-    loops.spawn(duty::beat(it(), identity, [events, heartbeats], pace, tell_cancelling, stop()));
+    loops.spawn(duty::beat(it(), identity, [events, heartbeats], beats, pace, tell_cancelling, stop()));
     loops
 }
 

@@ -73,10 +73,18 @@ impl Fleet {
     /// # Errors
     /// When it does not start.
     pub fn spawn_orchestrator(&self) -> anyhow::Result<Orchestrator> {
+        self.spawn_orchestrator_on(self.database.url())
+    }
+
+    /// The same, with another way to the database.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn spawn_orchestrator_on(&self, database_url: &str) -> anyhow::Result<Orchestrator> {
         let port = free_port()?;
         let process = Process::spawn("drover-orchestrator", |command| {
             command
-                .env("DROVER__DATABASE__URL", self.database.url())
+                .env("DROVER__DATABASE__URL", database_url)
                 .env("DROVER__AMQP__URL", self.vhost.url())
                 .env("DROVER__HTTP__LISTEN", format!("127.0.0.1:{port}"))
                 .envs(self.environment.iter().cloned());

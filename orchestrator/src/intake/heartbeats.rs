@@ -6,11 +6,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use drover_broker::{Delivery, Publication, Topology};
+use drover_broker::{Deliveries, Delivery, Publication, Topology};
 use drover_protocol::{Control, JobType, RunningJob, WorkerEvent, WorkerEventKind, WorkerSession, decode, encode};
 use tokio_util::sync::CancellationToken;
 
-use super::{Bad, Behind, Marker, PREFETCH, batch, bury, settle, subscribe, until_done};
+use super::{Bad, Behind, Marker, PREFETCH, Pulse, batch, bury, settle, subscribe, until_done};
 use crate::{
     app::App,
     duty::Pace,
@@ -26,22 +26,46 @@ const WITHDRAWN: usize = 1_000;
 const WELCOMES: usize = 16;
 
 /// Takes worker events until shutdown.
-pub async fn run(app: Arc<App>, behind: Behind, pace: Pace, shutdown: CancellationToken) {
+pub async fn run(app: Arc<App>, behind: Behind, mut pulse: Pulse, pace: Pace, shutdown: CancellationToken) {
     let queue = app.names.heartbeats_queue();
-    let Some(mut deliveries) = subscribe(&app, &queue, PREFETCH, &shutdown).await else { return };
-    while let Some(taken) = batch(&mut deliveries, &behind, &shutdown).await {
-        let read = read(&app, &taken);
-        match until_done!("taking heartbeats", &shutdown, take(&app, &read, pace)) {
+    while let Some(mut deliveries) = subscribe(&app, &queue, PREFETCH, &shutdown).await {
+        let reading = take_queue(&app, &queue, &mut deliveries, &behind, pace, &shutdown);
+        if pulse.while_heard(reading).await.is_some() {
+            return;
+        }
+        tracing::warn!(
+            queue,
+            "the database is out of reach: what was taken of the queue goes back, for other replicas"
+        );
+        drop(deliveries);
+        if !pulse.returns(&shutdown).await {
+            return;
+        }
+    }
+}
+
+/// Until shutdown, or until the broker is closed.
+async fn take_queue(
+    app: &App,
+    queue: &str,
+    deliveries: &mut Box<dyn Deliveries>,
+    behind: &Behind,
+    pace: Pace,
+    shutdown: &CancellationToken,
+) {
+    while let Some(taken) = batch(deliveries, behind, shutdown).await {
+        let read = read(app, &taken);
+        match until_done!("taking heartbeats", shutdown, take(app, &read, pace)) {
             None => return,
             Some(Ok(())) => {}
             // A worker that announces what cannot be stored must not keep the others from being heard.
             Some(Err(error)) => tracing::error!(%error, "a batch of worker events was lost"),
         }
         if let Some(marker) = read.marker {
-            marker.received(&app, "heartbeats", pace).await;
+            marker.received(app, "heartbeats", pace).await;
         }
-        let kept = bury(&app, &queue, &taken, read.bad, &shutdown).await;
-        settle(&*deliveries, &taken, &kept).await;
+        let kept = bury(app, queue, &taken, read.bad, shutdown).await;
+        settle(&**deliveries, &taken, &kept).await;
     }
 }
 
