@@ -13,9 +13,10 @@ mod golden;
 mod nested;
 mod order;
 mod play;
+mod replays;
 mod retries;
 mod shapes;
 mod tape;
 mod world;
 
-use super::simulation::{audit, store};
+use super::simulation::{archive, audit, store};
