@@ -22,7 +22,7 @@ use crate::{
     live::Live,
     metrics::Metrics,
     relay::RelayHandle,
-    store::{Accepted, FoldContext, Folded, Known, NewRoot, Store, StoreError, SubmissionKey},
+    store::{Accepted, FoldContext, Folded, Known, NewRoot, ReplayLimits, Store, StoreError, SubmissionKey},
 };
 
 /// The parts, as everybody sees them.
@@ -43,6 +43,8 @@ pub struct App {
     pub metrics: Metrics,
     /// Largest message, in bytes.
     pub message_bytes: usize,
+    /// What a replay may hold in memory.
+    pub replay: ReplayLimits,
 }
 
 /// Why an action was not done.

@@ -11,6 +11,7 @@ mod health;
 mod history;
 mod list;
 mod logs;
+mod replay;
 mod retry;
 mod show;
 mod submit;
@@ -50,6 +51,7 @@ pub(crate) async fn run(command: Command, ctx: &Context) -> Result<Exit, Failure
         Command::Workers => workers::run(ctx).await,
         Command::Health => health::run(ctx).await,
         Command::History { job, limit } => history::run(ctx, job.id, limit).await,
+        Command::Replay { job } => replay::run(ctx, job.id).await,
         Command::Dead(args) => dead::run(ctx, &args).await,
         Command::Dev(args) => dev::run(&ctx.output, args).await,
         Command::Demo(args) => demo::run(&ctx.output, args).await,

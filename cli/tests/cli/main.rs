@@ -6,6 +6,7 @@ mod harness;
 mod health;
 mod lists;
 mod logs;
+mod replay;
 mod show;
 mod steer;
 mod submit;

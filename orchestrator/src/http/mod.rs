@@ -10,6 +10,7 @@ mod jobs;
 mod parts;
 mod problem;
 mod query;
+mod replay;
 mod serve;
 #[cfg(test)]
 mod tests;
@@ -42,17 +43,22 @@ const REQUEST: Duration = Duration::from_secs(25);
 /// Most live streams at once: each holds a connection and reads the database on every change.
 const STREAMS: usize = 1_000;
 
+/// Most replays at once: each keeps a tree in memory and one core busy.
+const REPLAYS: usize = 1;
+
 /// What the handlers share.
 #[derive(Clone)]
 pub(crate) struct Shared {
     pub(crate) app: Arc<App>,
     pub(crate) streams: Arc<Semaphore>,
+    pub(crate) replays: Arc<Semaphore>,
     pub(crate) shutdown: CancellationToken,
 }
 
 /// The whole API. Live streams end at `shutdown`.
 pub fn router(app: Arc<App>, shutdown: CancellationToken) -> Router {
-    routes(Shared { app, streams: Arc::new(Semaphore::new(STREAMS)), shutdown })
+    let (streams, replays) = (Arc::new(Semaphore::new(STREAMS)), Arc::new(Semaphore::new(REPLAYS)));
+    routes(Shared { app, streams, replays, shutdown })
 }
 
 fn routes(shared: Shared) -> Router {
@@ -65,6 +71,7 @@ fn routes(shared: Shared) -> Router {
         .route("/api/v1/jobs/{id}/items/{name}", get(parts::items))
         .route("/api/v1/jobs/{id}/logs", get(parts::logs))
         .route("/api/v1/jobs/{id}/history", get(parts::history))
+        .route("/api/v1/jobs/{id}/replay", get(replay::replay))
         .route("/api/v1/jobs/{id}/events", get(events::stream))
         .route("/api/v1/definitions", get(definitions::list).put(definitions::apply))
         .route("/api/v1/definitions/{name}", get(definitions::show).merge(put(definitions::apply_named)))
