@@ -6,6 +6,7 @@ mod crash;
 mod goldens;
 mod import;
 mod live;
+mod replay;
 mod shapes;
 mod submit;
 mod topology;
