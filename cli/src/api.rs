@@ -23,17 +23,20 @@ impl<T: DeserializeOwned> Answer<T> {
 }
 
 /// Which part of an orchestrator is there.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Readiness {
     database: bool,
     migrated: bool,
     broker: bool,
     draining: bool,
+    /// Job types of which workers take nothing.
+    #[serde(default)]
+    paused: Vec<String>,
 }
 
 impl Readiness {
     /// Whether it can take and dispatch jobs.
-    pub(crate) const fn is_ready(self) -> bool {
+    pub(crate) const fn is_ready(&self) -> bool {
         self.database && self.migrated && self.broker && !self.draining
     }
 }
@@ -47,7 +50,9 @@ impl fmt::Display for Readiness {
             (self.draining, "it is shutting down"),
         ];
         let away: Vec<&str> = away.into_iter().filter_map(|(is_so, words)| is_so.then_some(words)).collect();
-        if away.is_empty() { f.write_str("ready") } else { write!(f, "not ready: {}", away.join(", ")) }
+        if away.is_empty() { f.write_str("ready") } else { write!(f, "not ready: {}", away.join(", ")) }?;
+        let paused: Vec<&str> = self.paused.iter().map(|name| paused_name(name)).collect();
+        if paused.is_empty() { Ok(()) } else { write!(f, "; paused: {}", paused.join(", ")) }
     }
 }
 
@@ -85,6 +90,11 @@ pub(crate) struct JobView {
     pub(crate) finished_at: Option<DateTime<Utc>>,
     #[serde(default)]
     pub(crate) run_at: Option<DateTime<Utc>>,
+    /// Nothing new of it is begun.
+    #[serde(default)]
+    pub(crate) paused: bool,
+    #[serde(default)]
+    pub(crate) paused_at: Option<DateTime<Utc>>,
     #[serde(default)]
     pub(crate) error: Option<JobError>,
     #[serde(default)]
@@ -102,6 +112,15 @@ impl JobView {
     /// The steps of a workflow.
     pub(crate) fn steps(&self) -> &[Step] {
         self.metadata.as_ref().map_or(&[], |metadata| &metadata.steps)
+    }
+
+    /// Whether it is paused and nothing of it runs any more.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        let works = match self.steps() {
+            [] => self.status != JobStatus::Pending,
+            steps => steps.iter().any(|step| step.running > 0),
+        };
+        self.paused && !works
     }
 
     /// The numbers that a workflow's definition sums up.
@@ -134,6 +153,8 @@ pub(crate) struct Step {
     pub(crate) done: u64,
     #[serde(default)]
     pub(crate) failed: u64,
+    #[serde(default)]
+    pub(crate) running: u64,
     #[serde(default)]
     pub(crate) started_at: Option<DateTime<Utc>>,
     #[serde(default)]
@@ -286,6 +307,62 @@ pub(crate) struct TypeView {
     pub(crate) live_workers: u64,
     #[serde(default)]
     pub(crate) last_seen_at: Option<DateTime<Utc>>,
+    #[serde(default)]
+    pub(crate) paused_at: Option<DateTime<Utc>>,
+}
+
+/// Everything that is paused beside jobs.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Pauses {
+    pub(crate) paused: Vec<PauseView>,
+}
+
+/// A paused job type, or one that is not.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct PauseView {
+    /// `*`: every type.
+    #[serde(rename = "type")]
+    pub(crate) job_type: String,
+    pub(crate) paused: bool,
+    #[serde(default)]
+    pub(crate) workers: Acknowledged,
+}
+
+/// How many workers have heard of a pause.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Acknowledged {
+    pub(crate) live: u64,
+    pub(crate) acknowledged: u64,
+    /// Their program knows no pauses.
+    pub(crate) unaware: u64,
+}
+
+impl Acknowledged {
+    /// How many are yet to say so.
+    pub(crate) const fn pending(self) -> u64 {
+        self.live.saturating_sub(self.acknowledged).saturating_sub(self.unaware)
+    }
+}
+
+impl fmt::Display for PauseView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = paused_name(&self.job_type);
+        if !self.paused {
+            return write!(f, "{name} resumed");
+        }
+        let Acknowledged { live, acknowledged, unaware } = self.workers;
+        write!(f, "{name} paused; {acknowledged} of {live} workers have acknowledged")?;
+        if unaware > 0 {
+            write!(f, "; {unaware} of an older version go on taking jobs: start them anew with this one")?;
+        }
+        Ok(())
+    }
+}
+
+/// What a person calls it.
+fn paused_name(name: &str) -> &str {
+    if name == "*" { "all job types" } else { name }
 }
 
 /// All workers that were seen of late.
@@ -340,7 +417,57 @@ pub(crate) struct DeadLetter {
     #[serde(default)]
     pub(crate) detail: Option<String>,
     #[serde(default)]
+    pub(crate) message_id: Option<String>,
+    #[serde(default)]
     pub(crate) message_type: Option<String>,
+    #[serde(default)]
+    pub(crate) content_type: Option<String>,
+    #[serde(default)]
+    pub(crate) job_id: Option<String>,
+    #[serde(default)]
+    pub(crate) redrives: u64,
+    /// Its other properties, headers among them.
+    #[serde(default)]
+    pub(crate) properties: Map<String, Value>,
+    #[serde(default)]
+    pub(crate) body: String,
+    /// `utf-8` or `base64`.
+    #[serde(default)]
+    pub(crate) body_encoding: String,
+    #[serde(default)]
+    pub(crate) body_bytes: u64,
+    /// Whether the server keeps only the beginning of the body.
+    #[serde(default)]
+    pub(crate) truncated: bool,
+}
+
+/// What became of a letter that was sent again.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Redriven {
+    #[serde(default)]
+    pub(crate) queue: Option<String>,
+    #[serde(default)]
+    pub(crate) job_id: Option<String>,
+}
+
+/// What a request about many did, and where to go on.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Swept {
+    pub(crate) matched: u64,
+    pub(crate) done: u64,
+    #[serde(default)]
+    pub(crate) refused: Vec<Value>,
+    #[serde(default)]
+    pub(crate) next_cursor: Option<String>,
+}
+
+/// What was recovered, and where to go on.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Recovered {
+    pub(crate) redispatched: u64,
+    pub(crate) retried: u64,
+    #[serde(default)]
+    pub(crate) next_cursor: Option<String>,
 }
 
 /// An error of the API (`application/problem+json`).

@@ -1,13 +1,23 @@
 //! The command line's grammar and help texts.
 
+mod dead;
+mod many;
+mod pause;
+
 use std::path::PathBuf;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::NonEmptyStringValueParser};
-use drover_protocol::{JobId, JobStatus};
+use drover_protocol::JobId;
 use serde_json::Value;
 
 use crate::arg;
+
+pub(crate) use self::{
+    dead::{Dead, Letters, Sweep},
+    many::{Consent, Filter, Selection},
+};
+pub(crate) use pause::{Pause, Resume, What};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -89,6 +99,7 @@ Examples:
 Examples:
   drover list --status running,cancelling
   drover list --type data_import --label team=sales --created-after 24h
+  drover list --paused
   drover list --parent 01980c5e-7a00-7d10-8b6e-3f6f3ad3a001 --status failed")]
     List(List),
     /// Print a job's log lines, with those of its sub-jobs.
@@ -96,46 +107,75 @@ Examples:
 Example:
   drover logs --follow --level warn 01980c5e-7a00-7d10-8b6e-3f6f3ad3a001")]
     Logs(Logs),
-    /// Cancel a job and everything that runs for it.
+    /// Cancel a job, or many, and everything that runs for it.
     #[command(after_help = "\
-Example:
+Examples:
   drover cancel --wait 01980c5e-7a00-7d10-8b6e-3f6f3ad3a001
+  drover cancel --type data_import --label team=sales --dry-run
+  drover cancel --status pending --created-before 2h --yes
 
 With --wait the exit code is 0 when the job ended cancelled, 3 when it had completed with errors
-before, and 1 when it had ended otherwise.")]
+before, and 1 when it had ended otherwise. Of many, those that have not ended are meant; jobs that
+are made meanwhile are not. The exit code is 2 when one was refused.")]
     Cancel {
         #[command(flatten)]
-        job: Job,
+        jobs: Selection,
         /// Do not wait for what runs: report it as abandoned.
         #[arg(long)]
         now: bool,
         /// Wait until nothing of the job runs any more.
-        #[arg(long)]
+        #[arg(long, conflicts_with_all = many::OF_MANY)]
         wait: bool,
     },
-    /// Run again what failed of a job.
+    /// Begin nothing new of a job, of a job type or of all types; what runs goes on.
+    #[command(after_help = "\
+Examples:
+  drover pause 01980c5e-7a00-7d10-8b6e-3f6f3ad3a001
+  drover pause --type validate_import --wait --reason 'the disk is being replaced'
+  drover pause --all
+
+Of a paused job no step, no sub-job and no retry begins, at any depth; it can be cancelled. Of a
+paused type workers take no jobs: they wait in their queue, and workflows wait for them. Both last
+until `drover resume`, also over restarts.
+With --wait the exit code is 1 when somebody resumed it meanwhile, or when a worker of an older version goes
+on taking jobs.")]
+    Pause(Pause),
+    /// Let what is paused go on.
+    #[command(after_help = "\
+Examples:
+  drover resume 01980c5e-7a00-7d10-8b6e-3f6f3ad3a001
+  drover resume --type validate_import
+  drover resume --all
+
+What was paused by itself stays paused: a type after `resume --all`, a part of a resumed workflow.")]
+    Resume(Resume),
+    /// Run again what failed of a job, or of many.
     #[command(after_help = "\
 Examples:
   drover retry --wait 01980c5e-7a00-7d10-8b6e-3f6f3ad3a001
-  drover retry --from start 01980c5e-7a00-7d10-8b6e-3f6f3ad3a001")]
+  drover retry --from start 01980c5e-7a00-7d10-8b6e-3f6f3ad3a001
+  drover retry --type data_import --created-after 2026-07-26
+
+Of many, those are meant that failed or completed with errors; with --status cancelled those that were
+cancelled. The exit code is 2 when one was refused.")]
     Retry {
         #[command(flatten)]
-        job: Job,
+        jobs: Selection,
         /// Where to begin: `failed` keeps what is done, `start` runs everything again.
         #[arg(long, value_enum, default_value_t = From::Failed)]
         from: From,
         /// Follow the job until it ends.
-        #[arg(long)]
+        #[arg(long, conflicts_with_all = many::OF_MANY)]
         wait: bool,
     },
-    /// Delete a finished job with its sub-jobs, logs and results.
+    /// Delete a finished job, or many, with sub-jobs, logs and results.
     #[command(after_help = "\
-Example:
-  drover delete 01980c5e-7a00-7d10-8b6e-3f6f3ad3a001")]
-    Delete {
-        #[command(flatten)]
-        job: Job,
-    },
+Examples:
+  drover delete 01980c5e-7a00-7d10-8b6e-3f6f3ad3a001
+  drover delete --status completed --created-before 30d --yes
+
+Of many, those that have ended are meant. The exit code is 2 when one was refused.")]
+    Delete(Selection),
     /// Check and register workflow definitions.
     #[command(after_help = "\
 Examples:
@@ -220,12 +260,28 @@ Everything is in a temporary folder that goes with the demo. The exit code is 0 
 what is in the files, and 1 when not. On a real broker the demo uses the prefix drover-demo; its
 queues stay there.")]
     Demo(Demo),
-    /// Messages that nobody could process.
+    /// Dispatch again what the broker or workers have lost, now.
+    #[command(after_help = "\
+Examples:
+  drover recover
+  drover recover --older-than 1m --json
+
+For when a queue was purged or deleted, or it is not clear what RabbitMQ still has. What was published
+and not started gets a new message, and what no worker holds any more is retried. Harmless where
+nothing was lost: old messages are withdrawn. The running system does the same by itself: what a
+broker lost with all its data as soon as it is back, a lost queue within three leases.")]
+    Recover {
+        /// Leave alone what was published within this time: 5s, 1m, 2h.
+        #[arg(long, default_value = "5s", value_name = "SPAN", value_parser = arg::span)]
+        older_than: TimeDelta,
+    },
+    /// Messages that nobody could process: list, show, send again, discard.
     #[command(
         subcommand,
         after_help = "\
-Example:
-  drover dead list"
+Examples:
+  drover dead list
+  drover dead redrive --queue drover.events"
     )]
     Dead(Dead),
 }
@@ -324,24 +380,8 @@ pub(crate) struct Submit {
 
 #[derive(Debug, Args)]
 pub(crate) struct List {
-    /// Only these statuses, separated by commas.
-    #[arg(long, value_delimiter = ',', value_parser = arg::status)]
-    pub(crate) status: Vec<JobStatus>,
-    /// Only this workflow or job type.
-    #[arg(long = "type", value_name = "TYPE")]
-    pub(crate) job_type: Option<String>,
-    /// Only sub-jobs of this job; `none`: no sub-jobs, `any`: sub-jobs too.
-    #[arg(long, value_name = "ID|none|any", default_value = "none", value_parser = arg::parent)]
-    pub(crate) parent: String,
-    /// Only jobs with this label. Repeatable: all must be there.
-    #[arg(long, value_name = "KEY=VALUE", value_parser = arg::pair)]
-    pub(crate) label: Vec<(String, String)>,
-    /// Only jobs created after this: RFC 3339, a date, or an age as 15m, 2h, 7d.
-    #[arg(long, value_name = "TIME", value_parser = arg::moment)]
-    pub(crate) created_after: Option<DateTime<Utc>>,
-    /// Only jobs created before this.
-    #[arg(long, value_name = "TIME", value_parser = arg::moment)]
-    pub(crate) created_before: Option<DateTime<Utc>>,
+    #[command(flatten)]
+    pub(crate) filter: Filter,
     #[command(flatten)]
     pub(crate) page: Page,
 }
@@ -384,18 +424,6 @@ pub(crate) enum Level {
 pub(crate) enum From {
     Failed,
     Start,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Dead {
-    /// List the messages that nobody could process, with the reasons.
-    #[command(after_help = "\
-Example:
-  drover dead list --limit 10")]
-    List {
-        #[command(flatten)]
-        page: Page,
-    },
 }
 
 #[cfg(test)]

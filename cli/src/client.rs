@@ -73,6 +73,11 @@ impl Client {
         self.answer(self.request(Method::POST, path).query(query)).await
     }
 
+    /// Asks for something to be done, and says more about it.
+    pub(crate) async fn post_json<T: DeserializeOwned>(&self, path: &str, body: &Value) -> Result<Answer<T>, Failure> {
+        self.answer(self.request(Method::POST, path).json(body)).await
+    }
+
     /// Submits a job; a repeat with the same key makes no second one.
     pub(crate) async fn submit<T: DeserializeOwned>(&self, body: &Value, key: &str) -> Result<Answer<T>, Failure> {
         self.answer(self.request(Method::POST, "/jobs").header("Idempotency-Key", key).json(body)).await

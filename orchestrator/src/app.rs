@@ -22,8 +22,11 @@ use crate::{
     live::Live,
     metrics::Metrics,
     relay::RelayHandle,
-    store::{Accepted, FoldContext, Folded, Known, NewRoot, ReplayLimits, Store, StoreError, SubmissionKey},
+    store::{Accepted, FoldContext, Folded, Known, NewRoot, ReplayLimits, Store, StoreError, SubmissionKey, Types},
 };
+
+/// How often a delete is tried against a job whose state changes under it.
+const DELETE_TRIES: usize = 3;
 
 /// The parts, as everybody sees them.
 pub struct App {
@@ -75,12 +78,48 @@ pub enum ActionError {
     /// The job's state does not allow it.
     #[error("{0}")]
     Refused(Refusal),
-    /// Only whole, finished trees are deleted.
-    #[error("job {0} cannot be deleted: {1}")]
-    NotDeletable(JobId, &'static str),
+    /// Only whole trees are deleted.
+    #[error("job {id} belongs to workflow {root}, which is deleted as a whole: delete that one")]
+    SubJob {
+        /// The job.
+        id: JobId,
+        /// Its root.
+        root: JobId,
+        /// Where the job stands.
+        status: JobStatus,
+    },
+    /// Only finished trees are deleted.
+    #[error("job {id} is {status}; cancel it and wait for its end, then delete it")]
+    NotFinished {
+        /// The job.
+        id: JobId,
+        /// Where it stands.
+        status: JobStatus,
+    },
+    /// No worker has announced the job type.
+    #[error("there is no job type {0}: no worker has announced it. `drover types` lists those that there are")]
+    NotAnnounced(JobType),
+    /// It is a workflow's name, and workers take no workflows.
+    #[error(
+        "{name} is a workflow, and workers take jobs: pause its runs one by one (`drover list --type {name} --status \
+         pending,running`, `drover pause ID`), or the job types that it runs: {}", names(.jobs)
+    )]
+    IsWorkflow {
+        /// The workflow.
+        name: JobType,
+        /// What its steps run.
+        jobs: BTreeSet<JobType>,
+    },
+    /// The type is paused as one of all.
+    #[error("{0} is paused with every job type; resume them all with `drover resume --all`")]
+    AllPaused(JobType),
     /// The database is away, or worse.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+fn names(names: &BTreeSet<JobType>) -> String {
+    names.iter().map(JobType::as_str).collect::<Vec<_>>().join(", ")
 }
 
 fn list(errors: &[FieldError]) -> String {
@@ -153,6 +192,24 @@ impl App {
         self.act(Input::Cancel { job_id: id, now }).await
     }
 
+    /// Asks that nothing of a job be begun until it is resumed.
+    ///
+    /// # Errors
+    /// When there is no such job, it has ended or is being cancelled, a worker runs it, or the database is away. Asking twice
+    /// is no error.
+    pub async fn pause(&self, id: JobId) -> Result<(), ActionError> {
+        self.act(Input::Pause { job_id: id }).await
+    }
+
+    /// Lets a paused job go on.
+    ///
+    /// # Errors
+    /// When there is no such job, it has ended, it is paused with a workflow above it, or the database is away. A job that is
+    /// not paused is none.
+    pub async fn resume(&self, id: JobId) -> Result<(), ActionError> {
+        self.act(Input::Resume { job_id: id }).await
+    }
+
     /// Retries an ended job.
     ///
     /// # Errors
@@ -161,16 +218,76 @@ impl App {
         self.act(Input::Retry { job_id: id, from_start }).await
     }
 
+    /// Keeps workers from taking jobs of a type, or of all types, until they are resumed. What runs goes on.
+    ///
+    /// # Errors
+    /// When no worker has announced the type, or the database is away. Asking twice is no error.
+    pub async fn pause_types(&self, types: &Types, reason: Option<&str>) -> Result<(), ActionError> {
+        self.check_types(types).await?;
+        self.relay.send(self.store.pause_types(types, reason, self.context.claim).await?);
+        Ok(())
+    }
+
+    /// Lets workers take jobs of a type, or of all types that are not paused by themselves.
+    ///
+    /// # Errors
+    /// When no worker has announced the type, it is paused with all others, or the database is away. A type that is not paused
+    /// is none.
+    pub async fn resume_types(&self, types: &Types) -> Result<(), ActionError> {
+        self.check_types(types).await?;
+        if let Types::One(job_type) = types
+            && !self.store.view_pauses(Some(&Types::All)).await?.is_empty()
+        {
+            return Err(ActionError::AllPaused(job_type.clone()));
+        }
+        self.relay.send(self.store.resume_types(types, self.context.claim).await?);
+        Ok(())
+    }
+
+    /// Whether workers can be told of it.
+    async fn check_types(&self, types: &Types) -> Result<(), ActionError> {
+        let Types::One(name) = types else { return Ok(()) };
+        let standing = self.store.type_standing(name).await?;
+        if standing.announced {
+            return Ok(());
+        }
+        let definition = self.context.registry.current(name).filter(|_| standing.workflow);
+        Err(match definition {
+            Some(definition) => ActionError::IsWorkflow { name: name.clone(), jobs: definition.job_types() },
+            None => ActionError::NotAnnounced(name.clone()),
+        })
+    }
+
+    /// Deletes a job that has ended, with all that belongs to it.
+    ///
+    /// # Errors
+    /// When there is no such job, it is a part of another one, it has not ended, or the database is away.
+    pub async fn delete(&self, id: JobId) -> Result<(), ActionError> {
+        let mut why = ActionError::UnknownJob(id);
+        for _ in 0..DELETE_TRIES {
+            if self.store.delete(&[id]).await?.contains(&id) {
+                return Ok(());
+            }
+            let job = self.store.view_job(id, true).await?.ok_or(ActionError::UnknownJob(id))?;
+            let (root, status) = (job.root_id, job.status);
+            if root != id {
+                return Err(ActionError::SubJob { id, root, status });
+            }
+            why = ActionError::NotFinished { id, status };
+            // It ended in between: it can be deleted now.
+            if !status.is_terminal() {
+                break;
+            }
+        }
+        Err(why)
+    }
+
     async fn act(&self, input: Input) -> Result<(), ActionError> {
         let id = input.job_id();
-        let mut folded = self.store.fold(&self.context, vec![input]).await?;
-        let outcome = folded.outcomes.pop();
+        let folded = self.store.fold(&self.context, vec![input]).await?;
+        let outcome = folded.outcomes.first().cloned();
         self.committed(folded);
-        match outcome {
-            Some(Outcome::Illegal(refusal)) => Err(ActionError::Refused(refusal)),
-            Some(Outcome::Ignored(Ignored::UnknownJob)) | None => Err(ActionError::UnknownJob(id)),
-            Some(Outcome::Applied | Outcome::Ignored(_)) => Ok(()),
-        }
+        verdict(id, outcome)
     }
 
     /// Registers a definition. Its version, and whether it is a new one.
@@ -192,6 +309,15 @@ impl App {
         self.metrics.folded(&folded.outcomes);
         self.relay.send(folded.outbox);
         self.live.changed(&folded.changed);
+    }
+}
+
+/// What the fold's word means to whoever asked.
+pub(crate) fn verdict(id: JobId, outcome: Option<Outcome>) -> Result<(), ActionError> {
+    match outcome {
+        Some(Outcome::Illegal(refusal)) => Err(ActionError::Refused(refusal)),
+        Some(Outcome::Ignored(Ignored::UnknownJob)) | None => Err(ActionError::UnknownJob(id)),
+        Some(Outcome::Applied | Outcome::Ignored(_)) => Ok(()),
     }
 }
 

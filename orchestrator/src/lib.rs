@@ -1,6 +1,7 @@
 //! The orchestrator: accepts jobs, dispatches them, folds their events.
 
 pub mod app;
+pub mod bulk;
 pub mod changes;
 pub mod config;
 pub mod duty;
@@ -8,6 +9,8 @@ pub mod http;
 pub mod intake;
 pub mod live;
 pub mod metrics;
+pub mod recover;
+pub mod redrive;
 pub mod relay;
 pub mod run;
 pub mod store;

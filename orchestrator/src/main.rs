@@ -1,5 +1,7 @@
 //! The orchestrator's process.
 
+mod stack;
+
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use anyhow::Context;
@@ -7,6 +9,7 @@ use clap::{Parser, Subcommand};
 use drover_broker::amqp::{AmqpBroker, AmqpConfig};
 use drover_orchestrator::{
     config::{self, Config},
+    duty::Pace,
     run,
 };
 use drover_service::{config::Loader, shutdown, telemetry};
@@ -35,9 +38,9 @@ enum Command {
     Migrate,
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    match start(&Arguments::parse()).await {
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match stack::ensure_depth().and_then(|()| start(&arguments)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Logging may be what failed.
@@ -50,6 +53,7 @@ async fn main() -> ExitCode {
     }
 }
 
+#[tokio::main]
 async fn start(arguments: &Arguments) -> anyhow::Result<()> {
     let config: Config = Loader::new(config::DEFAULTS)
         .file(arguments.config.as_deref())
@@ -66,7 +70,8 @@ async fn start(arguments: &Arguments) -> anyhow::Result<()> {
     let listener = TcpListener::bind(config.http.listen)
         .await
         .with_context(|| format!("http.listen: {} cannot be used", config.http.listen))?;
-    let amqp = AmqpConfig::new(config.amqp.url.expose_secret(), &config.amqp.prefix);
+    let mut amqp = AmqpConfig::new(config.amqp.url.expose_secret(), &config.amqp.prefix);
+    amqp.heartbeat = Pace::of(&config).amqp_heartbeat();
     let broker = AmqpBroker::connect(amqp).await.context("amqp.url")?;
     run::run(&config, Arc::clone(&broker) as _, listener, shutdown).await
 }

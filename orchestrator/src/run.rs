@@ -72,7 +72,7 @@ pub async fn run(
     register(&app, &own.definitions).await?;
     app.store.refresh(&app.context.registry).await?;
 
-    let pace = Pace { lease: duration(own.lease_seconds) };
+    let pace = Pace::of(config);
     let tasks = TaskTracker::new();
     // The intake ends first; the relay and the HTTP server go on until what it committed is published.
     let relay_shutdown = CancellationToken::new();
@@ -136,6 +136,7 @@ fn start(
     loops.spawn(duty::epoch(it(), new_epoch, reconnected, stop()));
     loops.spawn(duty::timers(it(), stop()));
     loops.spawn(duty::leases(it(), pace, stop()));
+    loops.spawn(duty::queues(it(), pace, stop()));
     loops.spawn(duty::cancels(it(), pace, cancelling, stop()));
     loops.spawn(duty::definitions(it(), stop()));
     loops.spawn(duty::housekeeping(it(), stop()));

@@ -4,7 +4,7 @@
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -34,6 +34,8 @@ use crate::{
 #[derive(Default)]
 pub(crate) struct SilentBroker {
     away: AtomicBool,
+    published: Mutex<Vec<Publication>>,
+    depth: AtomicU64,
     refusal: Mutex<Option<PublishError>>,
 }
 
@@ -42,9 +44,19 @@ impl SilentBroker {
         self.away.store(away, Ordering::SeqCst);
     }
 
-    /// Every publication fails like this from now on.
-    pub(crate) fn refuse(&self, refusal: PublishError) {
-        *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some(refusal);
+    /// Every queue has so many messages from now on.
+    pub(crate) fn set_depth(&self, messages: u64) {
+        self.depth.store(messages, Ordering::SeqCst);
+    }
+
+    /// Every publication fails like this from now on; `None`: none does any more.
+    pub(crate) fn refuse(&self, refusal: impl Into<Option<PublishError>>) {
+        *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = refusal.into();
+    }
+
+    /// What was published and confirmed since the last time that this was asked.
+    pub(crate) fn published(&self) -> Vec<Publication> {
+        std::mem::take(&mut *self.published.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -56,7 +68,11 @@ impl Broker for SilentBroker {
 
     async fn publish(&self, publications: Vec<Publication>) -> Vec<Result<(), PublishError>> {
         let refusal = self.refusal.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        publications.iter().map(|_| refusal.clone().map_or(Ok(()), Err)).collect()
+        let outcomes = publications.iter().map(|_| refusal.clone().map_or(Ok(()), Err)).collect();
+        if refusal.is_none() {
+            self.published.lock().unwrap_or_else(PoisonError::into_inner).extend(publications);
+        }
+        outcomes
     }
 
     async fn consume(&self, _: &str, _: u16) -> Result<Box<dyn Deliveries>, BrokerError> {
@@ -68,11 +84,19 @@ impl Broker for SilentBroker {
     }
 
     async fn depth(&self, _: &str) -> Result<Option<u64>, BrokerError> {
-        Ok(Some(0))
+        Ok(Some(self.depth.load(Ordering::SeqCst)))
     }
 
     async fn epoch(&self) -> Result<String, BrokerError> {
         Ok("test".into())
+    }
+
+    async fn round_trip(&self) -> Result<u64, BrokerError> {
+        Ok(0)
+    }
+
+    fn detection(&self) -> Duration {
+        Duration::ZERO
     }
 
     fn is_ready(&self) -> bool {
@@ -157,6 +181,20 @@ impl Desk {
         let (params, labels) = (json!({}), Default::default());
         let submission = Submission { job_type: job_type(name), params, labels, run_at: None, idempotency_key: None };
         self.app.submit(submission, None).await.expect("accepted").id
+    }
+
+    /// As if the relay had published everything that is owed.
+    pub(crate) async fn relayed(&self) {
+        let client = self.database.connect().await.expect("a connection");
+        client.execute("DELETE FROM outbox", &[]).await.expect("deleted");
+    }
+
+    /// As if the markers came out of their queues all the time: everything that was sent so far is folded.
+    pub(crate) async fn folded(&self) {
+        let client = self.database.connect().await.expect("a connection");
+        let set = "UPDATE intake SET folded_at = clock_timestamp() + interval '1 minute',
+            last_received_at = clock_timestamp() + interval '1 minute', current_since = clock_timestamp() - interval '1 hour'";
+        client.execute(set, &[]).await.expect("set");
     }
 
     /// Registers a definition.

@@ -43,7 +43,7 @@ impl Fleet {
     /// When a server or a process does not start.
     pub async fn start(orchestrators: usize, environment: &[(&str, &str)]) -> anyhow::Result<Self> {
         let mut fleet = Self::on(Database::create().await?, Vhost::create().await?)?;
-        fleet.environment = environment.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        fleet.set_environment(environment);
         for _ in 0..orchestrators {
             let orchestrator = fleet.spawn_orchestrator()?;
             fleet.orchestrators.push(orchestrator);
@@ -61,6 +61,11 @@ impl Fleet {
     pub fn on(database: Database, vhost: Vhost) -> anyhow::Result<Self> {
         let (orchestrators, workers, environment) = (Vec::new(), Vec::new(), Vec::new());
         Ok(Self { orchestrators, workers, database, vhost, environment, client: http_client()? })
+    }
+
+    /// What every process gets that is started from now on.
+    pub fn set_environment(&mut self, environment: &[(&str, &str)]) {
+        self.environment = environment.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
     }
 
     /// Starts an orchestrator's process, without waiting for it.

@@ -1,6 +1,6 @@
 //! Another system: a plain AMQP client that knows nothing of Drover's code.
 
-use std::time::Duration;
+use std::{process::Command, time::Duration};
 
 use anyhow::Context;
 use futures_util::StreamExt;
@@ -14,6 +14,19 @@ use serde_json::Value;
 use crate::Vhost;
 
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A `python3` that can speak AMQP.
+///
+/// # Panics
+/// When there is none, with what installs it.
+#[must_use]
+pub fn python_with_pika() -> &'static str {
+    let has_pika = |python: &&str| {
+        Command::new(python).args(["-c", "import pika"]).output().is_ok_and(|output| output.status.success())
+    };
+    let found = ["python3", "/usr/bin/python3"].into_iter().find(has_pika);
+    found.expect("a python3 with pika (Debian: apt-get install python3-pika; scripts/test does it)")
+}
 
 /// A connection of another system.
 pub struct Peer {
@@ -29,7 +42,17 @@ impl Vhost {
     /// # Errors
     /// When the broker refuses.
     pub async fn peer(&self) -> anyhow::Result<Peer> {
-        let connection = Connection::connect(self.url(), ConnectionProperties::default()).await?;
+        Peer::connect(self.url()).await
+    }
+}
+
+impl Peer {
+    /// Connects to any broker.
+    ///
+    /// # Errors
+    /// When the broker refuses.
+    pub async fn connect(url: &str) -> anyhow::Result<Self> {
+        let connection = Connection::connect(url, ConnectionProperties::default()).await?;
         let channel = connection.create_channel().await?;
         channel.confirm_select(ConfirmSelectOptions::default()).await?;
         let options = QueueDeclareOptions { exclusive: true, auto_delete: true, ..QueueDeclareOptions::default() };
@@ -38,7 +61,7 @@ impl Vhost {
         let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
         let replies =
             channel.basic_consume(reply_queue.as_str().into(), "".into(), options, FieldTable::default()).await?;
-        Ok(Peer { channel, replies: replies.into(), reply_queue, _connection: connection })
+        Ok(Self { channel, replies: replies.into(), reply_queue, _connection: connection })
     }
 }
 
@@ -63,7 +86,17 @@ impl Peer {
         self.send(exchange, key, properties, body).await
     }
 
-    async fn send(&self, exchange: &str, key: &str, properties: BasicProperties, body: &[u8]) -> anyhow::Result<()> {
+    /// Publishes a message with these properties and waits for the confirm.
+    ///
+    /// # Errors
+    /// When it is not confirmed.
+    pub async fn send(
+        &self,
+        exchange: &str,
+        key: &str,
+        properties: BasicProperties,
+        body: &[u8],
+    ) -> anyhow::Result<()> {
         let options = BasicPublishOptions::default();
         let confirm = self.channel.basic_publish(exchange.into(), key.into(), options, body, properties).await?.await?;
         anyhow::ensure!(!confirm.is_nack(), "the broker refused the message");

@@ -37,7 +37,11 @@ impl Process {
         Self::spawn_program(name, &binary(name)?, configure)
     }
 
-    fn spawn_program(name: &str, program: &Path, configure: impl FnOnce(&mut Command)) -> anyhow::Result<Self> {
+    /// The same with any program, which logs and messages call `name`.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn spawn_program(name: &str, program: &Path, configure: impl FnOnce(&mut Command)) -> anyhow::Result<Self> {
         let log = log_path(name)?;
         let output = File::create(&log)?;
         let mut command = spawn::dying_with_us(program);
@@ -113,6 +117,14 @@ impl Process {
             Ok(self.child.try_wait()?.map_or_else(|| Seen::not_yet("it runs"), Seen::Yes))
         })
         .await
+    }
+
+    /// How it ended, if it has.
+    ///
+    /// # Errors
+    /// It cannot be waited for.
+    pub fn ended(&mut self) -> anyhow::Result<Option<ExitStatus>> {
+        Ok(self.child.try_wait()?)
     }
 
     /// SIGKILL; returns when it is gone.

@@ -3,13 +3,29 @@
 use drover_protocol::JobId;
 use serde_json::json;
 
-use super::Context;
+use super::{
+    Context,
+    many::{self, Errand, Words},
+};
 use crate::{
     api::{JobView, Problem},
+    cli::Selection,
     failure::{Exit, Failure},
 };
 
-pub(crate) async fn run(ctx: &Context, id: JobId) -> Result<Exit, Failure> {
+const WORDS: Words = Words { act: "Delete", done: "deleted", thing: "job" };
+
+pub(crate) async fn run(ctx: &Context, jobs: &Selection) -> Result<Exit, Failure> {
+    match jobs.id {
+        Some(id) => one(ctx, id).await,
+        None => {
+            let errand = Errand { path: "/jobs/delete", body: jobs.body(json!({}))?, words: WORDS };
+            many::run(ctx, &errand, jobs.consent).await
+        }
+    }
+}
+
+async fn one(ctx: &Context, id: JobId) -> Result<Exit, Failure> {
     if let Err(failure) = ctx.client.delete(&format!("/jobs/{id}")).await {
         let parent = parent(ctx, &failure, id).await;
         return Err(failure.with_hint(409, |problem| hint(problem, id, parent)));

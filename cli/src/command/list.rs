@@ -1,7 +1,5 @@
 //! `drover list`
 
-use chrono::SecondsFormat;
-
 use super::Context;
 use crate::{
     api::Jobs,
@@ -28,14 +26,8 @@ pub(crate) async fn run(ctx: &Context, args: &List) -> Result<Exit, Failure> {
 }
 
 fn query(args: &List) -> Vec<(&'static str, String)> {
-    let time = |at: &chrono::DateTime<chrono::Utc>| at.to_rfc3339_opts(SecondsFormat::Millis, true);
-    let statuses: Vec<&str> = args.status.iter().map(|status| status.as_str()).collect();
-    let mut query = vec![("limit", args.page.limit.to_string()), ("parent", args.parent.clone())];
-    query.extend((!statuses.is_empty()).then(|| ("status", statuses.join(","))));
-    query.extend(args.job_type.iter().map(|job_type| ("type", job_type.clone())));
-    query.extend(args.label.iter().map(|(key, value)| ("label", format!("{key}:{value}"))));
-    query.extend(args.created_after.iter().map(|at| ("created_after", time(at))));
-    query.extend(args.created_before.iter().map(|at| ("created_before", time(at))));
+    let mut query = vec![("limit", args.page.limit.to_string())];
+    query.extend(args.filter.query());
     query.extend(args.page.cursor.iter().map(|cursor| ("cursor", cursor.clone())));
     query
 }

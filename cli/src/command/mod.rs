@@ -1,5 +1,6 @@
 //! One file per command.
 
+mod again;
 mod apply;
 mod cancel;
 mod dead;
@@ -11,6 +12,10 @@ mod health;
 mod history;
 mod list;
 mod logs;
+mod many;
+mod pause;
+mod pause_types;
+mod recover;
 mod replay;
 mod retry;
 mod show;
@@ -41,9 +46,11 @@ pub(crate) async fn run(command: Command, ctx: &Context) -> Result<Exit, Failure
         Command::Show { job, result } => show::run(ctx, job.id, result).await,
         Command::List(args) => list::run(ctx, &args).await,
         Command::Logs(args) => logs::run(ctx, &args).await,
-        Command::Cancel { job, now, wait } => cancel::run(ctx, job.id, now, wait).await,
-        Command::Retry { job, from, wait } => retry::run(ctx, job.id, from, wait).await,
-        Command::Delete { job } => delete::run(ctx, job.id).await,
+        Command::Cancel { jobs, now, wait } => cancel::run(ctx, &jobs, now, wait).await,
+        Command::Pause(args) => pause::pause(ctx, args).await,
+        Command::Resume(args) => pause::resume(ctx, args).await,
+        Command::Retry { jobs, from, wait } => retry::run(ctx, &jobs, from, wait).await,
+        Command::Delete(jobs) => delete::run(ctx, &jobs).await,
         Command::Apply { files } => apply::run(ctx, &files).await,
         Command::Definitions { name: None } => definitions::list(ctx).await,
         Command::Definitions { name: Some(name) } => definitions::show(ctx, &name).await,
@@ -52,7 +59,8 @@ pub(crate) async fn run(command: Command, ctx: &Context) -> Result<Exit, Failure
         Command::Health => health::run(ctx).await,
         Command::History { job, limit } => history::run(ctx, job.id, limit).await,
         Command::Replay { job } => replay::run(ctx, job.id).await,
-        Command::Dead(args) => dead::run(ctx, &args).await,
+        Command::Recover { older_than } => recover::run(ctx, older_than).await,
+        Command::Dead(args) => dead::run(ctx, args).await,
         Command::Dev(args) => dev::run(&ctx.output, args).await,
         Command::Demo(args) => demo::run(&ctx.output, args).await,
     }

@@ -1,19 +1,36 @@
 //! `drover retry`
 
 use drover_protocol::JobId;
+use serde_json::json;
 
-use super::{Context, watch};
+use super::{
+    Context,
+    many::{self, Errand, Words},
+    watch,
+};
 use crate::{
     api::{JobView, Problem},
-    cli::From,
+    cli::{From, Selection},
     failure::{Exit, Failure},
 };
 
-pub(crate) async fn run(ctx: &Context, id: JobId, from: From, wait: bool) -> Result<Exit, Failure> {
+const WORDS: Words = Words { act: "Retry", done: "retrying", thing: "job" };
+
+pub(crate) async fn run(ctx: &Context, jobs: &Selection, from: From, wait: bool) -> Result<Exit, Failure> {
     let from = match from {
         From::Failed => "failed",
         From::Start => "start",
     };
+    match jobs.id {
+        Some(id) => one(ctx, id, from, wait).await,
+        None => {
+            let body = jobs.body(json!({ "from": from }))?;
+            many::run(ctx, &Errand { path: "/jobs/retry", body, words: WORDS }, jobs.consent).await
+        }
+    }
+}
+
+async fn one(ctx: &Context, id: JobId, from: &str, wait: bool) -> Result<Exit, Failure> {
     let answer = ctx.client.post::<JobView>(&format!("/jobs/{id}/retry"), &[("from", from.to_owned())]).await;
     let job = answer.map_err(|failure| failure.with_hint(409, |problem| hint(problem, id)))?;
     if wait {

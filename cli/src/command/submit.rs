@@ -3,32 +3,23 @@
 use std::{
     fs,
     io::{self, Read as _},
-    time::Duration,
 };
 
-use drover_service::retry::Backoff;
 use serde_json::{Map, Value, json};
-use tokio::time::sleep;
 use uuid::Uuid;
 
-use super::{Context, watch};
+use super::{Context, again::again, watch};
 use crate::{
-    api::{Answer, Submitted},
+    api::Submitted,
     cli::Submit,
     failure::{Exit, Failure},
 };
 
-/// How often a submission is sent. Its key makes the repeats harmless.
-const TRIES: u32 = 4;
-/// First and longest pause between the tries.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(300), Duration::from_secs(3));
-/// The longest pause that the server may ask for.
-const LONGEST_PAUSE_SECONDS: u64 = 10;
-
 pub(crate) async fn run(ctx: &Context, args: Submit) -> Result<Exit, Failure> {
     let body = body(&args)?;
     let key = args.key.unwrap_or_else(|| format!("drover-cli/{}", Uuid::now_v7()));
-    let answer = send(ctx, &body, &key).await?;
+    // Its key makes the repeats harmless.
+    let answer = again(ctx, || ctx.client.submit::<Submitted>(&body, &key)).await?;
     let id = answer.body.id;
     if answer.body.duplicate {
         ctx.output.note("this key was used before: the job made then is the one");
@@ -48,22 +39,6 @@ pub(crate) async fn run(ctx: &Context, args: Submit) -> Result<Exit, Failure> {
         ctx.output.line(id)?;
     }
     watch::wait(ctx, id).await
-}
-
-async fn send(ctx: &Context, body: &Value, key: &str) -> Result<Answer<Submitted>, Failure> {
-    let mut backoff = Backoff::new(PAUSES.0, PAUSES.1);
-    for _ in 1..TRIES {
-        match ctx.client.submit(body, key).await {
-            Err(failure) if failure.is_transient() => {
-                let asked = failure.problem().and_then(|problem| problem.retry_after_seconds);
-                let asked = asked.map(|seconds| Duration::from_secs(seconds.min(LONGEST_PAUSE_SECONDS)));
-                ctx.output.note(format_args!("{failure}; trying again"));
-                sleep(asked.unwrap_or_else(|| backoff.next())).await;
-            }
-            answer => return answer,
-        }
-    }
-    ctx.client.submit(body, key).await
 }
 
 fn body(args: &Submit) -> Result<Value, Failure> {

@@ -19,7 +19,7 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// Follows a job on standard error; its end goes to standard output.
 pub(crate) async fn run(ctx: &Context, id: JobId) -> Result<Exit, Failure> {
-    let Some(job) = until_end(ctx, id, ctx.output.json).await? else { return Ok(Exit::Interrupted) };
+    let Some(job) = until(ctx, id, ctx.output.json, |_| false).await? else { return Ok(Exit::Interrupted) };
     if !ctx.output.json {
         ctx.output.line(page::end(&job.body, To::Stdout))?;
     }
@@ -33,7 +33,7 @@ pub(crate) async fn wait(ctx: &Context, id: JobId) -> Result<Exit, Failure> {
 
 /// As [`wait`]; gives the job as it ended, or `None` when the waiting was interrupted.
 pub(crate) async fn wait_for(ctx: &Context, id: JobId) -> Result<Option<Answer<JobView>>, Failure> {
-    let Some(job) = until_end(ctx, id, false).await? else { return Ok(None) };
+    let Some(job) = until(ctx, id, false, |_| false).await? else { return Ok(None) };
     if ctx.output.json {
         ctx.output.json(&job.raw)?;
     } else {
@@ -42,8 +42,13 @@ pub(crate) async fn wait_for(ctx: &Context, id: JobId) -> Result<Option<Answer<J
     Ok(Some(job))
 }
 
-/// `None`: Ctrl-C came first.
-async fn until_end(ctx: &Context, id: JobId, each_as_json: bool) -> Result<Option<Answer<JobView>>, Failure> {
+/// Follows a job on standard error until it ends, or is as `wanted`. `None`: Ctrl-C came first.
+pub(crate) async fn until(
+    ctx: &Context,
+    id: JobId,
+    each_as_json: bool,
+    wanted: impl Fn(&JobView) -> bool,
+) -> Result<Option<Answer<JobView>>, Failure> {
     let mut shown = Value::Null;
     let mut print = |job: &Answer<JobView>| {
         if !each_as_json || shown == job.raw {
@@ -64,6 +69,10 @@ async fn until_end(ctx: &Context, id: JobId, each_as_json: bool) -> Result<Optio
                 Some(Ok(Update::Job(job))) => {
                     print(&job)?;
                     live.show(&job.body);
+                    if wanted(&job.body) {
+                        live.leave();
+                        return Ok(Some(*job));
+                    }
                 }
                 Some(Ok(Update::Lost(reason))) => live.lost(&reason),
                 Some(Ok(Update::End(job))) => {

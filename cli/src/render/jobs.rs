@@ -39,7 +39,7 @@ fn table(jobs: &[JobView]) -> Table {
         table.row([
             job.id.to_string(),
             job.job_type.clone(),
-            style::job(job.status, To::Stdout),
+            style::standing(job, To::Stdout),
             bar::percent(job.progress),
             time::ago(job.created_at),
             message(job),
@@ -49,7 +49,7 @@ fn table(jobs: &[JobView]) -> Table {
 }
 
 fn two_lines(job: &JobView, width: usize) -> String {
-    let status = style::job(job.status, To::Stdout);
+    let status = style::standing(job, To::Stdout);
     let status = pad_str(&status, STATUS_COLUMNS, console::Alignment::Left, None);
     let first = format!("{}  {status}  {:>6}  {}", job.id, bar::percent(job.progress), time::ago(job.created_at));
     let message = message(job);

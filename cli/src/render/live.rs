@@ -95,7 +95,7 @@ fn write_line(text: &str) {
 /// What the last line said.
 #[derive(Default)]
 pub(crate) struct Lines {
-    last: Option<(JobStatus, Option<usize>, String)>,
+    last: Option<(JobStatus, bool, Option<usize>, String)>,
     at: Option<Instant>,
 }
 
@@ -111,13 +111,13 @@ impl Lines {
         let step = job.metadata.as_ref().and_then(|metadata| metadata.current_step);
         let text = text(job);
         let soon = self.at.is_some_and(|at| now.duration_since(at) < LINE_EVERY);
-        if let Some((status, last_step, last)) = &self.last {
-            let same = (*status, *last_step) == (job.status, step);
+        if let Some((status, paused, last_step, last)) = &self.last {
+            let same = (*status, *paused, *last_step) == (job.status, job.paused, step);
             if *last == text || same && soon {
                 return None;
             }
         }
-        (self.last, self.at) = (Some((job.status, step, text.clone())), Some(now));
+        (self.last, self.at) = (Some((job.status, job.paused, step, text.clone())), Some(now));
         Some(text)
     }
 }
@@ -125,7 +125,7 @@ impl Lines {
 fn text(job: &JobView) -> String {
     let message = message(job);
     let gap = if message.is_empty() { "" } else { "  " };
-    format!("{} {}{gap}{message}", style::job(job.status, To::Stderr), bar::percent(job.progress))
+    format!("{} {}{gap}{message}", style::standing(job, To::Stderr), bar::percent(job.progress))
 }
 
 /// What the job does, or where it stands in numbers; nothing once it has ended.
@@ -205,7 +205,7 @@ impl Bars {
     fn draw_job(&self, job: &JobView, columns: usize) {
         self.job.set_prefix(pad_str(&one_line(job.name()), columns, Alignment::Left, Some("…")).into_owned());
         self.job.set_position(position(job.progress));
-        let mut parts = vec![style::job(job.status, To::Stderr), bar::percent(job.progress)];
+        let mut parts = vec![style::standing(job, To::Stderr), bar::percent(job.progress)];
         match &self.lost {
             Some(reason) => parts = vec![format!("{reason}; trying again")],
             None => {

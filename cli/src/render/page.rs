@@ -48,6 +48,9 @@ fn header(job: &JobView) -> String {
     if let Some(at) = job.started_at {
         line("started", time::moment(at));
     }
+    if let Some(at) = job.paused_at.filter(|_| job.paused) {
+        line("paused", format!("{} ({})", time::moment(at), time::ago(at)));
+    }
     if let Some(at) = job.finished_at {
         let taken = time::taken(job.started_at, job.finished_at).map(|taken| format!(" (took {taken})"));
         line("finished", format!("{}{}", time::moment(at), taken.unwrap_or_default()));
@@ -68,7 +71,7 @@ fn header(job: &JobView) -> String {
 
 fn status(job: &JobView) -> String {
     let message = job.message.as_deref().filter(|_| !job.status.is_terminal()).unwrap_or_default();
-    let status = styles::job(job.status, To::Stdout);
+    let status = styles::standing(job, To::Stdout);
     if message.is_empty() { status } else { format!("{status}  {}", one_line(message)) }
 }
 

@@ -3,6 +3,8 @@
 use console::{Style, style};
 use drover_protocol::{JobStatus, LogLevel, StepStatus};
 
+use crate::api::JobView;
+
 /// Which of the two outputs is painted: each may be a terminal or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum To {
@@ -32,6 +34,12 @@ pub(crate) fn job(status: JobStatus, to: To) -> String {
         JobStatus::Cancelled => style.magenta(),
     };
     style.apply_to(status.as_str()).to_string()
+}
+
+/// Where a job stands: its status, and whether it is paused.
+pub(crate) fn standing(view: &JobView, to: To) -> String {
+    let status = job(view.status, to);
+    if view.paused { format!("{status}, {}", to.style().yellow().apply_to("paused")) } else { status }
 }
 
 /// The sign of a step's status, coloured; one column wide.

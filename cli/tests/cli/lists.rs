@@ -46,7 +46,7 @@ async fn a_list_in_a_pipe_is_not_cut() {
 async fn filters_are_sent() {
     let server = Server::always(200, json!({ "jobs": [], "next_cursor": null })).await;
     let args = ["list", "--status", "running,failed", "--type", "t", "--label", "a=b", "--label", "c=d/e"];
-    let more = ["--parent", ID, "--created-after", "2026-07-01", "--limit", "7", "--cursor", "x="];
+    let more = ["--paused", "--parent", ID, "--created-after", "2026-07-01", "--limit", "7", "--cursor", "x="];
     let run = server.run(&[&args[..], &more[..]].concat()).await;
     assert_eq!(run.code(0), "");
     assert_eq!(run.stderr, "no jobs match\n");
@@ -54,7 +54,7 @@ async fn filters_are_sent() {
         server.lines(),
         [format!(
             "GET /jobs?limit=7&parent={ID}&status=running%2Cfailed&type=t&label=a%3Ab&label=c%3Ad%2Fe\
-             &created_after=2026-07-01T00%3A00%3A00.000Z&cursor=x%3D"
+             &paused=true&created_after=2026-07-01T00%3A00%3A00.000Z&cursor=x%3D"
         )]
     );
 }
@@ -84,7 +84,7 @@ async fn types_and_workers_are_tables() {
     let run = server.run(&["types"]).await;
     assert_eq!(
         run.code(0),
-        "TYPE             TITLE           WORKERS  LAST SEEN\nvalidate_import  Validate files        2\n"
+        "TYPE             TITLE           WORKERS  LAST SEEN  PAUSED\nvalidate_import  Validate files        2\n"
     );
 
     let worker = json!({
@@ -98,21 +98,6 @@ async fn types_and_workers_are_tables() {
     let lines: Vec<Vec<&str>> = run.code(0).lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(lines[1], ["draining", "worker-7", "1/8", "1.4.0", "6b1f0c9e7002", "a,", "b"]);
     assert_eq!(lines[2], ["lost", "worker-8", "3/4", "3f6f3ad3a001"]);
-}
-
-#[tokio::test]
-async fn dead_letters_have_their_reasons() {
-    let message = json!({
-        "id": 17, "at": "2026-07-26T12:00:00Z", "queue": "drover.events", "reason": "malformed",
-        "detail": "/seq is missing", "content_type": "application/json", "message_type": "drover.event.v1",
-        "body": "{}", "properties": {},
-    });
-    let server = Server::always(200, json!({ "messages": [message], "next_cursor": "c" })).await;
-    let run = server.run(&["dead", "list", "--limit", "1"]).await;
-    let line = "17  2026-07-26 12:00:00  drover.events  drover.event.v1  malformed: /seq is missing";
-    assert_eq!(run.code(0).lines().nth(1), Some(line));
-    assert_eq!(run.stderr, "there are more: add --cursor c\n");
-    assert_eq!(server.lines(), ["GET /dead?limit=1"]);
 }
 
 #[tokio::test]

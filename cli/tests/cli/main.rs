@@ -1,11 +1,14 @@
 //! The real `drover` binary against a server that gives canned answers: exit codes, what goes to which output, words.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod dead;
 mod definitions;
 mod harness;
 mod health;
 mod lists;
 mod logs;
+mod many;
+mod recover;
 mod replay;
 mod show;
 mod steer;

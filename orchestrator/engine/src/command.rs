@@ -68,6 +68,8 @@ pub enum Command {
     },
     /// Broadcast that this dispatch is cancelled, and keep its tombstone.
     Tombstone(RunningJob),
+    /// Broadcast that this dispatch is not to be started, and keep note of it. A worker that has begun it goes on.
+    Withdraw(RunningJob),
     /// Tell one worker that this dispatch is not its own.
     Stop {
         /// The worker.

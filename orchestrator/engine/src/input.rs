@@ -47,6 +47,16 @@ pub enum Input {
         /// Wait for nothing.
         now: bool,
     },
+    /// Somebody asks that nothing of it be begun. The tree holds every unfinished job below it.
+    Pause {
+        /// The job.
+        job_id: JobId,
+    },
+    /// Somebody asks that it go on. The tree holds every unfinished job below it.
+    Resume {
+        /// The job.
+        job_id: JobId,
+    },
     /// Every live worker that could have started the cancelled dispatch has said that it has not, and what they said
     /// before is folded.
     NeverStarted {
@@ -82,6 +92,8 @@ impl Input {
             | Self::TimedOut { job_id, .. }
             | Self::Undeliverable { job_id, .. }
             | Self::Cancel { job_id, .. }
+            | Self::Pause { job_id }
+            | Self::Resume { job_id }
             | Self::NeverStarted { job_id, .. }
             | Self::Retry { job_id, .. }
             | Self::Republish { job_id, .. } => *job_id,
@@ -104,7 +116,10 @@ impl Input {
     /// Whether the fold needs every unfinished job of the tree: to steer those below this one, or to keep what they reported.
     #[must_use]
     pub const fn needs_descendants(&self) -> bool {
-        matches!(self, Self::Cancel { .. } | Self::TimedOut { .. } | Self::Retry { .. })
+        matches!(
+            self,
+            Self::Cancel { .. } | Self::Pause { .. } | Self::Resume { .. } | Self::Retry { .. } | Self::TimedOut { .. }
+        )
     }
 
     /// Whether it is a report of progress.
@@ -168,6 +183,17 @@ pub enum Refusal {
         /// What was asked.
         trigger: Trigger,
     },
+    /// A worker is at it.
+    #[error(
+        "a worker runs it, and what runs goes on to its end: cancel it, or pause its type to keep others from starting"
+    )]
+    AtWork,
+    /// It is paused with a workflow above it.
+    #[error("it is paused with its workflow {workflow}; resume that")]
+    PausedAbove {
+        /// The workflow that somebody paused.
+        workflow: JobId,
+    },
     /// The workflow above it is past the sub-job's step.
     #[error("its workflow {parent} no longer waits for this sub-job; retry the workflow instead")]
     ParentPast {
@@ -179,6 +205,8 @@ pub enum Refusal {
 const fn trigger_name(trigger: Trigger) -> &'static str {
     match trigger {
         Trigger::Cancel => "cancel",
+        Trigger::Pause => "pause",
+        Trigger::Resume => "resume",
         Trigger::Retry => "retry",
         _ => "such event",
     }

@@ -50,6 +50,8 @@ pub struct Job {
     pub timeout_at: Option<DateTime<Utc>>,
     /// The cancel that was accepted.
     pub cancel: Option<Cancel>,
+    /// The pause that holds it back. What waits is paused with its workflow; what a worker runs goes on.
+    pub paused: Option<Paused>,
     /// Why it failed, or what went wrong last.
     pub error: Option<JobError>,
     /// How many errors it stands for in its workflow's `total_errors`.
@@ -138,6 +140,28 @@ pub enum CancelReason {
     /// A person or a program asked.
     Asked,
     /// Its workflow is ending before it.
+    Parent,
+}
+
+/// A pause: nothing of the job is begun. What of it runs goes on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Paused {
+    /// Since when.
+    pub at: DateTime<Utc>,
+    /// Why.
+    pub reason: PauseReason,
+    /// What was left of a workflow's own time, in milliseconds: its clock stands still.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_left_ms: Option<u64>,
+}
+
+/// Why a job is paused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PauseReason {
+    /// A person or a program asked.
+    Asked,
+    /// Its workflow is paused.
     Parent,
 }
 

@@ -160,6 +160,10 @@ pub(crate) enum Kept {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         now: bool,
     },
+    /// See [`Input::Pause`].
+    Pause,
+    /// See [`Input::Resume`].
+    Resume,
     /// See [`Input::NeverStarted`].
     NeverStarted,
     /// See [`Input::Retry`].
@@ -207,6 +211,8 @@ impl Kept {
             Input::TimedOut { job_id: _, timeout_at: _ } => return Some((Self::TimedOut, Reports::Below)),
             Input::Undeliverable { job_id: _, dispatch: _, error } => Self::Undeliverable { error: error.clone() },
             Input::Cancel { job_id: _, now } => return Some((Self::Cancel { now: *now }, Reports::Below)),
+            Input::Pause { job_id: _ } => Self::Pause,
+            Input::Resume { job_id: _ } => Self::Resume,
             Input::NeverStarted { job_id: _, dispatch: _ } => Self::NeverStarted,
             Input::Retry { job_id: _, from_start } => {
                 return Some((Self::Retry { from_start: *from_start }, Reports::Beside));
@@ -254,6 +260,8 @@ impl Kept {
             Self::TimedOut => "timed_out",
             Self::Undeliverable { .. } => "undeliverable",
             Self::Cancel { .. } => "cancel",
+            Self::Pause => "pause",
+            Self::Resume => "resume",
             Self::NeverStarted => "never_started",
             Self::Retry { .. } => "retry",
             Self::Republish => "republish",
@@ -367,6 +375,8 @@ mod tests {
             Kept::TimedOut,
             Kept::Undeliverable { error },
             Kept::Cancel { now: true },
+            Kept::Pause,
+            Kept::Resume,
             Kept::NeverStarted,
             Kept::Retry { from_start: false },
             Kept::Republish,

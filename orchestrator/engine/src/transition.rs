@@ -25,6 +25,10 @@ pub enum Trigger {
     Lose,
     /// Somebody asked for its end.
     Cancel,
+    /// Somebody asked that nothing of it be begun.
+    Pause,
+    /// Somebody asked that it go on.
+    Resume,
     /// It stopped because it was asked to, or is known never to start.
     Stop,
     /// A user retries it.
@@ -45,6 +49,8 @@ impl Trigger {
         Self::Release,
         Self::Lose,
         Self::Cancel,
+        Self::Pause,
+        Self::Resume,
         Self::Stop,
         Self::Retry,
         Self::Restart,
@@ -85,6 +91,7 @@ pub const fn next(status: JobStatus, trigger: Trigger) -> Next {
         (S::Pending | S::Running, T::CompleteWithErrors) => To(S::CompletedWithErrors),
         (S::Pending | S::Running, T::Fail) => To(S::Failed),
         (S::Pending | S::Running, T::Cancel) => To(S::Cancelling),
+        (S::Pending | S::Running, T::Pause | T::Resume) => Stay,
         (S::Pending | S::Running, T::Stop) => To(S::Cancelled),
 
         // Asked to stop. What finished first is told as it was; whatever else it says is the cancel's doing.
@@ -92,15 +99,15 @@ pub const fn next(status: JobStatus, trigger: Trigger) -> Next {
         (S::Cancelling, T::Complete) => To(S::Completed),
         (S::Cancelling, T::CompleteWithErrors) => To(S::CompletedWithErrors),
         (S::Cancelling, T::Fail | T::FailAndRetry | T::Release | T::Lose | T::Stop) => To(S::Cancelled),
-        (S::Cancelling, T::Cancel) => Ignore,
+        (S::Cancelling, T::Cancel | T::Resume) => Ignore,
+        (S::Cancelling, T::Pause) => Illegal,
 
         // Ended. Only a user's retry brings it back.
         (S::CompletedWithErrors | S::Failed | S::Cancelled, T::Retry | T::Restart) | (S::Completed, T::Restart) => {
             To(S::Pending)
         }
-        (S::Completed | S::CompletedWithErrors | S::Failed | S::Cancelled, T::Cancel) | (S::Completed, T::Retry) => {
-            Illegal
-        }
+        (S::Completed | S::CompletedWithErrors | S::Failed | S::Cancelled, T::Cancel | T::Pause | T::Resume)
+        | (S::Completed, T::Retry) => Illegal,
         (S::Completed | S::CompletedWithErrors | S::Failed | S::Cancelled, _) => Ignore,
 
         (S::Pending | S::Running | S::Cancelling, T::Retry | T::Restart) => Illegal,

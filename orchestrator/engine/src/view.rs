@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     Job, StepState, Workflow,
     definition::{Step, Work},
+    workflow::WorkflowState,
 };
 
 /// A workflow's metadata, exactly as other systems read it.
@@ -75,7 +76,7 @@ pub struct StepView {
 pub fn metadata(job: &Job) -> Option<Metadata> {
     let workflow = job.workflow.as_ref()?;
     let total_steps = workflow.definition.steps.len();
-    let shown = shown(workflow);
+    let shown = shown(job, workflow);
     let steps = workflow.definition.steps.iter().chain(&workflow.definition.cleanup).zip(&workflow.state.steps);
     let begun = |index: usize, state: &StepState| index < total_steps || state.started_at.is_some();
     Some(Metadata {
@@ -93,14 +94,17 @@ pub fn metadata(job: &Job) -> Option<Metadata> {
 }
 
 /// Index of the step whose turn it is, or was: steps that were left out because the workflow ended early had none.
-fn shown(workflow: &Workflow) -> usize {
+fn shown(job: &Job, workflow: &Workflow) -> usize {
+    let WorkflowState { current, steps, ending } = &workflow.state;
     let regular = workflow.definition.steps.len();
-    if workflow.state.current < regular {
-        return workflow.state.current;
+    let has_begun = |step: &StepState| step.started_at.is_some();
+    // Between two steps of a paused workflow the next one may never have its turn.
+    let waits = job.paused.is_some() && job.status == JobStatus::Running && !steps.get(*current).is_some_and(has_begun);
+    if *current < regular && !waits {
+        return *current;
     }
-    let ended_early = workflow.state.ending.is_some();
-    let begun = workflow.state.steps.iter().take(regular).rposition(|step| step.started_at.is_some());
-    if ended_early { begun.unwrap_or(0) } else { regular.saturating_sub(1) }
+    let begun = steps.iter().take(regular).rposition(has_begun);
+    if waits || ending.is_some() { begun.unwrap_or(0) } else { regular.saturating_sub(1) }
 }
 
 fn active_sub_job(job: &Job, workflow: &Workflow) -> Option<ActiveSubJob> {
@@ -108,7 +112,7 @@ fn active_sub_job(job: &Job, workflow: &Workflow) -> Option<ActiveSubJob> {
         return None;
     }
     let (step, state) = workflow.current()?;
-    let (_, (id, progress)) = state.running.first_key_value()?;
+    let (_, (id, progress)) = state.running.iter().find(|(batch, _)| !state.resting.contains(batch))?;
     let job_type = match &step.work {
         Work::Job(name) | Work::Workflow(name) => name.clone(),
         Work::Steps(nested) => nested.name.clone(),
@@ -128,7 +132,7 @@ fn step_view(step: &Step, state: &StepState) -> StepView {
         total: state.total.unwrap_or(0),
         done: state.done,
         failed: state.failed,
-        running: u32::try_from(state.running.len()).unwrap_or(u32::MAX),
+        running: u32::try_from(state.at_work()).unwrap_or(u32::MAX),
         started_at: state.started_at,
         finished_at: state.finished_at,
     }

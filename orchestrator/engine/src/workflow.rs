@@ -1,6 +1,9 @@
 //! What a workflow remembers of its steps: counters, never lists that grow with a fan-out.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use chrono::{DateTime, Utc};
 use drover_protocol::{JobError, JobId, JobStatus, StepStatus};
@@ -100,6 +103,9 @@ pub struct StepState {
     /// The sub-jobs at work, by batch (0 for a single one), with their progress. Never more than the window.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub running: BTreeMap<u32, (JobId, Progress)>,
+    /// Of those at work, the paused workflows of which nothing runs any more.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub resting: BTreeSet<u32>,
     /// No more batches are begun.
     #[serde(default)]
     pub stopped: bool,
@@ -171,6 +177,18 @@ impl Workflow {
         self.state.current >= self.definition.steps.len()
     }
 
+    /// Whether the steps that have not begun are left out: something ends it before them.
+    #[must_use]
+    pub fn skips(&self) -> bool {
+        self.state.ending.is_some() && !self.in_cleanup()
+    }
+
+    /// Whether no sub-job of it, at any depth, is at work.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.state.steps.iter().all(|step| step.at_work() == 0)
+    }
+
     /// Index after the last step that is to run.
     #[must_use]
     pub fn end(&self) -> usize {
@@ -219,6 +237,12 @@ impl StepState {
             Some(total) => self.open == 0 && (self.stopped || self.done + self.failed >= total),
             None => self.stopped && self.open == 0,
         }
+    }
+
+    /// How many sub-jobs run, not counting paused workflows of which nothing runs.
+    #[must_use]
+    pub fn at_work(&self) -> usize {
+        self.running.len().saturating_sub(self.resting.len())
     }
 
     /// Counts a sub-job that ended.

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::Pace;
 use crate::{
     app::App,
-    intake::{Behind, Marker},
+    intake::{Behind, Hearing, Marker},
 };
 
 /// Who this replica is.
@@ -31,8 +31,10 @@ pub async fn run(
     cancelling: watch::Sender<bool>,
     shutdown: CancellationToken,
 ) {
+    let mut hearing = Hearing::new(Arc::clone(&app.broker));
     loop {
-        let by = behind.iter().map(Behind::by).max().unwrap_or_default();
+        let unheard = hearing.behind(pace.beat()).await;
+        let by = behind.iter().map(Behind::by).max().unwrap_or_default().max(unheard);
         match app.store.beat(identity.id, &identity.host, env!("CARGO_PKG_VERSION"), by).await {
             Ok(beat) => {
                 cancelling.send_if_modified(|was| std::mem::replace(was, beat.cancelling) != beat.cancelling);

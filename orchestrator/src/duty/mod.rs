@@ -6,17 +6,21 @@ mod definitions;
 mod epoch;
 mod housekeeping;
 mod leases;
+mod queues;
 mod timers;
 
 use std::time::Duration;
 
 use drover_engine::Input;
 
-use crate::app::App;
+use crate::{
+    app::App,
+    config::{Config, duration},
+};
 
 pub use {
     beat::Identity, beat::run as beat, cancels::run as cancels, definitions::run as definitions, epoch::run as epoch,
-    housekeeping::run as housekeeping, leases::run as leases, timers::run as timers,
+    housekeeping::run as housekeeping, leases::run as leases, queues::run as queues, timers::run as timers,
 };
 
 /// How fast things are noticed. All of it follows from the lease.
@@ -27,6 +31,12 @@ pub struct Pace {
 }
 
 impl Pace {
+    /// As it is configured.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        Self { lease: duration(config.orchestrator.lease_seconds) }
+    }
+
     /// How often a replica beats and sends its markers when nothing presses.
     #[must_use]
     pub fn beat(self) -> Duration {
@@ -57,10 +67,18 @@ impl Pace {
         self.beat() * 3
     }
 
-    /// A replica that is silent for this long is not waited for.
+    /// A replica that is silent for this long is not waited for: its host is gone, and the broker has noticed and given to
+    /// others what it had delivered there.
     #[must_use]
     pub fn dead_after(self) -> Duration {
         self.lease.max(Duration::from_secs(5))
+    }
+
+    /// The pause between AMQP heartbeats. RabbitMQ notices a dead connection after two of them and a moment, which has to be
+    /// within [`Pace::dead_after`].
+    #[must_use]
+    pub fn amqp_heartbeat(self) -> Duration {
+        (self.lease / 3).clamp(Duration::from_secs(2), Duration::from_secs(10))
     }
 }
 

@@ -2,14 +2,16 @@
 //! was tampered with, is refused rather than read as something else.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use drover_protocol::JobId;
+use drover_protocol::{JobId, JobType};
 use uuid::Uuid;
+
+use crate::store::Place;
 
 /// A place in a list, after which the next page begins.
 pub(crate) trait Cursor: Sized {
     /// Tells the lists apart.
     const LIST: u8;
-    /// The place, in bytes of a fixed number.
+    /// The place, in bytes.
     fn bytes(&self) -> Vec<u8>;
     /// Reads what [`Cursor::bytes`] wrote.
     fn read(bytes: &[u8]) -> Option<Self>;
@@ -43,6 +45,21 @@ impl Cursor for JobId {
     }
 }
 
+/// Among the jobs that wait for a worker: the last one done.
+impl Cursor for Place {
+    const LIST: u8 = b'w';
+
+    fn bytes(&self) -> Vec<u8> {
+        [self.id.0.as_bytes(), self.job_type.as_bytes()].concat()
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let (id, job_type) = bytes.split_at_checked(16)?;
+        let job_type = JobType::new(std::str::from_utf8(job_type).ok()?).ok()?;
+        Some(Self { job_type: job_type.into(), id: JobId(Uuid::from_slice(id).ok()?) })
+    }
+}
+
 /// Among the sub-jobs of a workflow: index of the step, index of the batch or -1.
 impl Cursor for (i32, i32) {
     const LIST: u8 = b's';
@@ -68,6 +85,28 @@ impl Cursor for (i64, i64) {
     fn read(bytes: &[u8]) -> Option<Self> {
         let (chunk, position) = bytes.split_at_checked(8)?;
         Some((i64::from_be_bytes(chunk.try_into().ok()?), i64::from_be_bytes(position.try_into().ok()?)))
+    }
+}
+
+/// Among the dead letters that a request about many means: those after the last one done, up to the last one that was there
+/// at its beginning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Range {
+    pub(crate) after: i64,
+    pub(crate) upto: i64,
+}
+
+impl Cursor for Range {
+    const LIST: u8 = b'r';
+
+    fn bytes(&self) -> Vec<u8> {
+        [self.after.to_be_bytes(), self.upto.to_be_bytes()].concat()
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let (after, upto) = bytes.split_at_checked(8)?;
+        let number = |bytes: &[u8]| Some(i64::from_be_bytes(bytes.try_into().ok()?));
+        Some(Self { after: number(after)?, upto: number(upto)? })
     }
 }
 
@@ -108,9 +147,11 @@ mod tests {
     fn a_cursor_comes_back_as_it_was() {
         comes_back(JobId(Uuid::now_v7()));
         comes_back(JobId(Uuid::max()));
+        comes_back(Place { job_type: "a.type-of_64".into(), id: JobId(Uuid::now_v7()) });
         for number in [i64::MIN, -1, 0, 7, i64::MAX] {
             comes_back(number);
             comes_back((number, 3_i64));
+            comes_back(Range { after: number, upto: 3 });
         }
         for number in [i32::MIN, -1, 0, i32::MAX] {
             comes_back((number, -1));

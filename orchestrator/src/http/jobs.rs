@@ -1,4 +1,4 @@
-//! Jobs: submit, list, show, cancel, retry, delete.
+//! Jobs: submit, list, show, cancel, pause, resume, retry, delete.
 
 use axum::{
     Json,
@@ -13,15 +13,12 @@ use super::{
     Problem, Shared,
     body::{self, Kind},
     cursor,
-    query::{self, Id, Parameters},
+    query::{Id, Parameters},
 };
 use crate::{
     app::{ActionError, Idempotency},
     store::{JobFilter, SeenJob},
 };
-
-/// How often a delete is tried against a job whose state changes under it.
-const DELETE_TRIES: usize = 3;
 
 /// `POST /api/v1/jobs`
 pub(crate) async fn submit(
@@ -72,8 +69,7 @@ fn one_key(header: Option<Idempotency>, submission: &Submission) -> Result<Optio
 
 /// `GET /api/v1/jobs`
 pub(crate) async fn list(State(shared): State<Shared>, parameters: Parameters) -> Result<Json<Value>, Problem> {
-    let known = ["status", "type", "parent", "label", "created_after", "created_before", "limit", "cursor"];
-    let parameters = parameters.only(&known)?;
+    let parameters = parameters.only(&[FILTER, &["limit", "cursor"]].concat())?;
     let limit = parameters.limit(50, 500)?;
     let before = parameters.cursor::<JobId>()?;
     let rows = shared.app.store.view_jobs(&filter(parameters)?, before, limit + 1).await?;
@@ -81,7 +77,11 @@ pub(crate) async fn list(State(shared): State<Shared>, parameters: Parameters) -
     Ok(Json(json!({ "jobs": jobs, "next_cursor": next_cursor })))
 }
 
-fn filter(parameters: &Parameters) -> Result<JobFilter, Problem> {
+/// What a filter knows.
+pub(crate) const FILTER: &[&str] = &["status", "type", "parent", "label", "paused", "created_after", "created_before"];
+
+/// Reads a filter: of a list, or of what is done to many.
+pub(crate) fn filter(parameters: &Parameters) -> Result<JobFilter, Problem> {
     let (any_parent, parent) = match parameters.text("parent") {
         None | Some("none") => (false, None),
         Some("any") => (true, None),
@@ -93,6 +93,7 @@ fn filter(parameters: &Parameters) -> Result<JobFilter, Problem> {
         any_parent,
         parent,
         labels: labels(parameters)?,
+        paused: parameters.flag("paused")?,
         created_after: parameters.time("created_after")?,
         created_before: parameters.time("created_before")?,
     })
@@ -103,17 +104,16 @@ fn labels(parameters: &Parameters) -> Result<Option<Value>, Problem> {
     let mut labels = Map::new();
     for label in parameters.all("label") {
         let Some((key, value)) = label.split_once(':') else {
-            return Err(query::unfit("label", label, "KEY:VALUE"));
+            return Err(parameters.unfit("label", label, "KEY:VALUE"));
         };
         if labels.insert(key.into(), value.into()).is_some() {
-            let detail = format!("query parameter label: {key:?} is given twice; a job has one value of each label");
-            return Err(Problem::bad_request(detail).field("label"));
+            let problem = format!("{key:?} is given twice; a job has one value of each label");
+            return Err(parameters.refused("label", &problem));
         }
     }
     if labels.len() > limits::LABELS {
-        let detail =
-            format!("query parameter label: {} are given; no job has more than {}", labels.len(), limits::LABELS);
-        return Err(Problem::bad_request(detail).field("label"));
+        let problem = format!("{} are given; no job has more than {}", labels.len(), limits::LABELS);
+        return Err(parameters.refused("label", &problem));
     }
     Ok((!labels.is_empty()).then_some(Value::Object(labels)))
 }
@@ -139,19 +139,46 @@ pub(crate) async fn cancel(
     Ok((StatusCode::ACCEPTED, Json(find(&shared, id, true).await?.view)).into_response())
 }
 
+/// `POST /api/v1/jobs/{id}/pause`
+pub(crate) async fn pause(
+    State(shared): State<Shared>,
+    Id(id): Id,
+    parameters: Parameters,
+) -> Result<Response, Problem> {
+    parameters.only(&[])?;
+    shared.app.pause(id).await?;
+    Ok((StatusCode::ACCEPTED, Json(find(&shared, id, true).await?.view)).into_response())
+}
+
+/// `POST /api/v1/jobs/{id}/resume`
+pub(crate) async fn resume(
+    State(shared): State<Shared>,
+    Id(id): Id,
+    parameters: Parameters,
+) -> Result<Response, Problem> {
+    parameters.only(&[])?;
+    shared.app.resume(id).await?;
+    Ok((StatusCode::ACCEPTED, Json(find(&shared, id, true).await?.view)).into_response())
+}
+
 /// `POST /api/v1/jobs/{id}/retry`
 pub(crate) async fn retry(
     State(shared): State<Shared>,
     Id(id): Id,
     parameters: Parameters,
 ) -> Result<Response, Problem> {
-    let from_start = match parameters.only(&["from"])?.text("from") {
-        None | Some("failed") => false,
-        Some("start") => true,
-        Some(other) => return Err(query::unfit("from", other, "failed or start")),
-    };
+    let from_start = from_start(parameters.only(&["from"])?)?;
     shared.app.retry(id, from_start).await?;
     Ok((StatusCode::ACCEPTED, Json(find(&shared, id, true).await?.view)).into_response())
+}
+
+/// Whether a retry does everything again, rather than only what did not complete.
+pub(crate) fn from_start(parameters: &Parameters) -> Result<bool, Problem> {
+    match parameters.text("from") {
+        None | Some("failed") => Ok(false),
+        Some("start") => Ok(true),
+        Some(other) => Err(parameters.unfit("from", other, "failed or start")),
+    }
 }
 
 /// `DELETE /api/v1/jobs/{id}`
@@ -161,20 +188,8 @@ pub(crate) async fn delete(
     parameters: Parameters,
 ) -> Result<StatusCode, Problem> {
     parameters.only(&[])?;
-    let mut seen = None;
-    for _ in 0..DELETE_TRIES {
-        if shared.app.store.delete(id).await? {
-            return Ok(StatusCode::NO_CONTENT);
-        }
-        let job = find(&shared, id, true).await?;
-        let may_go = job.root_id == id && job.status.is_terminal();
-        seen = Some(Problem::not_deletable(id, job.root_id, job.status));
-        // It ended in between: it can be deleted now.
-        if !may_go {
-            break;
-        }
-    }
-    Err(seen.unwrap_or_else(|| ActionError::UnknownJob(id).into()))
+    shared.app.delete(id).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// The job, or that there is none.

@@ -1,17 +1,22 @@
 //! The HTTP API, version 1. Errors are `application/problem+json`.
 
 mod body;
+mod bulk;
 mod cursor;
+mod dead;
 mod definitions;
 mod events;
 mod fleet;
 mod health;
 mod jobs;
 mod parts;
+mod pauses;
 mod problem;
 mod query;
+mod recover;
 mod replay;
 mod serve;
+mod sweep;
 #[cfg(test)]
 mod tests;
 
@@ -64,8 +69,13 @@ pub fn router(app: Arc<App>, shutdown: CancellationToken) -> Router {
 fn routes(shared: Shared) -> Router {
     Router::new()
         .route("/api/v1/jobs", get(jobs::list).post(jobs::submit))
+        .route("/api/v1/jobs/cancel", post(sweep::cancel))
+        .route("/api/v1/jobs/retry", post(sweep::retry))
+        .route("/api/v1/jobs/delete", post(sweep::delete))
         .route("/api/v1/jobs/{id}", get(jobs::show).delete(jobs::delete))
         .route("/api/v1/jobs/{id}/cancel", post(jobs::cancel))
+        .route("/api/v1/jobs/{id}/pause", post(jobs::pause))
+        .route("/api/v1/jobs/{id}/resume", post(jobs::resume))
         .route("/api/v1/jobs/{id}/retry", post(jobs::retry))
         .route("/api/v1/jobs/{id}/jobs", get(parts::sub_jobs))
         .route("/api/v1/jobs/{id}/items/{name}", get(parts::items))
@@ -76,9 +86,18 @@ fn routes(shared: Shared) -> Router {
         .route("/api/v1/definitions", get(definitions::list).put(definitions::apply))
         .route("/api/v1/definitions/{name}", get(definitions::show).merge(put(definitions::apply_named)))
         .route("/api/v1/types", get(fleet::types))
+        .route("/api/v1/types/pause", post(pauses::pause_all))
+        .route("/api/v1/types/resume", post(pauses::resume_all))
+        .route("/api/v1/types/{name}/pause", post(pauses::pause_one))
+        .route("/api/v1/types/{name}/resume", post(pauses::resume_one))
+        .route("/api/v1/pauses", get(pauses::list))
         .route("/api/v1/workers", get(fleet::workers))
-        .route("/api/v1/dead", get(fleet::dead_letters))
-        .route("/api/v1/dead/{id}", get(fleet::dead_letter))
+        .route("/api/v1/recover", post(recover::recover))
+        .route("/api/v1/dead", get(dead::list))
+        .route("/api/v1/dead/redrive", post(dead::redrive_many))
+        .route("/api/v1/dead/discard", post(dead::discard_many))
+        .route("/api/v1/dead/{id}", get(dead::show).delete(dead::discard))
+        .route("/api/v1/dead/{id}/redrive", post(dead::redrive))
         .route("/healthz/live", get(health::live))
         .route("/healthz/ready", get(health::ready))
         .route("/metrics", get(health::metrics))

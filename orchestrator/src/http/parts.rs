@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     Problem, Shared, cursor, jobs,
-    query::{self, Id, Name, Parameters},
+    query::{Id, Name, Parameters},
 };
 use crate::store::{SeenJob, Trail};
 
@@ -66,7 +66,7 @@ fn levels(parameters: &Parameters) -> Result<Option<Vec<LogLevel>>, Problem> {
     let all = [LogLevel::Trace, LogLevel::Debug, LogLevel::Info, LogLevel::Warn, LogLevel::Error];
     let Some(text) = parameters.text("level") else { return Ok(None) };
     let Some(least) = all.iter().find(|level| level.as_str() == text) else {
-        return Err(query::unfit("level", text, "trace, debug, info, warn or error"));
+        return Err(parameters.unfit("level", text, "trace, debug, info, warn or error"));
     };
     Ok(Some(all.into_iter().filter(|level| level >= least).collect()))
 }

@@ -10,11 +10,11 @@ use drover_engine::{
     Refusal, Trigger,
     definition::{self, FieldError},
 };
-use drover_protocol::{DecodeError, JobId, JobStatus};
+use drover_protocol::{DecodeError, JobStatus};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Value, json};
 
-use crate::{app::ActionError, store::StoreError};
+use crate::{app::ActionError, recover::RecoverError, redrive::RedriveError, store::StoreError};
 
 /// How long a client should wait when it is told to try again, in seconds.
 const RETRY_AFTER: &str = "2";
@@ -57,6 +57,11 @@ impl Problem {
         Self { status, kind, detail: detail.into(), field: None, errors: Vec::new(), job_status: None }
     }
 
+    /// The word for it, for programs.
+    pub(crate) const fn kind(&self) -> &'static str {
+        self.kind
+    }
+
     /// The HTTP status.
     #[cfg(test)]
     pub(crate) const fn status(&self) -> StatusCode {
@@ -64,7 +69,6 @@ impl Problem {
     }
 
     /// What people are told.
-    #[cfg(test)]
     pub(crate) fn detail(&self) -> &str {
         &self.detail
     }
@@ -104,20 +108,6 @@ impl Problem {
     /// The answer takes too long. What was asked for may have been done.
     pub(crate) fn timed_out(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "timeout", detail)
-    }
-
-    /// A job that is in no state to be deleted.
-    pub(crate) fn not_deletable(id: JobId, root: JobId, status: JobStatus) -> Self {
-        let problem = if root == id {
-            Self::conflict(
-                "not_finished",
-                format!("job {id} is {status}; cancel it and wait for its end, then delete it"),
-            )
-        } else {
-            let detail = format!("job {id} belongs to workflow {root}, which is deleted as a whole: delete that one");
-            Self::conflict("sub_job", detail)
-        };
-        Self { job_status: Some(status), ..problem }
     }
 
     /// What is asked for cannot be done with what is there.
@@ -197,8 +187,37 @@ impl From<ActionError> for Problem {
             }
             ActionError::UnknownJob(_) => Self::not_found(detail),
             ActionError::Refused(refusal) => refused(&refusal, detail),
-            ActionError::NotDeletable(..) => Self::conflict("not_deletable", detail),
+            ActionError::SubJob { status, .. } => {
+                Self { job_status: Some(status), ..Self::conflict("sub_job", detail) }
+            }
+            ActionError::NotFinished { status, .. } => {
+                Self { job_status: Some(status), ..Self::conflict("not_finished", detail) }
+            }
+            ActionError::NotAnnounced(_) => Self::new(StatusCode::NOT_FOUND, "unknown_type", detail).field("name"),
+            ActionError::IsWorkflow { .. } => Self::unprocessable("is_workflow", detail).field("name"),
+            ActionError::AllPaused(_) => Self::conflict("all_paused", detail),
             ActionError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<RedriveError> for Problem {
+    fn from(error: RedriveError) -> Self {
+        let detail = error.to_string();
+        match error {
+            RedriveError::Unknown(_) => Self::not_found(detail),
+            RedriveError::Refused(_) => Self::conflict("not_redrivable", detail),
+            RedriveError::Broker(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail),
+            RedriveError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<RecoverError> for Problem {
+    fn from(error: RecoverError) -> Self {
+        match error {
+            RecoverError::Behind(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, "behind", error.to_string()),
+            RecoverError::Store(error) => error.into(),
         }
     }
 }
@@ -206,8 +225,15 @@ impl From<ActionError> for Problem {
 fn refused(refusal: &Refusal, detail: String) -> Problem {
     let (status, kind, detail) = match refusal {
         Refusal::ParentPast { .. } => return Problem::conflict("parent_finished", detail),
-        Refusal::Transition { status, trigger: Trigger::Cancel } => {
+        Refusal::PausedAbove { .. } => return Problem::conflict("paused_above", detail),
+        Refusal::AtWork => (JobStatus::Running, "at_work", detail),
+        Refusal::Transition { status, trigger: Trigger::Cancel | Trigger::Pause | Trigger::Resume }
+            if status.is_terminal() =>
+        {
             (*status, "already_finished", format!("the job has ended: it is {status}; nothing was changed"))
+        }
+        Refusal::Transition { status, trigger: Trigger::Pause } => {
+            (*status, "cancelling", "the job is being cancelled: nothing new of it is begun but its clean-up".into())
         }
         Refusal::Transition { status, trigger: Trigger::Retry } if status.is_terminal() => (
             *status,

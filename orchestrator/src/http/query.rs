@@ -1,4 +1,5 @@
 //! Query parameters and parts of the path, strictly: an unknown or a bad one is an error that names it, never passed over.
+//! What a body says in place of a query is read by the same rules.
 
 use std::str::FromStr;
 
@@ -8,15 +9,22 @@ use axum::{
 };
 use chrono::{DateTime, Datelike, Utc};
 use drover_protocol::{JobId, JobStatus};
+use serde_json::{Map, Value};
 
 use super::{Problem, cursor::Cursor};
 
+/// The parameter that may be given more than once.
+const REPEATED: &str = "label";
 /// Longest excerpt of what was given, in characters.
 const SHOWN_CHARS: usize = 80;
 
 /// The parameters of a request.
 #[derive(Debug)]
-pub(crate) struct Parameters(Vec<(String, String)>);
+pub(crate) struct Parameters {
+    /// Where they stand: nothing for the query, else the JSON pointer of the object in the body.
+    object: Option<&'static str>,
+    pairs: Vec<(String, String)>,
+}
 
 impl<S: Send + Sync> FromRequestParts<S> for Parameters {
     type Rejection = Problem;
@@ -25,25 +33,48 @@ impl<S: Send + Sync> FromRequestParts<S> for Parameters {
         let Query(pairs) = Query::<Vec<(String, String)>>::from_request_parts(parts, state)
             .await
             .map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
-        Ok(Self(pairs))
+        Ok(Self { object: None, pairs })
     }
 }
 
 impl Parameters {
-    /// Refuses parameters that are not among these, and those that are given twice and cannot be; `label` can.
+    /// The fields of an object of the body, `at` being its JSON pointer. A list of texts is what a query says with commas, or
+    /// by repeating a parameter that may be repeated; null counts as absent.
+    pub(crate) fn of_object(at: &'static str, fields: Map<String, Value>) -> Result<Self, Problem> {
+        let mut found = Self { object: Some(at), pairs: Vec::with_capacity(fields.len()) };
+        for (name, value) in fields {
+            match value {
+                Value::Null => {}
+                Value::String(text) => found.pairs.push((name, text)),
+                Value::Bool(_) | Value::Number(_) => found.pairs.push((name, value.to_string())),
+                Value::Array(entries) if entries.iter().all(Value::is_string) => {
+                    let texts = entries.iter().filter_map(Value::as_str);
+                    match name.as_str() {
+                        REPEATED => found.pairs.extend(texts.map(|text| (name.clone(), text.to_owned()))),
+                        _ => found.pairs.push((name, texts.collect::<Vec<_>>().join(","))),
+                    }
+                }
+                Value::Array(_) | Value::Object(_) => return Err(found.unfit(&name, &value.to_string(), "a text")),
+            }
+        }
+        Ok(found)
+    }
+
+    /// Refuses parameters that are not among these, and those that are given twice and cannot be.
     pub(crate) fn only(&self, known: &[&str]) -> Result<&Self, Problem> {
-        for (index, (name, value)) in self.0.iter().enumerate() {
+        for (index, (name, value)) in self.pairs.iter().enumerate() {
             if !known.contains(&name.as_str()) {
                 let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
                 let name = shown(name);
-                let detail = format!("unknown query parameter {name:?}; known here: {known}");
-                return Err(Problem::bad_request(detail).field(name));
+                let what = if self.object.is_some() { "field" } else { "query parameter" };
+                let detail = format!("unknown {what} {name:?}; known here: {known}");
+                return Err(Problem::bad_request(detail).field(self.field(&name)));
             }
             if value.contains('\0') {
-                return Err(refused(name, "it holds a NUL character; remove it"));
+                return Err(self.refused(name, "it holds a NUL character; remove it"));
             }
-            if name != "label" && self.0.iter().take(index).any(|(earlier, _)| earlier == name) {
-                return Err(refused(name, "it is given twice"));
+            if name != REPEATED && self.pairs.iter().take(index).any(|(earlier, _)| earlier == name) {
+                return Err(self.refused(name, "it is given twice"));
             }
         }
         Ok(self)
@@ -51,7 +82,7 @@ impl Parameters {
 
     /// The values of a parameter that may be repeated.
     pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0.iter().filter(move |(found, _)| found == name).map(|(_, value)| value.as_str())
+        self.pairs.iter().filter(move |(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 
     /// The value of a parameter; empty counts as absent.
@@ -61,7 +92,7 @@ impl Parameters {
 
     /// The value of a parameter, read. `expected` completes "it must be …".
     pub(crate) fn read<T: FromStr>(&self, name: &str, expected: &str) -> Result<Option<T>, Problem> {
-        let read = |text: &str| text.parse().map_err(|_| unfit(name, text, expected));
+        let read = |text: &str| text.parse().map_err(|_| self.unfit(name, text, expected));
         self.text(name).map(read).transpose()
     }
 
@@ -76,8 +107,8 @@ impl Parameters {
         let expected = "a time by RFC 3339, for example 2026-01-31T12:00:00Z (a plus sign is written %2B)";
         match DateTime::parse_from_rfc3339(text) {
             Ok(time) if (1970..=9999).contains(&time.year()) => Ok(Some(time.to_utc())),
-            Ok(_) => Err(unfit(name, text, "in a year from 1970 to 9999")),
-            Err(_) => Err(unfit(name, text, expected)),
+            Ok(_) => Err(self.unfit(name, text, "in a year from 1970 to 9999")),
+            Err(_) => Err(self.unfit(name, text, expected)),
         }
     }
 
@@ -86,7 +117,7 @@ impl Parameters {
         let Some(text) = self.text("status") else { return Ok(None) };
         let read = |part: &str| match part.trim().parse::<JobStatus>() {
             Ok(status) => Ok(status.to_string()),
-            Err(error) => Err(refused("status", &error.to_string())),
+            Err(error) => Err(self.refused("status", &error.to_string())),
         };
         text.split(',').map(read).collect::<Result<Vec<_>, _>>().map(Some)
     }
@@ -101,10 +132,11 @@ impl Parameters {
         self.number("after", 0, i64::MAX).map(|after| after.unwrap_or(0))
     }
 
-    fn number(&self, name: &str, least: i64, most: i64) -> Result<Option<i64>, Problem> {
+    /// A whole number.
+    pub(crate) fn number(&self, name: &str, least: i64, most: i64) -> Result<Option<i64>, Problem> {
         let expected = format!("a whole number from {least} to {most}");
         match self.read::<i64>(name, &expected)? {
-            Some(number) if !(least..=most).contains(&number) => Err(unfit(name, &number.to_string(), &expected)),
+            Some(number) if !(least..=most).contains(&number) => Err(self.unfit(name, &number.to_string(), &expected)),
             other => Ok(other),
         }
     }
@@ -112,18 +144,29 @@ impl Parameters {
     /// Where a page begins: what `next_cursor` of the page before said.
     pub(crate) fn cursor<C: Cursor>(&self) -> Result<Option<C>, Problem> {
         let Some(text) = self.text("cursor") else { return Ok(None) };
-        let bad = || refused("cursor", "it is no cursor of this list; pass on next_cursor as it came, or leave it out");
-        C::decode(text).map(Some).ok_or_else(bad)
+        let words = "it is no cursor of this list; pass on next_cursor as it came, or leave it out";
+        C::decode(text).map(Some).ok_or_else(|| self.refused("cursor", words))
     }
-}
 
-fn refused(name: &str, problem: &str) -> Problem {
-    Problem::bad_request(format!("query parameter {name}: {problem}")).field(name)
-}
+    /// A parameter that cannot be taken.
+    pub(crate) fn refused(&self, name: &str, problem: &str) -> Problem {
+        let field = self.field(name);
+        let detail = match self.object {
+            None => format!("query parameter {name}: {problem}"),
+            Some(_) => format!("{field}: {problem}"),
+        };
+        Problem::bad_request(detail).field(field)
+    }
 
-/// A value that is not what the parameter takes.
-pub(crate) fn unfit(name: &str, text: &str, expected: &str) -> Problem {
-    refused(name, &format!("it is {:?}; it must be {expected}", shown(text)))
+    /// A value that is not what the parameter takes.
+    pub(crate) fn unfit(&self, name: &str, text: &str, expected: &str) -> Problem {
+        self.refused(name, &format!("it is {:?}; it must be {expected}", shown(text)))
+    }
+
+    /// What errors name: the query parameter, or the JSON pointer into the body.
+    fn field(&self, name: &str) -> String {
+        self.object.map_or_else(|| name.to_owned(), |at| format!("{at}/{name}"))
+    }
 }
 
 fn shown(text: &str) -> String {
@@ -184,10 +227,13 @@ async fn segment<S: Send + Sync>(parts: &mut Parts, state: &S, name: &str) -> Re
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn given(pairs: &[(&str, &str)]) -> Parameters {
-        Parameters(pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect())
+        let pairs = pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        Parameters { object: None, pairs }
     }
 
     fn detail<T: std::fmt::Debug>(result: Result<T, Problem>) -> String {
@@ -244,6 +290,27 @@ mod tests {
         assert_eq!(statuses("failed,running").unwrap(), Some(vec!["failed".into(), "running".into()]));
         assert_eq!(statuses("").unwrap(), None);
         assert!(detail(statuses("failed,done")).contains("unknown status \"done\"; known: pending, running"));
+    }
+
+    #[test]
+    fn the_fields_of_a_body_are_read_by_the_same_rules() {
+        let object = |value: Value| Parameters::of_object("/filter", value.as_object().unwrap().clone());
+        let fields = object(json!({ "status": ["failed", "running"], "limit": 7, "now": true, "type": null })).unwrap();
+        assert_eq!(fields.statuses().unwrap(), Some(vec!["failed".into(), "running".into()]));
+        assert_eq!((fields.limit(50, 500).unwrap(), fields.flag("now").unwrap()), (7, Some(true)));
+        assert_eq!(fields.text("type"), None);
+        let labels = object(json!({ "label": ["a:1,2", "b:2"] })).unwrap();
+        assert_eq!(labels.all("label").collect::<Vec<_>>(), ["a:1,2", "b:2"]);
+        let unknown = fields.only(&["status"]).unwrap_err();
+        assert_eq!(unknown.detail(), "unknown field \"limit\"; known here: status");
+        assert_eq!(
+            detail(object(json!({ "limit": "x" })).unwrap().limit(50, 500)).split(':').next(),
+            Some("/filter/limit")
+        );
+        assert_eq!(
+            detail(object(json!({ "type": { "a": 1 } }))),
+            "/filter/type: it is \"{\\\"a\\\":1}\"; it must be a text"
+        );
     }
 
     #[test]

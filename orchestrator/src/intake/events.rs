@@ -10,7 +10,7 @@ use drover_protocol::{
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
-use super::{Behind, Marker, batch, bury, settle, subscribe, until_done};
+use super::{Bad, Behind, Marker, PREFETCH, batch, bury, settle, subscribe, until_done};
 use crate::{
     app::App,
     duty::Pace,
@@ -20,7 +20,7 @@ use crate::{
 /// Folds the events queue until shutdown.
 pub async fn run(app: Arc<App>, behind: Behind, pace: Pace, shutdown: CancellationToken) {
     let queue = app.names.events_queue();
-    let Some(mut deliveries) = subscribe(&app, &queue, &shutdown).await else { return };
+    let Some(mut deliveries) = subscribe(&app, &queue, PREFETCH, &shutdown).await else { return };
     while let Some(taken) = batch(&mut deliveries, &behind, &shutdown).await {
         let began = Instant::now();
         let read = read(&app, &taken);
@@ -38,12 +38,7 @@ pub async fn run(app: Arc<App>, behind: Behind, pace: Pace, shutdown: Cancellati
         if let Some(marker) = read.marker {
             marker.received(&app, "events", pace).await;
         }
-        let mut kept = Vec::new();
-        for (index, reason, body) in read.bad {
-            if !bury(&app, app.names.events_queue(), &taken[index], &reason, &body).await {
-                kept.push(index);
-            }
-        }
+        let kept = bury(&app, &queue, &taken, read.bad, &shutdown).await;
         settle(&*deliveries, &taken, &kept).await;
         app.metrics.batch_seconds.observe(began.elapsed().as_secs_f64());
     }
@@ -53,8 +48,7 @@ pub async fn run(app: Arc<App>, behind: Behind, pace: Pace, shutdown: Cancellati
 struct Read {
     inputs: Vec<Input>,
     logs: Vec<JobEvent>,
-    /// Index of the delivery, what is wrong, and the part that is.
-    bad: Vec<(usize, String, Vec<u8>)>,
+    bad: Vec<Bad>,
     marker: Option<Marker>,
 }
 
@@ -74,12 +68,12 @@ fn read(app: &App, taken: &[Delivery]) -> Read {
                         Ok(event) => read.inputs.push(Input::Event(event)),
                         Err(part) => {
                             read.inputs.extend(failure_of(&part));
-                            read.bad.push((index, part.error.to_string(), part.body));
+                            read.bad.push(Bad { index, reason: part.error.to_string(), body: part.body.into() });
                         }
                     }
                 }
             }
-            Err(error) => read.bad.push((index, error.to_string(), delivery.body.to_vec())),
+            Err(error) => read.bad.push(Bad { index, reason: error.to_string(), body: delivery.body.clone() }),
         }
     }
     read
@@ -145,7 +139,7 @@ async fn fold_all(app: &App, inputs: Vec<Input>, shutdown: &CancellationToken) -
 async fn culprit(app: &App, input: Input, error: &StoreError, shutdown: &CancellationToken) -> Option<()> {
     tracing::error!(%error, job.id = %input.job_id(), "an event cannot be folded");
     let Input::Event(event) = input else { return Some(()) };
-    super::dead::bury_event(app, &event, &error.to_string()).await;
+    super::dead::bury_event(app, &event, &error.to_string(), shutdown).await?;
     let failed = Input::Undeliverable {
         job_id: event.job_id,
         dispatch: event.dispatch,

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use drover_protocol::{JobEvent, JobEventKind, decode_one_or_many};
 use tokio_util::sync::CancellationToken;
 
-use super::{Behind, batch, bury, settle, subscribe, until_done};
+use super::{Bad, Behind, PREFETCH, batch, bury, settle, subscribe, until_done};
 use crate::app::App;
 
 /// Keeps log lines until shutdown.
 pub async fn run(app: Arc<App>, shutdown: CancellationToken) {
     let behind = Behind::default();
-    let Some(mut deliveries) = subscribe(&app, &app.names.logs_queue(), &shutdown).await else { return };
+    let queue = app.names.logs_queue();
+    let Some(mut deliveries) = subscribe(&app, &queue, PREFETCH, &shutdown).await else { return };
     while let Some(taken) = batch(&mut deliveries, &behind, &shutdown).await {
         let (mut lines, mut bad) = (Vec::new(), Vec::new());
         for (index, delivery) in taken.iter().enumerate() {
@@ -21,16 +22,18 @@ pub async fn run(app: Arc<App>, shutdown: CancellationToken) {
                     for part in parts {
                         match part {
                             Ok(event) if matches!(event.kind, JobEventKind::Log { .. }) => lines.push(event),
-                            Ok(event) => bad.push((
-                                index,
-                                format!("a {} event is no log line; publish it to the events queue", event.kind.name()),
-                                delivery.body.to_vec(),
-                            )),
-                            Err(part) => bad.push((index, part.error.to_string(), part.body)),
+                            Ok(event) => {
+                                let kind = event.kind.name();
+                                let reason = format!("a {kind} event is no log line; publish it to the events queue");
+                                bad.push(Bad { index, reason, body: delivery.body.clone() });
+                            }
+                            Err(part) => {
+                                bad.push(Bad { index, reason: part.error.to_string(), body: part.body.into() });
+                            }
                         }
                     }
                 }
-                Err(error) => bad.push((index, error.to_string(), delivery.body.to_vec())),
+                Err(error) => bad.push(Bad { index, reason: error.to_string(), body: delivery.body.clone() }),
             }
         }
         match until_done!("keeping log lines", &shutdown, app.store.insert_logs(&lines)) {
@@ -38,12 +41,7 @@ pub async fn run(app: Arc<App>, shutdown: CancellationToken) {
             Some(Ok(())) => {}
             Some(Err(error)) => tracing::error!(%error, count = lines.len(), "log lines were lost"),
         }
-        let mut kept = Vec::new();
-        for (index, reason, body) in bad {
-            if !bury(&app, app.names.logs_queue(), &taken[index], &reason, &body).await {
-                kept.push(index);
-            }
-        }
+        let kept = bury(&app, &queue, &taken, bad, &shutdown).await;
         settle(&*deliveries, &taken, &kept).await;
     }
 }

@@ -2,7 +2,9 @@
 
 mod dead;
 mod events;
+mod hearing;
 mod heartbeats;
+mod letter;
 mod logs;
 mod marker;
 mod submissions;
@@ -18,7 +20,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 
-pub use dead::bury;
+pub(crate) use dead::JobFence;
+use dead::{Bad, bury};
+pub use hearing::Hearing;
+pub(crate) use letter::{REDRIVES, is_of_jobs};
 pub use marker::Marker;
 pub use {
     dead::run as dead_letters, events::run as events, heartbeats::run as heartbeats, logs::run as logs,
@@ -113,10 +118,10 @@ macro_rules! until_done {
 use until_done;
 
 /// Subscribes to a queue, trying until it succeeds. `None`: shutdown came first.
-async fn subscribe(app: &App, queue: &str, shutdown: &CancellationToken) -> Option<Box<dyn Deliveries>> {
+async fn subscribe(app: &App, queue: &str, prefetch: u16, shutdown: &CancellationToken) -> Option<Box<dyn Deliveries>> {
     let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
     loop {
-        match app.broker.consume(queue, PREFETCH).await {
+        match app.broker.consume(queue, prefetch).await {
             Ok(deliveries) => return Some(deliveries),
             Err(error) => {
                 tracing::warn!(%error, queue, "subscribing failed; it is tried again");

@@ -7,7 +7,7 @@ use drover_broker::{Delivery, Publication};
 use drover_protocol::{DecodeError, JobStatus, Submission, SubmissionError, SubmissionReply, decode, encode, limits};
 use tokio_util::sync::CancellationToken;
 
-use super::{Behind, batch, bury, settle, subscribe, until_done};
+use super::{Bad, Behind, PREFETCH, batch, bury, settle, subscribe, until_done};
 use crate::{
     app::{ActionError, App, Idempotency},
     relay::properties,
@@ -17,7 +17,8 @@ use crate::{
 /// Accepts submissions until shutdown.
 pub async fn run(app: Arc<App>, shutdown: CancellationToken) {
     let behind = Behind::default();
-    let Some(mut deliveries) = subscribe(&app, &app.names.submit_queue(), &shutdown).await else { return };
+    let queue = app.names.submit_queue();
+    let Some(mut deliveries) = subscribe(&app, &queue, PREFETCH, &shutdown).await else { return };
     while let Some(taken) = batch(&mut deliveries, &behind, &shutdown).await {
         let Some(outcome) = until_done!("accepting submissions", &shutdown, accept(&app, &taken)) else {
             return;
@@ -30,17 +31,20 @@ pub async fn run(app: Arc<App>, shutdown: CancellationToken) {
                 taken.iter().map(|_| error.clone()).collect()
             }
         };
-        let mut kept = Vec::new();
-        for (index, (delivery, reply)) in taken.iter().zip(&replies).enumerate() {
-            if let SubmissionReply::Refused { error } = reply
-                && !bury(&app, app.names.submit_queue(), delivery, &error.message, &delivery.body).await
-            {
-                kept.push(index);
-            }
-        }
+        let kept = bury(&app, &queue, &taken, refusals(&taken, &replies), &shutdown).await;
         answer(&app, &taken, replies).await;
         settle(&*deliveries, &taken, &kept).await;
     }
+}
+
+fn refusals(taken: &[Delivery], replies: &[SubmissionReply]) -> Vec<Bad> {
+    let bad = |(index, (delivery, reply)): (usize, (&Delivery, &SubmissionReply))| match reply {
+        SubmissionReply::Refused { error } => {
+            Some(Bad { index, reason: error.message.clone(), body: delivery.body.clone() })
+        }
+        SubmissionReply::Accepted { .. } => None,
+    };
+    taken.iter().zip(replies).enumerate().filter_map(bad).collect()
 }
 
 /// One reply for each delivery; everything that is accepted, in one transaction.

@@ -3,12 +3,14 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use drover_engine::Input;
-use drover_protocol::{ControlId, JobId, JobType, JobTypeInfo, RunningJob, WorkerSession};
+use drover_protocol::{ControlId, JobId, JobType, JobTypeInfo, PausedTypes, RunningJob, WorkerSession};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
     Store, StoreError,
+    epoch::lease_lost,
+    pauses::paused_types,
     rows::{seconds, signed, signed_long, unsigned},
     statements as sql,
 };
@@ -28,6 +30,8 @@ pub struct WorkerBeat {
     pub acknowledged: BTreeSet<ControlId>,
     /// Whether it is about to end.
     pub draining: bool,
+    /// Which version of the paused types it obeys; `None`: it knows no pauses.
+    pub paused_version: Option<u64>,
 }
 
 /// A worker that says it is there.
@@ -49,21 +53,26 @@ pub struct WorkerArrival {
     pub control_queue: Option<String>,
 }
 
-/// The open cancels, as a worker that arrives has to know them.
+/// What a worker that arrives has to know before it consumes.
 #[derive(Clone, Debug, Default)]
-pub struct OpenCancels {
+pub struct Briefing {
     /// The cancelled dispatches.
-    pub jobs: Vec<RunningJob>,
+    pub cancelled: Vec<RunningJob>,
     /// The broadcasts that told of them.
     pub controls: BTreeSet<ControlId>,
+    /// The dispatches that a pause withdrew.
+    pub withdrawn: Vec<RunningJob>,
+    /// The job types of which nothing is to be taken.
+    pub paused: PausedTypes,
 }
 
 impl Store {
-    /// Enters a worker and its types, and gives what it has to know before it consumes.
+    /// Enters a worker and its types, and gives what it has to know before it consumes: at most `limit` dispatches of each
+    /// kind, the newest.
     ///
     /// # Errors
     /// When the database is away.
-    pub async fn worker_up(&self, worker: &WorkerArrival, limit: i64) -> Result<OpenCancels, StoreError> {
+    pub async fn worker_up(&self, worker: &WorkerArrival, limit: i64) -> Result<Briefing, StoreError> {
         let mut client = self.client().await?;
         let tx = client.transaction().await?;
         let names: Vec<&str> = worker.types.iter().map(|info| info.job_type.as_str()).collect();
@@ -88,14 +97,22 @@ impl Store {
         let results: Vec<&Value> = worker.types.iter().map(|info| &info.result_schema).collect();
         tx.execute(&statement, &[&names, &titles, &units, &params, &results]).await?;
         let statement = tx.prepare_cached(sql::OPEN_TOMBSTONES).await?;
-        let rows = tx.query(&statement, &[&limit]).await?;
+        let tombstones = tx.query(&statement, &[&limit]).await?;
+        let statement = tx.prepare_cached(sql::OPEN_WITHDRAWALS).await?;
+        let withdrawals = tx.query(&statement, &[&limit]).await?;
+        let statement = tx.prepare_cached(sql::PAUSED_TYPES).await?;
+        let paused = paused_types(&tx.query_one(&statement, &[&-1_i64]).await?)?;
         tx.commit().await?;
-        let mut open = OpenCancels::default();
-        for row in rows {
-            open.jobs.push(RunningJob { job_id: JobId(row.try_get(0)?), dispatch: unsigned(row.try_get(1)?) });
-            open.controls.insert(ControlId(row.try_get(2)?));
-        }
-        Ok(open)
+        let dispatch = |row: &tokio_postgres::Row| {
+            Ok::<_, StoreError>(RunningJob { job_id: JobId(row.try_get(0)?), dispatch: unsigned(row.try_get(1)?) })
+        };
+        let control = |row: &tokio_postgres::Row| Ok::<_, StoreError>(ControlId(row.try_get(2)?));
+        Ok(Briefing {
+            cancelled: tombstones.iter().map(dispatch).collect::<Result<_, _>>()?,
+            controls: tombstones.iter().map(control).collect::<Result<_, _>>()?,
+            withdrawn: withdrawals.iter().map(dispatch).collect::<Result<_, _>>()?,
+            paused,
+        })
     }
 
     /// Writes the newest heartbeat of each worker, and gives what they run and must not.
@@ -111,7 +128,8 @@ impl Store {
         let running: Vec<Value> = beats.iter().map(|beat| json!(beat.running)).collect();
         let seqs: Vec<i64> = beats.iter().map(|beat| signed_long(beat.seq)).collect();
         let statement = tx.prepare_cached(sql::WORKER_HEARTBEATS).await?;
-        tx.execute(&statement, &[&sessions, &types, &draining, &running, &seqs]).await?;
+        let paused_versions: Vec<i64> = beats.iter().map(|beat| beat.paused_version.map_or(-1, signed_long)).collect();
+        tx.execute(&statement, &[&sessions, &types, &draining, &running, &seqs, &paused_versions]).await?;
         let acks: Vec<(Uuid, Uuid)> =
             beats.iter().flat_map(|beat| beat.acknowledged.iter().map(|control| (control.0, beat.session.0))).collect();
         if !acks.is_empty() {
@@ -166,15 +184,7 @@ impl Store {
         let missing = client.prepare_cached(sql::MISSING_JOBS).await?;
         let mut rows = client.query(&lost, &[&limit]).await?;
         rows.extend(client.query(&missing, &[&seconds(lease), &limit]).await?);
-        rows.iter()
-            .map(|row| {
-                Ok(Input::LeaseLost {
-                    job_id: JobId(row.try_get(0)?),
-                    dispatch: unsigned(row.try_get(1)?),
-                    session: WorkerSession(row.try_get(2)?),
-                })
-            })
-            .collect()
+        rows.iter().map(lease_lost).collect()
     }
 
     /// Cancelled dispatches that are known never to start.
@@ -191,14 +201,16 @@ impl Store {
         rows.iter().map(read).collect()
     }
 
-    /// Forgets tombstones of which no message can turn up any more.
+    /// Forgets cancelled and withdrawn dispatches of which no message can turn up any more.
     ///
     /// # Errors
     /// When the database is away.
     pub async fn delete_tombstones(&self, age: Duration, limit: i64) -> Result<(), StoreError> {
         let client = self.client().await?;
-        let statement = client.prepare_cached(sql::DELETE_TOMBSTONES).await?;
-        client.execute(&statement, &[&seconds(age), &limit]).await?;
+        for sql in [sql::DELETE_TOMBSTONES, sql::DELETE_WITHDRAWALS] {
+            let statement = client.prepare_cached(sql).await?;
+            client.execute(&statement, &[&seconds(age), &limit]).await?;
+        }
         Ok(())
     }
 
@@ -218,5 +230,39 @@ impl Store {
             inputs.push(Input::TimedOut { job_id: JobId(row.try_get(0)?), timeout_at: row.try_get(1)? });
         }
         Ok(inputs)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Desk, job_type};
+
+    #[tokio::test]
+    async fn a_heartbeat_does_not_wait_for_a_job_that_is_being_folded_and_marks_it_with_the_next() {
+        let desk = Desk::new().await;
+        desk.announce(&["work"]).await;
+        let id = desk.submit("work").await;
+        desk.start(id).await;
+        let beat = |seq| WorkerBeat {
+            session: desk.worker,
+            seq,
+            running: Vec::new(),
+            types: vec![job_type("work")],
+            acknowledged: BTreeSet::new(),
+            draining: false,
+            paused_version: None,
+        };
+        let mut other = desk.database.connect().await.expect("a connection");
+        let is_missing = "SELECT missing_since IS NOT NULL FROM jobs WHERE id = $1";
+        let fold = other.transaction().await.expect("begun");
+        fold.execute("SELECT FROM jobs WHERE id = $1 FOR UPDATE", &[&id.0]).await.expect("locked");
+        let beats = [beat(100)];
+        let beating = desk.app.store.heartbeats(&beats);
+        tokio::time::timeout(Duration::from_secs(5), beating).await.expect("it waits for nobody").expect("taken");
+        assert!(!fold.query_one(is_missing, &[&id.0]).await.expect("read").get::<_, bool>(0));
+        fold.rollback().await.expect("ended");
+        desk.app.store.heartbeats(&[beat(101)]).await.expect("taken");
+        assert!(other.query_one(is_missing, &[&id.0]).await.expect("read").get::<_, bool>(0));
     }
 }

@@ -202,6 +202,7 @@ async fn answer(
             }
             Command::Publish { .. }
             | Command::Tombstone(_)
+            | Command::Withdraw(_)
             | Command::Stop { .. }
             | Command::StoreItems { .. }
             | Command::Record(_)

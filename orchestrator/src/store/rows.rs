@@ -3,7 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use drover_engine::{
-    Cancel, Job, Parent, Progress, Stamped, Workflow, definition::Definition, job::Policy, workflow::WorkflowState,
+    Cancel, Job, Parent, Paused, Progress, Stamped, Workflow, definition::Definition, job::Policy,
+    workflow::WorkflowState,
 };
 use drover_protocol::{JobError, JobEvent, JobId, JobType, WorkerSession};
 use serde::de::DeserializeOwned;
@@ -58,6 +59,7 @@ pub(super) fn job(row: &Row, lookup: Lookup<'_>) -> Result<Job, StoreError> {
         due_at: row.try_get("due_at")?,
         timeout_at: row.try_get("timeout_at")?,
         cancel: json::<Cancel>(row, "cancel", id)?,
+        paused: json::<Paused>(row, "paused", id)?,
         error: json::<JobError>(row, "error", id)?,
         error_count: unsigned_long(row.try_get("error_count")?),
         result: None,

@@ -1,6 +1,6 @@
 //! Accepting a job: the key, the job, its first message, in one transaction.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use deadpool_postgres::Transaction;
 use drover_engine::fold::NewJob;
@@ -76,14 +76,16 @@ impl Store {
         Ok((accepted.collect(), folded))
     }
 
-    /// Deletes a finished tree.
+    /// Deletes finished trees. The roots of those that are gone by this.
     ///
     /// # Errors
-    /// When the database is away.
-    pub async fn delete(&self, id: JobId) -> Result<bool, StoreError> {
+    /// When the database is away; then all of them are there.
+    pub async fn delete(&self, roots: &[JobId]) -> Result<BTreeSet<JobId>, StoreError> {
         let client = self.client().await?;
-        let statement = client.prepare_cached(sql::DELETE_JOB).await?;
-        Ok(client.query_opt(&statement, &[&id.0]).await?.is_some())
+        let statement = client.prepare_cached(sql::DELETE_JOBS).await?;
+        let ids: Vec<Uuid> = roots.iter().map(|id| id.0).collect();
+        let gone = client.query(&statement, &[&ids]).await?;
+        gone.iter().map(|row| Ok(JobId(row.try_get(0)?))).collect()
     }
 }
 

@@ -68,13 +68,39 @@ pub struct JobFilter {
     pub parent: Option<JobId>,
     /// Only those with all of these labels.
     pub labels: Option<Value>,
+    /// Only those that are paused, or only those that are not.
+    pub paused: Option<bool>,
     /// Only those made after this.
     pub created_after: Option<DateTime<Utc>>,
     /// Only those made before this.
     pub created_before: Option<DateTime<Utc>>,
 }
 
-type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
+impl JobFilter {
+    /// Whether it leaves anything out but sub-jobs.
+    #[must_use]
+    pub const fn narrows(&self) -> bool {
+        let Self { statuses, job_type, any_parent: _, parent, labels, paused, created_after, created_before } = self;
+        statuses.is_some()
+            || job_type.is_some()
+            || parent.is_some()
+            || labels.is_some()
+            || paused.is_some()
+            || created_after.is_some()
+            || created_before.is_some()
+    }
+}
+
+/// A job that something is done to.
+#[derive(Clone, Copy, Debug)]
+pub struct MatchedJob {
+    /// The job.
+    pub id: JobId,
+    /// Whether it may have jobs below it.
+    pub is_workflow: bool,
+}
+
+pub(super) type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
 type Typed<'a> = &'a [(&'a (dyn ToSql + Sync), Type)];
 /// Numbered lines, and whether there are more.
 pub(super) type Lines = (Vec<(i64, Value)>, bool);
@@ -91,7 +117,7 @@ impl Store {
         Ok(self.client().await?.query_typed(sql, parameters).await?)
     }
 
-    async fn values(&self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Value>, StoreError> {
+    pub(super) async fn values(&self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Value>, StoreError> {
         self.rows(sql, parameters).await?.iter().map(|row| Ok(row.try_get(0)?)).collect()
     }
 
@@ -125,31 +151,56 @@ impl Store {
         before: Option<JobId>,
         limit: i64,
     ) -> Result<Vec<(JobId, Value)>, StoreError> {
+        let rows = self.filtered(sql::VIEW_JOBS, filter, before, limit).await?;
+        rows.iter().map(|row| Ok((JobId(row.try_get(0)?), row.try_get(1)?))).collect()
+    }
+
+    /// The jobs that [`Store::view_jobs`] would show.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn match_jobs(
+        &self,
+        filter: &JobFilter,
+        before: Option<JobId>,
+        limit: i64,
+    ) -> Result<Vec<MatchedJob>, StoreError> {
+        let rows = self.filtered(sql::MATCH_JOBS, filter, before, limit).await?;
+        let read = |row: &Row| Ok(MatchedJob { id: JobId(row.try_get(0)?), is_workflow: row.try_get(1)? });
+        rows.iter().map(read).collect()
+    }
+
+    async fn filtered(
+        &self,
+        sql: &str,
+        filter: &JobFilter,
+        before: Option<JobId>,
+        limit: i64,
+    ) -> Result<Vec<Row>, StoreError> {
         let (least, below) = id_range(filter, before);
         // One status has an index that is in the order of the list.
         let (one, several) = match filter.statuses.as_deref() {
             Some([one]) => (Some(one), None),
             several => (None, several),
         };
-        let rows = self
-            .planned(
-                sql::VIEW_JOBS,
-                &[
-                    (&below, Type::UUID),
-                    (&least, Type::UUID),
-                    (&one, Type::TEXT),
-                    (&several, Type::TEXT_ARRAY),
-                    (&filter.job_type, Type::TEXT),
-                    (&filter.any_parent, Type::BOOL),
-                    (&filter.parent.map(|id| id.0), Type::UUID),
-                    (&filter.labels, Type::JSONB),
-                    (&filter.created_after, Type::TIMESTAMPTZ),
-                    (&filter.created_before, Type::TIMESTAMPTZ),
-                    (&limit, Type::INT8),
-                ],
-            )
-            .await?;
-        rows.iter().map(|row| Ok((JobId(row.try_get(0)?), row.try_get(1)?))).collect()
+        self.planned(
+            sql,
+            &[
+                (&below, Type::UUID),
+                (&least, Type::UUID),
+                (&one, Type::TEXT),
+                (&several, Type::TEXT_ARRAY),
+                (&filter.job_type, Type::TEXT),
+                (&filter.any_parent, Type::BOOL),
+                (&filter.parent.map(|id| id.0), Type::UUID),
+                (&filter.labels, Type::JSONB),
+                (&filter.created_after, Type::TIMESTAMPTZ),
+                (&filter.created_before, Type::TIMESTAMPTZ),
+                (&filter.paused, Type::BOOL),
+                (&limit, Type::INT8),
+            ],
+        )
+        .await
     }
 
     /// A page of a workflow's sub-jobs, each with its place: that of the last is the next page's `after`.

@@ -71,6 +71,7 @@ pub(super) async fn insert_jobs(tx: &Transaction<'_>, tree: &Tree, stamp: &Stamp
             &column!(jobs, job => job.due_at),
             &column!(jobs, job => job.timeout_at),
             &column!(jobs, job => job.cancel.as_ref().map(Json)),
+            &column!(jobs, job => job.paused.as_ref().map(Json)),
             &column!(jobs, job => job.error.as_ref().map(Json)),
             &column!(jobs, job => signed_long(job.error_count)),
             &column!(jobs, job => job.result.as_ref()),
@@ -115,6 +116,7 @@ pub(super) async fn update_jobs(tx: &Transaction<'_>, tree: &Tree, stamp: &Stamp
             &column!(jobs, job => job.due_at),
             &column!(jobs, job => job.timeout_at),
             &column!(jobs, job => job.cancel.as_ref().map(Json)),
+            &column!(jobs, job => job.paused.as_ref().map(Json)),
             &column!(jobs, job => job.error.as_ref().map(Json)),
             &column!(jobs, job => signed_long(job.error_count)),
             &column!(jobs, job => job.result.as_ref()),
@@ -147,18 +149,21 @@ pub(super) async fn effects(
 ) -> Result<Vec<OutboxRow>, StoreError> {
     let mut records: Vec<Record> = Vec::new();
     let mut tombstones: BTreeSet<RunningJob> = BTreeSet::new();
+    let mut withdrawn: Vec<RunningJob> = Vec::new();
     let mut owed: Vec<OutboxRow> = Vec::new();
     for command in commands {
         match command {
             Command::Publish { job_id, dispatch } => {
-                // A dispatch that the same fold has superseded is not published at all.
-                if let Some(job) = tree.get(job_id).filter(|job| job.dispatch == dispatch && !job.is_terminal()) {
+                // A dispatch that the same fold has superseded or withdrawn is not published at all.
+                let current = |job: &&Job| job.dispatch == dispatch && !job.is_terminal() && job.paused.is_none();
+                if let Some(job) = tree.get(job_id).filter(current) {
                     owed.push(OutboxRow::job(job_id, dispatch, outbox::message_of(job, step_of(tree, job))));
                 }
             }
             Command::Tombstone(job) => {
                 tombstones.insert(job);
             }
+            Command::Withdraw(job) => withdrawn.push(job),
             Command::Stop { session, job } => {
                 owed.push(OutboxRow::control(&Control::Stop { worker_session: session, jobs: vec![job] }));
             }
@@ -180,8 +185,14 @@ pub(super) async fn effects(
     owed.extend(broadcasts.iter().map(|(control_id, jobs)| {
         OutboxRow::control(&Control::Cancel { control_id: *control_id, jobs: jobs.to_vec() })
     }));
-    let ((), (), outbox) =
-        try_join!(insert_history(tx, &records), insert_tombstones(tx, &broadcasts), outbox::insert(tx, owed, claim),)?;
+    let withdraws = withdrawn.chunks(JOBS_PER_CONTROL).map(|jobs| Control::Withdraw { jobs: jobs.to_vec() });
+    owed.extend(withdraws.map(|control| OutboxRow::control(&control)));
+    let ((), (), (), outbox) = try_join!(
+        insert_history(tx, &records),
+        insert_tombstones(tx, &broadcasts),
+        insert_withdrawals(tx, &withdrawn),
+        outbox::insert(tx, owed, claim),
+    )?;
     Ok(outbox)
 }
 
@@ -268,6 +279,16 @@ async fn insert_tombstones(tx: &Transaction<'_>, broadcasts: &[Broadcast<'_>]) -
         )
         .await?;
     }
+    Ok(())
+}
+
+async fn insert_withdrawals(tx: &Transaction<'_>, jobs: &[RunningJob]) -> Result<(), StoreError> {
+    if jobs.is_empty() {
+        return Ok(());
+    }
+    let statement = tx.prepare_cached(sql::INSERT_WITHDRAWALS).await?;
+    let ids = column!(jobs, job => job.job_id.0);
+    tx.execute(&statement, &[&ids, &column!(jobs, job => signed(job.dispatch))]).await?;
     Ok(())
 }
 

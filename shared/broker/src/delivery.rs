@@ -18,7 +18,7 @@ pub struct Delivery {
     pub exchange: String,
     /// See `exchange`.
     pub routing_key: String,
-    /// Whether the broker may have delivered it before. Proves nothing, shown in logs.
+    /// Whether the broker may have delivered it before. Proves nothing, and is a reason for care.
     pub redelivered: bool,
 }
 

@@ -13,6 +13,8 @@ pub mod amqp;
 pub mod conformance;
 pub mod memory;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 pub use delivery::{Broadcasts, Deliveries, Delivery, Heard, Settle, Settler, Tag};
@@ -60,6 +62,16 @@ pub trait Broker: Send + Sync + 'static {
     /// # Errors
     /// When the broker cannot be reached in time.
     async fn epoch(&self) -> Result<String, BrokerError>;
+
+    /// A round trip on the connection that deliveries come by: what the broker delivered before has arrived. Gives the
+    /// connection's number, another one for each new connection.
+    ///
+    /// # Errors
+    /// When there is no connection, or no answer in time.
+    async fn round_trip(&self) -> Result<u64, BrokerError>;
+
+    /// How long after a connection broke the broker may still keep from others what it delivered on it.
+    fn detection(&self) -> Duration;
 
     /// Whether other processes reach the same broker. One that is not shared ends with its process, and with it everybody who
     /// used it.

@@ -37,7 +37,7 @@ pub trait MessageType: Serialize + DeserializeOwned + JsonSchema {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// The `type` property is not what the queue takes.
-    #[error("message type {found:?} is not understood here; expected {expected:?}")]
+    #[error("{}", not_understood(.found, .expected))]
     Type {
         /// The property as it came, cut to 80 characters.
         found: String,
@@ -88,6 +88,20 @@ impl DecodeError {
             Self::Nul { field } | Self::Limit { field, .. } => Some(field.as_str()),
         };
         field.filter(|field| field.starts_with('/'))
+    }
+}
+
+fn not_understood(found: &str, expected: &str) -> String {
+    let version = |kind: &str| {
+        kind.rsplit_once(".v").and_then(|(name, version)| Some((name.to_owned(), version.parse::<u32>().ok()?)))
+    };
+    match (version(found), version(expected)) {
+        (Some((name, newer)), Some((known, version))) if name == known && newer > version => {
+            format!(
+                "message type {found:?} is newer than {expected:?}, which is what is understood here: update this process"
+            )
+        }
+        _ => format!("message type {found:?} is not understood here; expected {expected:?}"),
     }
 }
 

@@ -21,7 +21,7 @@ use drover_engine::{
     },
     job::Policy,
 };
-use drover_protocol::{Control, ControlId, JobId, JobStatus, JobType, RunningJob, WorkerSession};
+use drover_protocol::{Control, ControlId, JobId, JobStatus, JobType, PausedTypes, RunningJob, WorkerSession};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -57,7 +57,13 @@ pub(crate) struct Mark {
 #[derive(Clone, Debug)]
 pub(crate) enum Work {
     Fold(Vec<Input>),
-    Submit { key: u64, workflow: bool, later: bool },
+    Submit {
+        key: u64,
+        workflow: bool,
+        later: bool,
+    },
+    /// Job types that are paused from now on, and no others.
+    PauseTypes(BTreeSet<JobType>),
 }
 
 /// Why a transaction does not begin.
@@ -79,6 +85,9 @@ pub(crate) struct Transaction {
     owed: Vec<Owed>,
     history: (Vec<Record>, BTreeMap<JobId, Given>),
     buried: Vec<(RunningJob, ControlId)>,
+    withdrawn: BTreeSet<RunningJob>,
+    /// The paused types.
+    pauses: Option<PausedTypes>,
     /// Events of these sessions and numbers were folded.
     pub(crate) folded: Vec<(WorkerSession, u64)>,
     /// Cancels that settle without the word of a worker.
@@ -114,6 +123,9 @@ pub(crate) struct Database {
     /// With the time until which each is claimed.
     pub(crate) outbox: BTreeMap<u64, (Outgoing, Millis)>,
     pub(crate) tombstones: BTreeMap<RunningJob, (ControlId, Millis)>,
+    /// Dispatches that a pause withdrew.
+    pub(crate) withdrawn: BTreeSet<RunningJob>,
+    pub(crate) pauses: PausedTypes,
     pub(crate) keys: BTreeMap<u64, JobId>,
     pub(crate) away_until: Millis,
     entropy: Seeded,
@@ -161,6 +173,7 @@ impl Database {
                 }
                 self.fold(now, inputs, roots, broken)
             }
+            Work::PauseTypes(types) => self.pause_types(types),
             Work::Submit { key, .. } if self.locked_keys.contains(&key) => return Err(Refused::Locked),
             Work::Submit { key, workflow, later } => self.submit(now, key, workflow, later, broken),
         };
@@ -229,6 +242,16 @@ impl Database {
         transaction
     }
 
+    /// Versions and sets are in one order: the real one takes a lock, here whoever commits counts on.
+    fn pause_types(&mut self, types: BTreeSet<JobType>) -> Transaction {
+        let mut transaction = Transaction::new(self.store.clone(), BTreeSet::new());
+        let paused = PausedTypes { version: self.number(), all: false, types };
+        let what = Outgoing::Control(Arc::new(Control::PausedTypes(paused.clone())));
+        transaction.owed.push(Owed { row: self.number(), what });
+        transaction.pauses = Some(paused);
+        transaction
+    }
+
     /// Answers the fold and works out what is owed, as the orchestrator's driver does.
     fn finish(transaction: &mut Transaction, fold: &mut Fold<'_>, last: &mut u64) {
         let effects = transaction.working.settle(fold);
@@ -244,12 +267,18 @@ impl Database {
         for effect in effects {
             let what = match effect {
                 Command::Publish { job_id, dispatch } => {
-                    let current = |job: &&drover_engine::Job| job.dispatch == dispatch && !job.is_terminal();
+                    let current = |job: &&drover_engine::Job| {
+                        job.dispatch == dispatch && !job.is_terminal() && job.paused.is_none()
+                    };
                     let Some(_) = tree.get(job_id).filter(current) else { continue };
                     Outgoing::Job(RunningJob { job_id, dispatch })
                 }
                 Command::Tombstone(job) => {
                     buried.insert(job);
+                    continue;
+                }
+                Command::Withdraw(job) => {
+                    transaction.withdrawn.insert(job);
                     continue;
                 }
                 Command::Stop { session, job } => {
@@ -268,6 +297,11 @@ impl Database {
             let jobs = buried.iter().copied().collect();
             transaction.buried = buried.into_iter().map(|job| (job, control_id)).collect();
             let what = Outgoing::Control(Arc::new(Control::Cancel { control_id, jobs }));
+            transaction.owed.push(Owed { row: number(), what });
+        }
+        if !transaction.withdrawn.is_empty() {
+            let jobs = transaction.withdrawn.iter().copied().collect();
+            let what = Outgoing::Control(Arc::new(Control::Withdraw { jobs }));
             transaction.owed.push(Owed { row: number(), what });
         }
     }
@@ -320,6 +354,10 @@ impl Database {
         }
         let (records, given) = std::mem::take(&mut transaction.history);
         self.archive.keep(records, given);
+        self.withdrawn.extend(&transaction.withdrawn);
+        if let Some(paused) = transaction.pauses.take().filter(|paused| paused.version > self.pauses.version) {
+            self.pauses = paused;
+        }
         self.look_over(&changed);
         let owed = std::mem::take(&mut transaction.owed);
         Some((transaction, Committed { owed, changed }))
@@ -367,6 +405,8 @@ impl Transaction {
             owed: Vec::new(),
             history: Default::default(),
             buried: Vec::new(),
+            withdrawn: BTreeSet::new(),
+            pauses: None,
             folded: Vec::new(),
             never_started: Vec::new(),
             lost: BTreeSet::new(),

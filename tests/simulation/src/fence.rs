@@ -76,6 +76,8 @@ pub(crate) fn tell(input: &Input, outcome: &Outcome) -> String {
         Input::Due { job_id } => format!("{} is due", crate::short(*job_id)),
         Input::TimedOut { job_id, .. } => format!("time of {} is up", crate::short(*job_id)),
         Input::Cancel { job_id, now } => format!("cancel of {} (now: {now})", crate::short(*job_id)),
+        Input::Pause { job_id } => format!("pause of {}", crate::short(*job_id)),
+        Input::Resume { job_id } => format!("resume of {}", crate::short(*job_id)),
         Input::NeverStarted { job_id, dispatch } => format!("{}/{dispatch} never started", crate::short(*job_id)),
         Input::Retry { job_id, .. } => format!("retry of {}", crate::short(*job_id)),
         Input::Republish { job_id, dispatch } => format!("{}/{dispatch} was lost", crate::short(*job_id)),

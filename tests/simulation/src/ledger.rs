@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use drover_engine::Job;
-use drover_protocol::{JobId, JobStatus, RunningJob, WorkerSession};
+use drover_protocol::{JobId, JobStatus, JobType, RunningJob, WorkerSession};
 use serde_json::Value;
 
 use crate::{
@@ -62,14 +62,15 @@ impl Ledger {
     pub(crate) fn acked(&self, session: Option<WorkerSession>, body: &Body, database: &Database) {
         match body {
             Body::Job(job) => {
-                // A word of a later dispatch, or its tombstone, means that this one is not waited for any more.
+                // A word of a later dispatch, its tombstone or a pause means that this one is not waited for any more.
                 let from = RunningJob { job_id: job.id, dispatch: job.dispatch };
                 let to = RunningJob { dispatch: u32::MAX, ..from };
                 let spoken =
                     session.is_some_and(|session| self.spoken.range((session, from)..=(session, to)).count() > 0);
                 let buried = database.tombstones.range(from..=to).count() > 0;
+                let withdrawn = database.withdrawn.range(from..=to).count() > 0;
                 assert!(
-                    spoken || buried,
+                    spoken || buried || withdrawn,
                     "I2: a worker acknowledged {} before the broker had a word of it",
                     crate::short(job.id)
                 );
@@ -146,6 +147,14 @@ impl World {
         if self.rng.one_in(40) {
             self.rehearse();
         }
+    }
+
+    /// A worker that is counted as having heard of a pause takes nothing of the type.
+    pub(crate) fn check_pause(&self, session: WorkerSession, job_type: &JobType) {
+        let Some(worker) = self.fleet.workers.get(&session) else { return };
+        let paused = &self.database.pauses;
+        let acknowledged = paused.covers(job_type) && worker.paused_version >= paused.version;
+        assert!(!acknowledged, "{} begins a job of a type that it said to leave", crate::short_session(session));
     }
 
     fn tell_change(&mut self, id: JobId, before: Option<JobStatus>) {

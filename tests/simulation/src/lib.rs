@@ -35,6 +35,7 @@ use std::fmt;
 use chrono::{DateTime, TimeDelta, Utc};
 use drover_protocol::{JobId, WorkerSession};
 
+pub use rng::Rng;
 pub use rules::Rule;
 pub use seeds::{Outcome, Seeds};
 pub use shrink::Failure;

@@ -47,6 +47,19 @@ pub(crate) enum Act {
         pick: u64,
         from_start: bool,
     },
+    Pause {
+        pick: u64,
+    },
+    Resume {
+        pick: u64,
+    },
+    /// Pauses job types: `work`, `clean`, both, or neither any more.
+    PauseTypes {
+        work: bool,
+        clean: bool,
+    },
+    /// Resumes whatever somebody has paused, again and again.
+    ResumeAll,
 }
 
 /// When a fault strikes.
@@ -137,6 +150,7 @@ impl Plan {
             };
             entries.push(Entry::User(rng.between(100, CALM - 1), act));
         }
+        pauses(&mut Rng::new(seed).apart(3), &mut entries);
         // Some runs are calm, most are not.
         for _ in 0..rng.below(14) {
             let when = when(&mut rng);
@@ -155,6 +169,28 @@ fn burst(rng: &mut Rng, entries: &mut Vec<Entry>) {
     for _ in 0..rng.between(1, 6) {
         let pick = rng.number();
         entries.push(Entry::User(at + rng.between(20, 1_500), Act::Cancel { pick, now: false }));
+    }
+}
+
+/// Now and then somebody pauses and resumes jobs and job types. What is still paused in the end is resumed then.
+fn pauses(rng: &mut Rng, entries: &mut Vec<Entry>) {
+    if !rng.one_in(3) {
+        return;
+    }
+    for _ in 0..rng.between(1, 5) {
+        let pick = rng.number();
+        let at = rng.between(20, CALM - 1);
+        if rng.one_in(3) {
+            let (work, clean) = (rng.one_in(2), rng.one_in(3));
+            entries.push(Entry::User(at, Act::PauseTypes { work, clean }));
+            continue;
+        }
+        entries.push(Entry::User(at, Act::Pause { pick }));
+        if rng.one_in(2) {
+            let again = (at + rng.below(4_000)).min(CALM - 1);
+            let pick = if rng.one_in(4) { rng.number() } else { pick };
+            entries.push(Entry::User(again, Act::Resume { pick }));
+        }
     }
 }
 

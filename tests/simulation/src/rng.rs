@@ -2,14 +2,17 @@
 
 /// See the module.
 #[derive(Clone, Debug)]
-pub(crate) struct Rng(u64);
+pub struct Rng(u64);
 
 impl Rng {
-    pub(crate) const fn new(seed: u64) -> Self {
+    /// The sequence of a seed.
+    #[must_use]
+    pub const fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    pub(crate) const fn number(&mut self) -> u64 {
+    /// Any number.
+    pub const fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -18,28 +21,30 @@ impl Rng {
     }
 
     /// A number below `bound`; 0 if there is none.
-    pub(crate) const fn below(&mut self, bound: u64) -> u64 {
+    pub const fn below(&mut self, bound: u64) -> u64 {
         let number = self.number();
         if bound == 0 { 0 } else { number % bound }
     }
 
     /// A number from `least` to `most`, both included.
-    pub(crate) const fn between(&mut self, least: u64, most: u64) -> u64 {
+    pub const fn between(&mut self, least: u64, most: u64) -> u64 {
         least + self.below(most - least + 1)
     }
 
     /// Whether something happens that does so one time in `odds`.
-    pub(crate) const fn one_in(&mut self, odds: u64) -> bool {
+    pub const fn one_in(&mut self, odds: u64) -> bool {
         self.below(odds) == 0
     }
 
-    pub(crate) fn of<T: Copy>(&mut self, choices: &[T]) -> Option<T> {
+    /// One of these; `None` when there are none.
+    pub fn of<T: Copy>(&mut self, choices: &[T]) -> Option<T> {
         let index = self.below(u64::try_from(choices.len()).unwrap_or(0));
         choices.get(usize::try_from(index).unwrap_or(0)).copied()
     }
 
     /// Another sequence, which does not change when more of this one is used.
-    pub(crate) const fn apart(&self, name: u64) -> Self {
+    #[must_use]
+    pub const fn apart(&self, name: u64) -> Self {
         let mut other = Self(self.0 ^ name.wrapping_mul(0xd6e8_feb8_6659_fd93));
         other.number();
         other

@@ -28,11 +28,7 @@ fn blocks(section: &str) -> Vec<String> {
 
 /// A `python3` that has pika, in a folder of its own: where several are installed, `scripts/test` saw to it that one has.
 fn python() -> tempfile::TempDir {
-    let has_pika = |python: &&str| {
-        Command::new(python).args(["-c", "import pika"]).output().is_ok_and(|output| output.status.success())
-    };
-    let found = ["python3", "/usr/bin/python3"].into_iter().find(has_pika);
-    let found = found.expect("a python3 with pika (Debian: apt-get install python3-pika; scripts/test does it)");
+    let found = drover_tests::python_with_pika();
     let folder = tempfile::tempdir().expect("a folder");
     let script = folder.path().join("python3");
     let path = std::env::var("PATH").unwrap_or_default();

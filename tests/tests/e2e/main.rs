@@ -3,9 +3,13 @@
 mod bad_input;
 mod cancel;
 mod crash;
+mod dead;
 mod goldens;
 mod import;
 mod live;
+mod outages;
+mod pause;
+mod recover;
 mod replay;
 mod shapes;
 mod submit;

@@ -1,6 +1,6 @@
 //! What a running job sees of Drover.
 
-use std::sync::Arc;
+use std::{panic::resume_unwind, sync::Arc};
 
 use drover_protocol::{JobId, LogLevel, ProgressReport, limits};
 use serde::Serialize;
@@ -92,8 +92,30 @@ impl JobContext {
         logs::explicit(&self.state, level, message.into(), fields);
     }
 
+    /// Runs work that blocks, on a thread for it, with the job's log. The job is not over before the work is: what cannot be
+    /// dropped is waited for, and a cancel is not done while it goes on. So have it look at [`JobContext::is_cancelled`].
+    ///
+    /// # Errors
+    /// A retryable `shutdown` failure when the worker ends before the work began. A panic of the work is the handler's.
+    pub async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, JobFailure> {
+        let (at_work, span) = (self.state.blocking.token(), self.state.span.clone());
+        let task = tokio::task::spawn_blocking(move || {
+            let _at_work = at_work;
+            span.in_scope(work)
+        });
+        match task.await {
+            Ok(done) => Ok(done),
+            Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
+            Err(_) => Err(JobFailure::retryable("shutdown", "the worker ended before the work could begin")),
+        }
+    }
+
     /// Waits until the job should stop: cancelled, timed out, or its worker ends. What the handler returns then is
-    /// reported; if it does not return within the grace period, it is dropped at its next `await`.
+    /// reported; if it does not return within the grace period, it is dropped at its next `await`, and if it has none, that
+    /// is reported and the job goes on until the handler returns.
     pub async fn cancelled(&self) {
         self.state.token.cancelled().await;
     }
@@ -114,6 +136,13 @@ impl JobContext {
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.state.facts.attempt
+    }
+
+    /// The fence: it rises whenever the job is given to a worker, and never falls. A store that refuses writes with a
+    /// number lower than the highest it has seen is safe from a worker that was thought lost and goes on.
+    #[must_use]
+    pub fn dispatch(&self) -> u32 {
+        self.state.facts.dispatch
     }
 
     /// The same text for every attempt of this job: give it to services that make an effect happen once per key.

@@ -1,14 +1,14 @@
-//! What the worker is told: welcome, cancel, stop, drain.
+//! What the worker is told: welcome, cancel, withdraw, pauses, stop, drain.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use drover_broker::{Broadcasts, Delivery, Heard};
-use drover_protocol::{Control, ControlId, JobTypeInfo, RunningJob, WorkerEventKind, decode};
+use drover_protocol::{Control, ControlId, JobTypeInfo, PausedTypes, RunningJob, WorkerEventKind, decode};
 use drover_service::retry::{Backoff, retry};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::{heartbeat::Heartbeat, permits::Permits, session::Session, table::Table};
+use crate::{heartbeat::Heartbeat, pauses::Pauses, permits::Permits, session::Session, table::Table};
 
 /// Delay before listening is tried again. Short, since a worker that came before the first orchestrator waits here.
 const RETRY_INITIAL: Duration = Duration::from_millis(200);
@@ -27,6 +27,7 @@ pub(crate) struct ControlLoop {
     pub(crate) session: Arc<Session>,
     pub(crate) table: Arc<Table>,
     pub(crate) permits: Arc<Permits>,
+    pub(crate) pauses: Arc<Pauses>,
     pub(crate) heartbeat: Arc<Heartbeat>,
     pub(crate) introduction: Introduction,
     /// Cancelled when the worker was told to drain.
@@ -39,8 +40,24 @@ enum Standing {
     Deaf,
     /// It listens on this queue and waits to be welcomed; it asks again at `ask_at`.
     Waiting { queue: String, ask_at: Instant },
-    /// It was welcomed.
-    Welcome,
+    /// It was welcomed, and listens on this queue.
+    Welcome { queue: String },
+}
+
+impl Standing {
+    fn welcomed(self) -> Self {
+        match self {
+            Self::Waiting { queue, .. } => Self::Welcome { queue },
+            other => other,
+        }
+    }
+
+    fn doubted(self) -> Self {
+        match self {
+            Self::Welcome { queue } => Self::Waiting { queue, ask_at: Instant::now() },
+            other => other,
+        }
+    }
 }
 
 impl ControlLoop {
@@ -57,6 +74,8 @@ impl ControlLoop {
 
     async fn listen(&self, mut broadcasts: Box<dyn Broadcasts>) {
         let mut standing = Standing::Deaf;
+        // When the first question was sent that is not answered yet: a welcome may be as old as that.
+        let mut asked_at = None;
         loop {
             let ask = async {
                 match &standing {
@@ -64,7 +83,7 @@ impl ControlLoop {
                         tokio::time::sleep_until(*ask_at).await;
                         queue.clone()
                     }
-                    Standing::Deaf | Standing::Welcome => std::future::pending().await,
+                    Standing::Deaf | Standing::Welcome { .. } => std::future::pending().await,
                 }
             };
             tokio::select! {
@@ -73,15 +92,21 @@ impl ControlLoop {
                     Some(Heard::Listening { queue }) => {
                         // What was cancelled before this moment may have been missed.
                         self.permits.close();
+                        asked_at = None;
                         standing = Standing::Waiting { queue, ask_at: Instant::now() };
                     }
                     Some(Heard::Message(message)) => {
-                        if self.obey(&message) {
-                            standing = Standing::Welcome;
+                        if self.obey(&message, asked_at) && asked_at.take().is_some() {
+                            standing = standing.welcomed();
                         }
                     }
                 },
+                () = self.session.lease.doubted() => {
+                    self.permits.close();
+                    standing = standing.doubted();
+                }
                 queue = ask => {
+                    asked_at.get_or_insert_with(Instant::now);
                     self.ask(&queue).await;
                     standing = Standing::Waiting { queue, ask_at: Instant::now() + self.session.settings.announce };
                 }
@@ -101,11 +126,11 @@ impl ControlLoop {
         }
     }
 
-    /// Does what the message says. `true`: it was the welcome.
-    fn obey(&self, message: &Delivery) -> bool {
+    /// Does what the message says. `true`: it was a welcome; `asked_at` says since when one is waited for.
+    fn obey(&self, message: &Delivery, asked_at: Option<Instant>) -> bool {
         let kind = message.properties.kind.as_deref();
         match decode::<Control>(kind, &message.body, self.session.settings.message_bytes) {
-            Ok(control) => self.apply(control),
+            Ok(control) => self.apply(control, asked_at),
             Err(error) => {
                 tracing::error!(error = %error, "a control message is not understood and passed over");
                 false
@@ -113,11 +138,13 @@ impl ControlLoop {
         }
     }
 
-    fn apply(&self, control: Control) -> bool {
+    fn apply(&self, control: Control, asked_at: Option<Instant>) -> bool {
         let me = self.session.id;
         match control {
-            Control::Welcome { worker_session, cancelled, controls, lease_seconds } if worker_session == me => {
-                self.welcome(&cancelled, &controls, lease_seconds);
+            Control::Welcome { worker_session, cancelled, controls, paused, lease_seconds } if worker_session == me => {
+                // Before the gate opens.
+                self.obey_pauses(paused.unwrap_or_default());
+                self.welcome(&cancelled, &controls, lease_seconds, asked_at);
                 return true;
             }
             Control::Cancel { control_id, jobs } => {
@@ -125,9 +152,17 @@ impl ControlLoop {
                 tracing::info!(%control_id, jobs = jobs.len(), running_here = met.len(), "jobs are cancelled");
                 self.heartbeat.acknowledge(control_id, met);
             }
+            Control::PausedTypes(paused) => self.obey_pauses(paused),
+            Control::Withdraw { jobs } => {
+                tracing::info!(jobs = jobs.len(), "jobs are withdrawn: what has not begun of them is left");
+                self.table.withdraw(&jobs);
+            }
             Control::Stop { worker_session, jobs } if worker_session == me => {
-                tracing::warn!(jobs = jobs.len(), "jobs were taken from this worker and are stopped");
-                self.table.take(&jobs);
+                let taken = self.table.take(&jobs);
+                // Each word of a dispatch that is not this worker's any more is answered so, and most have ended by then.
+                if taken > 0 {
+                    tracing::warn!(jobs = taken, "jobs were taken from this worker and are stopped");
+                }
             }
             Control::Drain { worker_session } if worker_session.is_none_or(|session| session == me) => {
                 tracing::info!("told to drain: no new jobs are taken");
@@ -138,13 +173,30 @@ impl ControlLoop {
         false
     }
 
-    fn welcome(&self, cancelled: &[RunningJob], controls: &BTreeSet<ControlId>, lease_seconds: f64) {
+    fn obey_pauses(&self, paused: PausedTypes) {
+        let PausedTypes { version, all, types } = paused.clone();
+        if self.pauses.obey(paused) {
+            tracing::info!(version, all, ?types, "these job types are paused");
+        }
+        self.heartbeat.at_once();
+    }
+
+    fn welcome(
+        &self,
+        cancelled: &[RunningJob],
+        controls: &BTreeSet<ControlId>,
+        lease_seconds: f64,
+        asked_at: Option<Instant>,
+    ) {
         let met = self.table.cancel(cancelled);
         for control_id in controls {
             self.heartbeat.acknowledge(*control_id, met.clone());
         }
+        // The answer to a question that was answered before: it may be older than what closed the gate.
+        let Some(asked_at) = asked_at else { return };
         tracing::info!(cancelled = cancelled.len(), running_here = met.len(), lease_seconds, "welcome");
         let lease = Duration::try_from_secs_f64(lease_seconds).unwrap_or(Duration::from_secs(15));
+        self.session.lease.grant(lease, asked_at);
         self.heartbeat.set_lease(lease);
         self.permits.open();
     }

@@ -17,6 +17,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    pauses::Pauses,
+    permits::Permits,
     session::Session,
     table::{Held, Table},
 };
@@ -34,6 +36,8 @@ const LEAST_INTERVAL: Duration = Duration::from_millis(50);
 pub(crate) struct Heartbeat {
     session: Arc<Session>,
     table: Arc<Table>,
+    permits: Arc<Permits>,
+    pauses: Arc<Pauses>,
     types: Vec<JobType>,
     lease: watch::Sender<Option<Duration>>,
     acknowledgements: Mutex<VecDeque<Acknowledgement>>,
@@ -50,10 +54,18 @@ struct Acknowledgement {
 }
 
 impl Heartbeat {
-    pub(crate) fn new(session: Arc<Session>, table: Arc<Table>, types: Vec<JobType>) -> Self {
+    pub(crate) fn new(
+        session: Arc<Session>,
+        table: Arc<Table>,
+        permits: Arc<Permits>,
+        pauses: Arc<Pauses>,
+        types: Vec<JobType>,
+    ) -> Self {
         Self {
             session,
             table,
+            permits,
+            pauses,
             types,
             lease: watch::Sender::new(None),
             acknowledgements: Mutex::default(),
@@ -76,6 +88,11 @@ impl Heartbeat {
         let acknowledgement = Acknowledgement { control_id, unconfirmed: met, repeats_left: REPEATS };
         acknowledgements.push_back(acknowledgement);
         drop(acknowledgements);
+        self.at_once.notify_one();
+    }
+
+    /// Sends the next one now.
+    pub(crate) fn at_once(&self) {
         self.at_once.notify_one();
     }
 
@@ -111,12 +128,19 @@ impl Heartbeat {
     }
 
     async fn beat(&self) {
+        if self.session.lease.has_lapsed() {
+            // Before the beat brings it back to life: nothing begins by what was heard before the silence.
+            tracing::warn!("the worker was silent for longer than its lease and may have been taken for lost");
+            self.permits.close();
+            self.session.lease.doubt();
+        }
         let acknowledged = self.ready();
         let heartbeat = WorkerEventKind::WorkerHeartbeat {
             running: self.table.running(),
             types: self.types.clone(),
             acknowledged: acknowledged.clone(),
             draining: self.draining.load(Ordering::Acquire),
+            paused_version: Some(self.pauses.version()),
         };
         match self.session.report(heartbeat, None).await {
             Ok(()) => self.count_repeat(&acknowledged),

@@ -5,6 +5,7 @@
 //! says how it ended, and the reporter carries that to the broker. `control` hears of cancels meanwhile, and `heartbeat`
 //! keeps the lease.
 
+mod child;
 mod config;
 mod context;
 mod control;
@@ -16,8 +17,10 @@ mod isolation;
 mod items;
 mod job;
 mod lane;
+mod lease;
 mod logs;
 mod panics;
+mod pauses;
 mod permits;
 mod process;
 mod progress;
@@ -38,6 +41,7 @@ mod tests;
 
 pub mod testing;
 
+pub use child::JobChild;
 pub use config::{AmqpSection, WorkerConfig, WorkerSection};
 pub use context::JobContext;
 pub use drover_protocol::{JobError, LogLevel, ProgressReport};

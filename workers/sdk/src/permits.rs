@@ -52,7 +52,7 @@ impl Permits {
             let of_worker = Arc::clone(&self.all).acquire_owned().await;
             // The semaphores are never closed. The gate may have closed meanwhile.
             if let (Ok(of_type), Ok(of_worker)) = (of_type, of_worker)
-                && *self.gate.borrow()
+                && self.is_open()
             {
                 return Permit { _of_type: of_type, _of_worker: of_worker };
             }
@@ -67,6 +67,11 @@ impl Permits {
     /// The worker may have missed a cancel: nothing begins until it is welcome again.
     pub(crate) fn close(&self) {
         self.gate.send_replace(false);
+    }
+
+    /// Whether jobs may begin.
+    pub(crate) fn is_open(&self) -> bool {
+        *self.gate.borrow()
     }
 
     /// Waits until jobs may begin.

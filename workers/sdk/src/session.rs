@@ -17,7 +17,7 @@ use drover_protocol::{
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::{config::Settings, state::Facts};
+use crate::{config::Settings, lease::OwnLease, state::Facts};
 
 /// One life of a worker process.
 pub(crate) struct Session {
@@ -25,6 +25,7 @@ pub(crate) struct Session {
     pub(crate) names: Names,
     pub(crate) broker: Arc<dyn Broker>,
     pub(crate) settings: Settings,
+    pub(crate) lease: OwnLease,
     seq: AtomicU64,
     messages: AtomicU64,
     last_contact: Mutex<Instant>,
@@ -37,6 +38,7 @@ impl Session {
             names,
             broker,
             settings,
+            lease: OwnLease::default(),
             seq: AtomicU64::new(0),
             messages: AtomicU64::new(0),
             last_contact: Mutex::new(Instant::now()),
@@ -62,10 +64,12 @@ impl Session {
         let body = encode(&event, self.settings.message_bytes)?;
         let mut publication = self.publication::<WorkerEvent>(self.names.heartbeats_queue(), body);
         publication.properties.reply_to = reply_to.map(str::to_owned);
+        let sent_at = Instant::now();
         match self.broker.publish(vec![publication]).await.pop() {
             Some(Err(error)) => Err(error.into()),
             Some(Ok(())) | None => {
                 self.touch();
+                self.lease.heard(sent_at);
                 Ok(())
             }
         }

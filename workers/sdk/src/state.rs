@@ -10,7 +10,7 @@ use std::{
 };
 
 use drover_protocol::{JobId, JobMessage, JobType, LogLevel, RunningJob, limits};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Span;
 
 use crate::{ending::Ran, logs::LogGate, progress::Progress, sink::Sink};
@@ -85,6 +85,8 @@ pub(crate) struct JobState {
     pub(crate) progress: Progress,
     /// Cancelled when the handler should return; [`JobState::stop_reason`] says why.
     pub(crate) token: CancellationToken,
+    /// Blocking work of the handler that has not ended.
+    pub(crate) blocking: TaskTracker,
     pub(crate) sink: Arc<dyn Sink>,
     pub(crate) span: Span,
     pub(crate) log_gate: LogGate,
@@ -103,6 +105,7 @@ impl JobState {
             facts,
             progress: Progress::default(),
             token: CancellationToken::new(),
+            blocking: TaskTracker::new(),
             sink,
             span,
             log_gate,

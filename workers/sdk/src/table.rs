@@ -9,13 +9,14 @@ use std::{
 use drover_broker::{Settle, Settler, Tag};
 use drover_protocol::RunningJob;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     state::{JobState, Stop},
     tombstones::Tombstones,
 };
 
-/// Cancelled dispatches that are remembered; a welcome names the open ones anew.
+/// Cancelled and withdrawn dispatches that are remembered; a welcome names the open ones anew.
 const TOMBSTONES: usize = 100_000;
 /// Finished dispatches that are remembered: their message comes again when its ack was lost with the connection.
 const FINISHED: usize = 10_000;
@@ -43,26 +44,28 @@ impl Receipt {
 pub(crate) struct Held {
     pub(crate) job: Arc<JobState>,
     start: Mutex<Start>,
+    /// Cancelled when `started` is confirmed.
+    confirmed: CancellationToken,
 }
 
 #[derive(Default)]
 struct Start {
     /// The `started` event while it waits for a quick end.
     held_back: Option<Vec<u8>>,
-    confirmed: bool,
     /// Acknowledged when `started` is confirmed. More than one when the message was delivered again meanwhile.
     receipts: Vec<Receipt>,
 }
 
 impl Held {
     fn new(job: Arc<JobState>, receipt: Receipt) -> Self {
-        Self { job, start: Mutex::new(Start { receipts: vec![receipt], ..Start::default() }) }
+        let start = Mutex::new(Start { receipts: vec![receipt], ..Start::default() });
+        Self { job, start, confirmed: CancellationToken::new() }
     }
 
     /// The job's message came again. It is given back when it can be acknowledged at once.
     pub(crate) fn add_receipt(&self, receipt: Receipt) -> Option<Receipt> {
         let mut start = self.lock();
-        if start.confirmed {
+        if self.is_confirmed() {
             return Some(receipt);
         }
         start.receipts.push(receipt);
@@ -72,12 +75,20 @@ impl Held {
     /// The broker holds `started`: the receipts that may be acknowledged now.
     pub(crate) fn confirm(&self) -> Vec<Receipt> {
         let mut start = self.lock();
-        start.confirmed = true;
+        self.confirmed.cancel();
         std::mem::take(&mut start.receipts)
     }
 
     pub(crate) fn is_confirmed(&self) -> bool {
-        self.lock().confirmed
+        self.confirmed.is_cancelled()
+    }
+
+    /// Waits until the broker holds `started`, or the job is to stop.
+    pub(crate) async fn confirmed(&self) {
+        tokio::select! {
+            () = self.confirmed.cancelled() => {}
+            () = self.job.token.cancelled() => {}
+        }
     }
 
     pub(crate) fn hold_back(&self, started: Vec<u8>) {
@@ -97,7 +108,7 @@ impl Held {
 pub(crate) enum Known {
     /// Nothing: it may be started.
     New,
-    /// It was cancelled and must not be started.
+    /// It was cancelled or withdrawn and must not be started.
     Cancelled,
     /// It runs here.
     Held(Arc<Held>),
@@ -185,14 +196,21 @@ impl Table {
         stopped
     }
 
-    /// Stops these dispatches without a report: they were taken from this worker.
-    pub(crate) fn take(&self, jobs: &[RunningJob]) {
+    /// Does not start these dispatches or earlier ones of the same jobs. Those that run go on.
+    pub(crate) fn withdraw(&self, jobs: &[RunningJob]) {
+        let mut inner = self.lock();
+        jobs.iter().for_each(|job| inner.tombstones.insert(*job));
+    }
+
+    /// Stops these dispatches without a report: they were taken from this worker. How many of them run here.
+    pub(crate) fn take(&self, jobs: &[RunningJob]) -> usize {
         let inner = self.lock();
         let taken: Vec<_> = jobs.iter().filter_map(|job| inner.held.get(job).map(Arc::clone)).collect();
         drop(inner);
-        for held in taken {
+        for held in &taken {
             held.job.stop(Stop::Taken);
         }
+        taken.len()
     }
 
     /// Stops everything that runs.

@@ -37,6 +37,7 @@ use async_trait::async_trait;
 use drover_protocol::{JobError, JobEventKind, JobId, JobType, LogLevel, ProgressReport, limits};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, value::RawValue};
+use tokio::runtime::Handle;
 use tracing::Instrument;
 use uuid::Uuid;
 
@@ -235,7 +236,8 @@ impl<J: Job> TestCase<J> {
         let sink = Arc::clone(&recorder);
         let state = JobState::new(facts, sink, gate, limits::MESSAGE_BYTES);
         recorder.at(&state, Moment::Start);
-        let handler = execute(registry::any(self.job), &state, params, self.grace);
+        let handlers = Handle::current();
+        let handler = execute(registry::any(self.job), &state, params, self.grace, &handlers);
         let outcome = handler.instrument(state.span.clone()).await.unwrap_or(JobEventKind::Released);
         let outcome = ending::checked(outcome, limits::MESSAGE_BYTES);
         let Seen { progress, mut items, logs } = std::mem::take(&mut *recorder.lock());

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Fold,
     event::errors_of_stop,
-    report::raise_bar,
+    report::{raise_bar, step_begins},
     verdict::{finish_if, on_failure, summary, verdict},
 };
 use crate::{
@@ -47,7 +47,10 @@ impl Fold<'_> {
         let Some((definition, step)) = workflow.current() else {
             return Some(advance(id, results_of(workflow, &workflow.summary_references())));
         };
+        let paused = job.paused.is_some();
         match step.status {
+            StepStatus::Running if paused && !step.is_settled() => None,
+            StepStatus::Pending if paused && !workflow.skips() => None,
             StepStatus::Running if !step.is_settled() => {
                 let fan_out = definition.for_each.as_ref()?;
                 let count = step.room(fan_out.max_parallel);
@@ -115,9 +118,9 @@ impl Fold<'_> {
             return self.end(id, facts);
         };
         let step = step.clone();
-        let skips = workflow.state.ending.is_some() && !workflow.in_cleanup();
         match state.status {
-            StepStatus::Pending if skips => self.close(id, index, StepStatus::Skipped, None),
+            StepStatus::Pending if workflow.skips() => self.close(id, index, StepStatus::Skipped, None),
+            StepStatus::Pending if job.paused.is_some() => Go::Wait,
             StepStatus::Pending if self.lacks_sub_job(state) => self.ask_again(id),
             StepStatus::Pending => self.begin_step(id, index, &step, facts),
             StepStatus::Running if state.is_settled() => self.end_step(id, index, &step, facts),
@@ -159,16 +162,11 @@ impl Fold<'_> {
         let now = self.now;
         let Some(job) = self.tree.jobs.get_mut(&id) else { return };
         let Some(workflow) = job.workflow.as_mut() else { return };
-        let total = workflow.definition.steps.len();
         if let Some(state) = workflow.state.steps.get_mut(index) {
             state.status = StepStatus::Running;
             state.started_at = Some(now);
         }
-        job.message.value = Some(if index < total {
-            format!("Step {}/{total}: {}", index + 1, step.title)
-        } else {
-            format!("Clean-up: {}", step.title)
-        });
+        job.message.value = Some(step_begins(workflow, index, step));
     }
 
     /// Every sub-job of the step has ended: what that means for the step and for the workflow.
@@ -212,6 +210,7 @@ impl Fold<'_> {
             state.finished_at = state.started_at.map(|_| now);
             state.error = error.clone();
             state.running.clear();
+            state.resting.clear();
             if matches!(status, StepStatus::Completed | StepStatus::CompletedWithErrors) {
                 state.progress = crate::Progress::FULL;
             }

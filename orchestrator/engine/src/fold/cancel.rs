@@ -36,13 +36,16 @@ impl Fold<'_> {
 
     fn begin_cancel(&mut self, id: JobId, reason: CancelReason) {
         let Some(job) = self.tree.get(id) else { return };
-        let began = job.started_at.is_some();
+        let (began, dispatch) = (job.started_at.is_some(), job.dispatch);
         match (&job.workflow, job.is_published()) {
             (None, true) => self.cancel_published(id, reason),
             (Some(_), _) => self.cancel_workflow(id, reason, began),
-            // Nothing of it is anywhere.
+            // Nothing of it is waited for. A copy of the message of an earlier try may lie in a queue all the same.
             (None, false) => {
                 self.note_cancel(id, reason);
+                if dispatch > 0 {
+                    self.effects.push(Command::Tombstone(RunningJob { job_id: id, dispatch }));
+                }
                 self.stopped(id, "cancelled", Value::Null);
             }
         }
@@ -77,6 +80,7 @@ impl Fold<'_> {
         // A workflow that is cancelled by the one above it is abandoned by that one, too, so that one list names all.
         let waits = reason == CancelReason::Asked;
         self.end_early(id, Ending::Cancel, waits);
+        self.lift_below(id);
         self.record(id, "cancelling", Value::Null);
         self.tell_waiting(id);
         self.report(id, seen);
@@ -198,7 +202,7 @@ impl Fold<'_> {
         }
     }
 
-    fn unfinished_children(&self, id: JobId) -> Vec<JobId> {
+    pub(super) fn unfinished_children(&self, id: JobId) -> Vec<JobId> {
         let is_child = |job: &&Job| job.parent.is_some_and(|parent| parent.id == id) && !job.is_terminal();
         let mut children: Vec<JobId> = self.tree.jobs().filter(is_child).map(|job| job.id).collect();
         children.sort_unstable();
@@ -216,7 +220,7 @@ impl Fold<'_> {
     }
 }
 
-fn after(now: chrono::DateTime<chrono::Utc>, wait: Duration) -> Option<chrono::DateTime<chrono::Utc>> {
+pub(super) fn after(now: chrono::DateTime<chrono::Utc>, wait: Duration) -> Option<chrono::DateTime<chrono::Utc>> {
     now.checked_add_signed(TimeDelta::from_std(wait).ok()?).map(kept_time)
 }
 

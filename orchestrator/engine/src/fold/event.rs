@@ -214,7 +214,7 @@ impl Fold<'_> {
             return outcome;
         }
         self.record(id, kind, Value::Null);
-        self.dispatch(id);
+        self.begin(id);
         self.report(id, seen);
         Outcome::Applied
     }
@@ -247,7 +247,7 @@ impl Fold<'_> {
         self.record(id, "worker_lost", json!({ "worker_session": session, "losses": losses }));
         if let Some(job) = self.tree.jobs.get_mut(&id) {
             job.attempt += 1;
-            self.dispatch(id);
+            self.begin(id);
         }
         self.report(id, seen);
         Outcome::Applied

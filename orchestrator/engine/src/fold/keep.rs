@@ -67,14 +67,16 @@ impl Fold<'_> {
         }
     }
 
-    /// The record that tells best what an input of the job did. That its worker has the lease goes without saying.
+    /// The record that tells best what an input of the job did, rather than what goes with it: that its worker has the lease,
+    /// that its message is withdrawn.
     fn own_record(&self, job_id: JobId, first: usize) -> Option<usize> {
         let own = |(index, effect): (usize, &Command)| match effect {
             Command::Record(record) if record.job_id == job_id => Some((first + index, record.kind)),
             _ => None,
         };
         let own: Vec<(usize, &str)> = self.effects.iter().skip(first).enumerate().filter_map(own).collect();
-        own.iter().find(|(_, kind)| *kind != "started").or(own.first()).map(|(index, _)| *index)
+        let telling = own.iter().find(|(_, kind)| !matches!(*kind, "started" | "withdrawn"));
+        telling.or(own.first()).map(|(index, _)| *index)
     }
 
     pub(super) fn record(&mut self, id: JobId, kind: &'static str, detail: Value) {

@@ -15,6 +15,7 @@ mod cancel;
 mod event;
 mod fanout;
 mod keep;
+mod pause;
 mod report;
 mod retry;
 #[cfg(any(test, feature = "simulation"))]
@@ -42,7 +43,7 @@ pub(crate) use keep::report_of;
 pub use start::NewJob;
 
 use crate::{
-    Command, Given, Ignored, Input, Job, Next, Outcome, Progress, Refusal, Trigger,
+    Command, Given, Ignored, Input, Job, Next, Outcome, Paused, Progress, Refusal, Trigger,
     definition::{Definition, RetryPolicy},
     transition::next,
 };
@@ -215,6 +216,8 @@ impl<'a> Fold<'a> {
             Input::TimedOut { job_id, timeout_at } => self.timed_out(job_id, timeout_at),
             Input::Undeliverable { job_id, dispatch, error } => self.undeliverable(job_id, dispatch, error),
             Input::Cancel { job_id, now } => self.cancel(job_id, now),
+            Input::Pause { job_id } => self.pause(job_id),
+            Input::Resume { job_id } => self.resume(job_id),
             Input::NeverStarted { job_id, dispatch } => self.never_started(job_id, dispatch),
             Input::Retry { job_id, from_start } => self.retry(job_id, from_start),
             Input::Republish { job_id, dispatch } => self.republish(job_id, dispatch),
@@ -258,6 +261,7 @@ impl<'a> Fold<'a> {
     /// else the trigger brought, then calls `report`.
     fn transit(&mut self, id: JobId, trigger: Trigger) -> Result<(), Outcome> {
         let now = self.now;
+        let inherited = self.pause_above(id);
         let Some(job) = self.tree.jobs.get_mut(&id) else {
             return Err(Outcome::Ignored(Ignored::UnknownJob));
         };
@@ -270,9 +274,14 @@ impl<'a> Fold<'a> {
         };
         job.status = to;
         match to {
+            // A worker may begin a paused job before it hears of the pause. It goes on, and is held back should it come back.
             JobStatus::Running => job.started_at = job.started_at.or(Some(now)),
-            JobStatus::Pending => job.lease = None,
-            _ => {}
+            JobStatus::Pending => {
+                job.lease = None;
+                job.paused = job.paused.take().map(|paused| Paused { time_left_ms: None, ..paused }).or(inherited);
+            }
+            // What ends is not held back.
+            _ => job.paused = None,
         }
         if to.is_terminal() {
             job.finished_at = Some(now);

@@ -13,6 +13,8 @@ struct Note {
     status: JobStatus,
     /// Whether somebody is at it, which a cancelled job in a queue is not.
     at_work: bool,
+    /// Whether it is a paused workflow of which nothing runs.
+    resting: bool,
     progress: Progress,
     error_count: u64,
     message: Option<String>,
@@ -30,6 +32,7 @@ impl Fold<'_> {
             batch: parent.batch.unwrap_or(0),
             status: job.status,
             at_work: is_at_work(job),
+            resting: is_resting(job),
             progress: job.progress,
             error_count: job.error_count,
             message: job.message.value.clone(),
@@ -52,6 +55,11 @@ impl Fold<'_> {
             step.running.insert(note.batch, (note.id, note.progress));
         } else {
             step.running.remove(&note.batch);
+        }
+        if note.resting {
+            step.resting.insert(note.batch);
+        } else {
+            step.resting.remove(&note.batch);
         }
         if note.status.is_terminal() && !seen.terminal() {
             step.open = step.open.saturating_sub(1);
@@ -85,6 +93,7 @@ impl Fold<'_> {
         raise_bar(job);
         let told = match message {
             _ if job.status == JobStatus::Cancelling => Some(waiting_for(job)),
+            _ if job.paused.is_some() => Some(paused(job)),
             Some(message) if from_active => Some(format!("{}: {message}", step.title)),
             _ => None,
         };
@@ -101,6 +110,11 @@ pub(super) fn is_at_work(job: &Job) -> bool {
         JobStatus::Cancelling => job.workflow.is_some() || job.lease.is_some(),
         _ => false,
     }
+}
+
+/// Whether it is a workflow that counts as at work, though it is paused and nothing of it runs.
+pub(super) fn is_resting(job: &Job) -> bool {
+    job.paused.is_some() && is_at_work(job) && job.workflow.as_ref().is_some_and(crate::Workflow::is_quiet)
 }
 
 /// The definition of a step by its index in the state.
@@ -131,6 +145,25 @@ pub(super) fn waiting_for(job: &Job) -> String {
             format!("Cancelling: waiting for {} of {total} sub-jobs", step.open)
         }
         _ => "Cancelling".into(),
+    }
+}
+
+/// What of a paused workflow still runs, for people.
+pub(super) fn paused(job: &Job) -> String {
+    let steps = job.workflow.iter().flat_map(|workflow| &workflow.state.steps);
+    match steps.map(|step| (step.at_work(), step.total.unwrap_or(0))).find(|(at_work, _)| *at_work > 0) {
+        Some((at_work, total)) => format!("Paused: {at_work} of {total} sub-jobs still running"),
+        None => "Paused".into(),
+    }
+}
+
+/// The message of a workflow whose step begins.
+pub(super) fn step_begins(workflow: &crate::Workflow, index: usize, step: &Step) -> String {
+    let total = workflow.definition.steps.len();
+    if index < total {
+        format!("Step {}/{total}: {}", index + 1, step.title)
+    } else {
+        format!("Clean-up: {}", step.title)
     }
 }
 

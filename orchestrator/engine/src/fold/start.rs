@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
-use drover_protocol::{JobError, JobId, JobStatus, JobType};
+use drover_protocol::{JobError, JobId, JobStatus, JobType, RunningJob};
 use serde_json::Value;
 
 use super::{Fold, Seen, kept_time};
@@ -59,6 +59,7 @@ impl Fold<'_> {
             due_at: run_at.filter(|run_at| *run_at > self.now),
             timeout_at: None,
             cancel: None,
+            paused: None,
             error: None,
             error_count: 0,
             result: None,
@@ -88,21 +89,33 @@ impl Fold<'_> {
     /// The job's time has come: a retry's, or that of a job submitted for later.
     pub(super) fn due(&mut self, id: JobId) -> Outcome {
         let Some(job) = self.tree.get(id) else { return Outcome::Ignored(Ignored::UnknownJob) };
-        if job.status != JobStatus::Pending || job.due_at.is_none_or(|due_at| due_at > self.now) {
+        // One that is paused begins when it is resumed.
+        let waits = job.paused.is_some() || job.due_at.is_none_or(|due_at| due_at > self.now);
+        if job.status != JobStatus::Pending || waits {
             return Outcome::Ignored(Ignored::Repeat);
         }
         let seen = Seen::of(job);
-        if job.workflow.is_some() && job.failures > 0 {
-            self.rewind(id, false);
-        }
-        self.begin(id);
+        self.take_turn(id);
         self.report(id, seen);
         Outcome::Applied
     }
 
-    /// Starts a pending job: a worker's job is published, a workflow's steps begin.
+    /// Starts a pending job whose turn has come, after an attempt that failed or for the first time.
+    pub(super) fn take_turn(&mut self, id: JobId) {
+        if self.tree.get(id).is_some_and(|job| job.workflow.is_some() && job.failures > 0) {
+            self.rewind(id, false);
+        }
+        self.begin(id);
+    }
+
+    /// Starts a pending job: a worker's job is published, a workflow's steps begin. One that is paused waits.
     pub(super) fn begin(&mut self, id: JobId) {
-        if self.tree.get(id).is_none_or(|job| job.workflow.is_none()) {
+        let Some(job) = self.tree.get(id) else { return };
+        if job.paused.is_some() {
+            self.hold_back(id);
+            return;
+        }
+        if job.workflow.is_none() {
             self.dispatch(id);
             return;
         }
@@ -122,7 +135,7 @@ impl Fold<'_> {
     }
 
     /// Publishes a worker's job under a new fence.
-    pub(super) fn dispatch(&mut self, id: JobId) {
+    fn dispatch(&mut self, id: JobId) {
         let Some(job) = self.tree.jobs.get_mut(&id) else { return };
         job.dispatch += 1;
         (job.due_at, job.timeout_at, job.lease) = (None, None, None);
@@ -142,13 +155,20 @@ impl Fold<'_> {
         }
     }
 
-    /// The queue lost the dispatch. One that is cancelled is not published again: its cancel settles without it.
+    /// The queue lost the dispatch. One that is cancelled is not published again: its cancel settles without it. Nor is one
+    /// that is paused: it gets a new dispatch when it is resumed.
     pub(super) fn republish(&mut self, id: JobId, dispatch: u32) -> Outcome {
         match self.not_started(id, dispatch) {
-            Ok(()) if self.tree.get(id).is_some_and(|job| job.status == JobStatus::Cancelling) => {
+            Ok(())
+                if self.tree.get(id).is_some_and(|job| job.status == JobStatus::Cancelling || job.paused.is_some()) =>
+            {
                 Outcome::Ignored(Ignored::Repeat)
             }
-            Ok(()) => self.release(id, "republished"),
+            Ok(()) => {
+                // Its message may turn up after all.
+                self.effects.push(Command::Withdraw(RunningJob { job_id: id, dispatch }));
+                self.release(id, "republished")
+            }
             Err(why) => Outcome::Ignored(why),
         }
     }

@@ -226,6 +226,7 @@ impl Round {
                 // No requests: a plan has none of them.
                 Command::Publish { .. }
                 | Command::Tombstone(_)
+                | Command::Withdraw(_)
                 | Command::Stop { .. }
                 | Command::StoreItems { .. }
                 | Command::Record(_)

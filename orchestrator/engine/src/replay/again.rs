@@ -65,6 +65,8 @@ pub(super) fn input(job: &Job, line: &Line, kept: Kept) -> Option<Input> {
         Kept::TimedOut => job.timeout_at.map(|timeout_at| Input::TimedOut { job_id, timeout_at }),
         Kept::Undeliverable { error } => Some(Input::Undeliverable { job_id, dispatch, error }),
         Kept::Cancel { now } => Some(Input::Cancel { job_id, now }),
+        Kept::Pause => Some(Input::Pause { job_id }),
+        Kept::Resume => Some(Input::Resume { job_id }),
         Kept::NeverStarted => Some(Input::NeverStarted { job_id, dispatch }),
         Kept::Retry { from_start } => Some(Input::Retry { job_id, from_start }),
         Kept::Republish => Some(Input::Republish { job_id, dispatch }),

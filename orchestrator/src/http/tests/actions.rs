@@ -1,4 +1,4 @@
-//! Cancel, retry, delete.
+//! Cancel, pause, resume, retry, delete.
 
 use drover_engine::Input;
 use drover_protocol::JobId;
@@ -40,6 +40,101 @@ async fn fault_7_cancelling_a_finished_job_says_so_and_changes_nothing() {
         }
         assert_eq!((api.job(id).await, api.get(&at(id, "history")).await.ok()), before, "nothing changes");
     }
+}
+
+#[tokio::test]
+async fn a_paused_workflow_says_so_and_begins_nothing_until_it_is_resumed() {
+    let api = Api::new().await;
+    let (id, subs) = api.import(12).await;
+    assert_eq!(subs.len(), 11, "the first step, and a window of ten");
+    api.desk.start(subs[1]).await;
+    let before = api.job(id).await;
+    assert_eq!((&before["paused"], &before["paused_at"]), (&json!(false), &json!(null)));
+    for _ in 0..2 {
+        let answer = api.post(&at(id, "pause")).await;
+        assert_eq!((answer.status.as_u16(), &answer.body["status"]), (202, &json!("running")));
+        assert_eq!((&answer.body["paused"], answer.body["paused_at"].is_string()), (&json!(true), true));
+        assert_eq!(answer.body["metadata"]["message"], "Paused: 1 of 12 sub-jobs still running");
+    }
+    let withdrawn = api.job(subs[2]).await;
+    assert_eq!((&withdrawn["status"], &withdrawn["paused"]), (&json!("pending"), &json!(true)));
+    api.desk.complete(subs[1], json!({})).await;
+    let job = api.job(id).await;
+    assert_eq!((&job["metadata"]["message"], &job["metadata"]["active_sub_job"]), (&json!("Paused"), &json!(null)));
+    assert_eq!(api.sub_jobs(id).await.len(), 11, "the window does not move");
+
+    // As the duties would: nothing is due, nothing is lost, no message is made.
+    let store = &api.desk.app.store;
+    assert_eq!(store.due(100).await.unwrap().len(), 0);
+    assert_eq!(store.lost_dispatches("another", &Default::default(), 100).await.unwrap().len(), 0);
+    assert_eq!(store.job_messages(&[(subs[2], 1)]).await.unwrap(), []);
+
+    let paused = api.get("/api/v1/jobs?paused=true").await.ok();
+    assert_eq!(super::ids(&paused), [id]);
+    assert_eq!(super::ids(&api.get("/api/v1/jobs?paused=false").await.ok()), []);
+    let part = api.post(&at(subs[2], "resume")).await;
+    assert!(part.problem(409, "paused_above").contains(&id.to_string()));
+
+    for _ in 0..2 {
+        let answer = api.post(&at(id, "resume")).await;
+        assert_eq!((answer.status.as_u16(), &answer.body["paused"]), (202, &json!(false)), "{answer:?}");
+    }
+    assert_eq!((&api.job(subs[2]).await["dispatch"], api.sub_jobs(id).await.len()), (&json!(2), 12));
+    assert_eq!(store.job_messages(&[(subs[2], 2)]).await.unwrap().len(), 1);
+    let history = api.get(&at(id, "history")).await.ok();
+    let kinds: Vec<&str> =
+        history["events"].as_array().unwrap().iter().filter_map(|event| event["kind"].as_str()).collect();
+    for (kind, times) in [("paused", 1), ("withdrawn", 9), ("resumed", 1)] {
+        assert_eq!(kinds.iter().filter(|other| **other == kind).count(), times, "{kind}: {kinds:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_paused_says_why() {
+    let api = Api::new().await;
+    let (running, completed, cancelling) = (
+        api.submit(json!({ "type": "validate" })).await,
+        api.submit(json!({ "type": "validate" })).await,
+        api.submit(json!({ "type": "validate" })).await,
+    );
+    api.desk.start(running).await;
+    api.desk.complete(completed, json!({})).await;
+    api.post(&at(cancelling, "cancel")).await.ok();
+    let refused = api.post(&at(running, "pause")).await;
+    assert!(refused.problem(409, "at_work").contains("goes on to its end"));
+    assert_eq!(refused.body["job_status"], "running");
+    for action in ["pause", "resume"] {
+        assert!(api.post(&at(completed, action)).await.problem(409, "already_finished").contains("completed"));
+    }
+    api.post(&at(cancelling, "pause")).await.problem(409, "cancelling");
+
+    let waiting = api.submit(json!({ "type": "validate" })).await;
+    assert_eq!(api.post(&at(waiting, "pause")).await.ok()["paused"], true);
+    assert_eq!(api.post(&at(waiting, "cancel")).await.ok()["paused"], false, "a cancel goes through");
+}
+
+#[tokio::test]
+async fn a_worker_that_arrives_is_told_what_was_withdrawn() {
+    let api = Api::new().await;
+    let id = api.submit(json!({ "type": "validate" })).await;
+    api.post(&at(id, "pause")).await.ok();
+    let arrival = crate::store::WorkerArrival {
+        session: drover_protocol::WorkerSession(uuid::Uuid::now_v7()),
+        seq: 1,
+        types: Vec::new(),
+        version: "1".into(),
+        host: "here".into(),
+        concurrency: 1,
+        control_queue: None,
+    };
+    let store = &api.desk.app.store;
+    let briefing = store.worker_up(&arrival, 10).await.unwrap();
+    assert_eq!(briefing.withdrawn, [drover_protocol::RunningJob { job_id: id, dispatch: 1 }]);
+    store.delete_tombstones(std::time::Duration::ZERO, 10).await.unwrap();
+    assert_eq!(store.worker_up(&arrival, 10).await.unwrap().withdrawn.len(), 1, "it is kept while the job is paused");
+    api.post(&at(id, "resume")).await.ok();
+    store.delete_tombstones(std::time::Duration::ZERO, 10).await.unwrap();
+    assert_eq!(store.worker_up(&arrival, 10).await.unwrap().withdrawn, []);
 }
 
 #[tokio::test]
@@ -112,7 +207,7 @@ async fn a_cancelled_workflow_ends_when_its_sub_jobs_have() {
 async fn an_unknown_job_is_not_found_and_a_bad_id_is_named() {
     let api = Api::new().await;
     let nobody = JobId(uuid::Uuid::now_v7());
-    for action in ["cancel", "retry"] {
+    for action in ["cancel", "pause", "resume", "retry"] {
         assert!(api.post(&at(nobody, action)).await.problem(404, "not_found").contains(&nobody.to_string()));
     }
     for part in ["jobs", "items/files", "logs", "history", "events"] {

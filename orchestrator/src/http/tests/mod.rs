@@ -2,16 +2,21 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod actions;
+mod dead;
 mod definitions;
 mod events;
 mod fleet;
+mod fuzz;
 mod health;
 mod list;
 mod parts;
+mod pauses;
 mod problems;
+mod recover;
 mod replay;
 mod serving;
 mod submit;
+mod sweep;
 
 use std::sync::Arc;
 

@@ -5,6 +5,9 @@ use lapin::uri::AMQPUri;
 use super::AmqpConfig;
 use crate::{BrokerError, fit::MAX_SHORT_STRING_BYTES};
 
+/// RabbitMQ's own default. Headers stand in one frame, so it bounds how deep they may nest.
+const FRAME_BYTES: u32 = 131_072;
+
 /// A checked address.
 #[derive(Clone)]
 pub(super) struct Address {
@@ -39,6 +42,7 @@ impl Address {
         }
         let heartbeat_seconds = config.heartbeat.as_secs().clamp(1, u64::from(u16::MAX));
         uri.query.heartbeat = u16::try_from(heartbeat_seconds).ok();
+        uri.query.frame_max = Some(FRAME_BYTES);
         Ok(Self { uri, shown })
     }
 }

@@ -77,16 +77,19 @@ fn properties(amqp: &BasicProperties) -> Properties {
     }
 }
 
+/// Lists and tables in headers are read so deep; what is below is left out.
+const DEPTH: usize = 16;
+
 /// Other programs write headers of any type; lists and tables (`x-death`) become JSON.
 fn header_text(value: &AMQPValue) -> String {
-    match to_json(value) {
+    match to_json(value, DEPTH) {
         Value::String(text) => text,
         Value::Null => String::new(),
         other => other.to_string(),
     }
 }
 
-fn to_json(value: &AMQPValue) -> Value {
+fn to_json(value: &AMQPValue, depth: usize) -> Value {
     let bytes = |bytes: &[u8]| Value::from(String::from_utf8_lossy(bytes));
     match value {
         AMQPValue::Boolean(value) => Value::from(*value),
@@ -102,10 +105,11 @@ fn to_json(value: &AMQPValue) -> Value {
         AMQPValue::DecimalValue(value) => Value::from(f64::from(value.value) / 10f64.powi(i32::from(value.scale))),
         AMQPValue::ShortString(value) => Value::from(value.as_str()),
         AMQPValue::LongString(value) => bytes(value.as_bytes()),
-        AMQPValue::FieldArray(values) => values.as_slice().iter().map(to_json).collect(),
+        AMQPValue::FieldArray(_) | AMQPValue::FieldTable(_) if depth == 0 => Value::from("…"),
+        AMQPValue::FieldArray(values) => values.as_slice().iter().map(|value| to_json(value, depth - 1)).collect(),
         AMQPValue::Timestamp(seconds) => Value::from(*seconds),
         AMQPValue::FieldTable(table) => {
-            table.inner().iter().map(|(key, value)| (key.to_string(), to_json(value))).collect()
+            table.inner().iter().map(|(key, value)| (key.to_string(), to_json(value, depth - 1))).collect()
         }
         AMQPValue::ByteArray(value) => bytes(value.as_slice()),
         AMQPValue::Void => Value::Null,
@@ -115,6 +119,16 @@ fn to_json(value: &AMQPValue) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_nested_too_deep_is_left_out() {
+        let mut value = AMQPValue::Void;
+        for _ in 0..200 {
+            value = AMQPValue::FieldArray(vec![value].into());
+        }
+        let text = header_text(&value);
+        assert_eq!(text, format!("{}\"…\"{}", "[".repeat(DEPTH), "]".repeat(DEPTH)));
+    }
 
     #[test]
     fn headers_of_any_type_become_text() {

@@ -53,6 +53,9 @@ use self::{
 };
 use crate::{Broadcasts, Broker, BrokerError, Deliveries, Publication, PublishError, Topology};
 
+/// RabbitMQ looks at its connections now and then: it closes one that was silent for two heartbeats up to so much later.
+const DETECTION_MARGIN: Duration = Duration::from_secs(1);
+
 /// A connection to RabbitMQ 3.10 to 4.x.
 pub struct AmqpBroker {
     prefix: String,
@@ -66,6 +69,7 @@ pub struct AmqpBroker {
     epoch_reader: tokio::sync::Mutex<()>,
     closing: CancellationToken,
     idle_renewal: Duration,
+    detection: Duration,
 }
 
 impl AmqpBroker {
@@ -91,6 +95,7 @@ impl AmqpBroker {
             epoch_reader: tokio::sync::Mutex::default(),
             closing: CancellationToken::new(),
             idle_renewal: config.idle_renewal,
+            detection: config.heartbeat * 2 + DETECTION_MARGIN,
         }))
     }
 }
@@ -142,6 +147,18 @@ impl Broker for AmqpBroker {
         let _alone = self.epoch_reader.lock().await;
         let read = |session| epoch::read(session, Arc::clone(&self.publisher), self.prefix.clone());
         self.consuming.run(read).await
+    }
+
+    async fn round_trip(&self) -> Result<u64, BrokerError> {
+        let down = |reason| self.consuming.unreachable(self.consuming.limit(), reason);
+        let session = self.consuming.now().ok_or_else(|| down(self.consuming.reason()))?;
+        let channel = session.channel().await.map_err(|fault| down(fault.reason().to_owned()))?;
+        channel.close().await;
+        if session.is_over() { Err(down(session.reason())) } else { Ok(session.number()) }
+    }
+
+    fn detection(&self) -> Duration {
+        self.detection
     }
 
     fn is_ready(&self) -> bool {

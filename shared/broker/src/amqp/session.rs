@@ -2,7 +2,10 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -24,6 +27,7 @@ const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A connection and what is known about it.
 pub(super) struct Session {
+    number: u64,
     connection: Connection,
     limit: Duration,
     over: CancellationToken,
@@ -36,7 +40,9 @@ pub(super) struct Session {
 impl Session {
     /// Takes a fresh connection; `limit` is how long the broker may take to answer.
     pub(super) fn new(connection: Connection, limit: Duration) -> Arc<Self> {
+        static NUMBERS: AtomicU64 = AtomicU64::new(0);
         Arc::new(Self {
+            number: NUMBERS.fetch_add(1, Ordering::Relaxed),
             connection,
             limit,
             over: CancellationToken::new(),
@@ -45,6 +51,11 @@ impl Session {
             exchanges: Mutex::default(),
             channels: Mutex::default(),
         })
+    }
+
+    /// Tells it from every other connection of this process.
+    pub(super) const fn number(&self) -> u64 {
+        self.number
     }
 
     /// How long the broker may take to answer.

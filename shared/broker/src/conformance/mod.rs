@@ -97,6 +97,7 @@ macro_rules! conformance_tests {
             what_cannot_be_declared_is_refused
             the_epoch_is_stable
             readers_of_the_epoch_agree
+            a_round_trip_is_answered
             close_ends_the_streams
         );
     };

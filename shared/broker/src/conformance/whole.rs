@@ -64,6 +64,15 @@ pub async fn readers_of_the_epoch_agree(fixture: &dyn Fixture) {
     assert!(epochs.iter().all(|epoch| *epoch == epochs[0]), "{epochs:?}");
 }
 
+/// The connection answers, with the same number for as long as it lasts.
+pub async fn a_round_trip_is_answered(fixture: &dyn Fixture) {
+    let broker = fixture.connect().await;
+    let number = soon(broker.round_trip()).await.unwrap();
+    assert_eq!(soon(broker.round_trip()).await.unwrap(), number);
+    soon(broker.close()).await;
+    assert!(soon(broker.round_trip()).await.is_err());
+}
+
 /// Closing ends every stream and gives back what is unsettled; afterwards every call says so.
 pub async fn close_ends_the_streams(fixture: &dyn Fixture) {
     let broker = fixture.connect().await;

@@ -6,12 +6,9 @@ use drover_broker::{
     Broker, PublishError, Settle,
     amqp::{AmqpBroker, AmqpConfig},
 };
-use drover_tests::Vhost;
+use drover_tests::{Mode, Proxy, Vhost};
 
-use crate::{
-    proxy::{Mode, Proxy},
-    site::{QUEUE, config, message, next, number, publish_surely, soon, topology, wait_until_ready},
-};
+use crate::site::{QUEUE, config, message, next, number, publish_surely, soon, topology, wait_until_ready};
 
 /// A real broker waives the heartbeats of a client that it has blocked; the one behind the proxy knows of nothing. One
 /// lane, so that its channel is open already.
@@ -22,7 +19,7 @@ fn patient(url: &str) -> AmqpConfig {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_blocked_nothing_is_published_later_unasked_and_consuming_goes_on() {
     let vhost = Vhost::create().await.unwrap();
-    let proxy = Proxy::start(vhost.url()).await;
+    let proxy = Proxy::amqp(vhost.url()).await.unwrap();
     let broker = AmqpBroker::connect(patient(&proxy.url(vhost.url()))).await.unwrap();
     broker.declare(&topology()).await.unwrap();
     for number in 0..10 {
@@ -62,7 +59,7 @@ async fn while_blocked_nothing_is_published_later_unasked_and_consuming_goes_on(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_batch_that_was_under_way_arrives_once_and_the_connection_stays() {
     let vhost = Vhost::create().await.unwrap();
-    let proxy = Proxy::start(vhost.url()).await;
+    let proxy = Proxy::amqp(vhost.url()).await.unwrap();
     let broker = AmqpBroker::connect(patient(&proxy.url(vhost.url()))).await.unwrap();
     broker.declare(&topology()).await.unwrap();
     publish_surely(&broker, message(0)).await;

@@ -5,6 +5,5 @@
 mod blocked;
 mod breaks;
 mod outages;
-mod proxy;
 mod site;
 mod tls;

@@ -9,12 +9,9 @@ use drover_broker::{
     Broker, BrokerError, PublishError, Settle,
     amqp::{AmqpBroker, AmqpConfig},
 };
-use drover_tests::Vhost;
+use drover_tests::{Mode, Proxy, Vhost};
 
-use crate::{
-    proxy::{Mode, Proxy},
-    site::{QUEUE, config, listening, message, next, number, publish_surely, soon, topology, wait_until_ready},
-};
+use crate::site::{QUEUE, config, listening, message, next, number, publish_surely, soon, topology, wait_until_ready};
 
 struct Far {
     proxy: Proxy,
@@ -24,7 +21,7 @@ struct Far {
 
 async fn far() -> Far {
     let vhost = Vhost::create().await.unwrap();
-    let proxy = Proxy::start(vhost.url()).await;
+    let proxy = Proxy::amqp(vhost.url()).await.unwrap();
     let broker = AmqpBroker::connect(config(&proxy.url(vhost.url()))).await.unwrap();
     broker.declare(&topology()).await.unwrap();
     Far { proxy, broker, _vhost: vhost }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod documents;
+mod evolution;
 mod examples;
 mod refusals;
 mod round_trips;

@@ -143,11 +143,15 @@ fn a_nul_is_refused_with_its_place_in_and_out() {
 #[test]
 fn another_type_or_major_version_is_refused() {
     let body = example("drover.job.v1", 0).to_string();
-    for found in ["drover.job.v2", "drover.event.v1", "drover.job", ""] {
+    for found in ["drover.job.v0", "drover.event.v1", "drover.event.v2", "drover.job", "drover.job.vnext", ""] {
         let error = decode::<JobMessage>(Some(found), body.as_bytes(), LIMIT).unwrap_err();
         let expected = format!("message type {found:?} is not understood here; expected \"drover.job.v1\"");
         assert_eq!(error.to_string(), expected);
     }
+    let newer = decode::<JobMessage>(Some("drover.job.v2"), body.as_bytes(), LIMIT).unwrap_err().to_string();
+    let words = "message type \"drover.job.v2\" is newer than \"drover.job.v1\", which is what is understood here: update this \
+                 process";
+    assert_eq!(newer, words);
     assert!(decode::<JobMessage>(None, body.as_bytes(), LIMIT).is_ok());
 }
 

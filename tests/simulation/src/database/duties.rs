@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use drover_engine::{Fold, Input, fold::simulation::store::Store};
+use drover_engine::{Fold, Input, PauseReason, fold::simulation::store::Store};
 use drover_protocol::{JobId, JobStatus, RunningJob};
 
 use super::{CLAIM, Database, Outgoing, Owed, limits};
@@ -53,6 +53,7 @@ impl Database {
             job.status == JobStatus::Pending
                 && job.workflow.is_none()
                 && job.due_at.is_none()
+                && job.paused.is_none()
                 && job.dispatch > 0
                 && self.marks.get(&job.id).is_none_or(|mark| mark.epoch != Some(epoch))
                 && !(broken == Some(Rule::OwedIsRecovered) && owed.contains(&running))
@@ -65,16 +66,24 @@ impl Database {
     pub(crate) fn due(&self, now: Millis) -> Vec<Input> {
         let now = instant(now);
         let jobs = || self.store.rows.values().map(|row| &row.job);
-        let due = jobs().filter(|job| job.due_at.is_some_and(|at| at <= now));
+        let due = jobs().filter(|job| job.paused.is_none() && job.due_at.is_some_and(|at| at <= now));
         let due = due.map(|job| Input::Due { job_id: job.id });
         let over = jobs().filter_map(|job| Some((job.id, job.timeout_at.filter(|at| *at <= now)?)));
         due.chain(over.map(|(job_id, timeout_at)| Input::TimedOut { job_id, timeout_at })).collect()
     }
 
-    /// Whether a job has been missing from its live worker's list for a lease.
-    pub(crate) fn is_missing(&self, now: Millis, id: JobId) -> bool {
+    /// The end of every pause that somebody asked for.
+    pub(crate) fn resumes(&self) -> Vec<Input> {
+        let asked =
+            |job: &&drover_engine::Job| job.paused.as_ref().is_some_and(|paused| paused.reason == PauseReason::Asked);
+        let jobs = self.store.rows.values().map(|row| &row.job).filter(asked);
+        jobs.map(|job| Input::Resume { job_id: job.id }).collect()
+    }
+
+    /// Whether a job has been missing from its live worker's lists for a lease, of those that are folded.
+    pub(crate) fn is_missing(&self, folded_at: Millis, id: JobId) -> bool {
         self.marks.get(&id).is_some_and(|mark| {
-            mark.missing_since.is_some_and(|since| since + LEASE < now) && mark.leased_at + LEASE < now
+            mark.missing_since.is_some_and(|since| since + LEASE < folded_at) && mark.leased_at + LEASE < folded_at
         })
     }
 }

@@ -58,7 +58,7 @@ impl World {
 
     pub(super) fn message(&self, job: RunningJob) -> Option<JobMessage> {
         let row = self.database.store.rows.get(&job.job_id)?;
-        let current = matches!(row.job.status, JobStatus::Pending | JobStatus::Running);
+        let current = matches!(row.job.status, JobStatus::Pending | JobStatus::Running) && row.job.paused.is_none();
         (row.job.dispatch == job.dispatch && current).then(|| JobMessage {
             id: row.job.id,
             job_type: row.job.job_type.clone(),

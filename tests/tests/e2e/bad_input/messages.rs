@@ -9,6 +9,8 @@ use crate::workflows;
 #[tokio::test]
 async fn a_malformed_job_message_is_kept_with_the_field_and_harms_no_job() {
     let fleet = workflows::fleet().await;
+    // From now on the type's queue is there: what is published to no queue is nobody's dead letter.
+    goes_on(&fleet).await;
     let other = fleet.vhost.peer().await.expect("a connection of another system");
     let jobs = [
         ("noop", "drover.job.v1", json!({ "type": "noop" }).to_string(), "is missing"),

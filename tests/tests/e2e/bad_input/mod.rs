@@ -3,6 +3,7 @@
 mod config;
 mod definitions;
 mod messages;
+mod nested;
 mod oversized;
 mod submissions;
 

@@ -18,7 +18,8 @@ pub(super) async fn run<T: Send + 'static>(
     // If this future is dropped, nobody waits for the work any more: it must not go on.
     let _guard = CancelOnDrop(Arc::clone(&meter));
     let at_work = Arc::clone(&meter);
-    let mut task = tokio::task::spawn_blocking(move || work(&at_work));
+    let task = ctx.blocking(move || work(&at_work));
+    tokio::pin!(task);
     let mut ticks = tokio::time::interval(REPORT_EVERY);
     let mut told = false;
     let outcome = loop {
@@ -33,11 +34,7 @@ pub(super) async fn run<T: Send + 'static>(
         }
     };
     report(ctx, &meter);
-    match outcome {
-        Ok(done) => Ok(done),
-        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-        Err(_) => Err(JobFailure::retryable("shutdown", "the worker ended before the work could")),
-    }
+    outcome
 }
 
 fn report(ctx: &JobContext, meter: &Meter) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::Utc;
 use drover_broker::{Delivery, Settle, Settler};
-use drover_protocol::{JobError, JobEventKind, JobMessage, decode};
+use drover_protocol::{JobError, JobMessage, decode};
 use serde_json::Value;
 
 use super::Lane;
@@ -19,12 +19,14 @@ pub(super) struct Ready {
     pub(super) facts: Facts,
     pub(super) params: Value,
     pub(super) receipt: Receipt,
+    /// Its message was delivered before, perhaps to a worker that it ended.
+    pub(super) redelivered: bool,
 }
 
 impl Lane {
     /// Settles what needs no permit: what is malformed, known or too late.
     pub(super) async fn look(&self, delivery: Delivery, settler: &Arc<dyn Settler>) -> Option<Ready> {
-        let receipt = Receipt::new(Arc::clone(settler), delivery.tag);
+        let (receipt, redelivered) = (Receipt::new(Arc::clone(settler), delivery.tag), delivery.redelivered);
         let message = match self.decode(&delivery) {
             Ok(message) => message,
             Err(problem) => {
@@ -40,7 +42,7 @@ impl Lane {
         match self.shared.table.look(facts.running()) {
             Known::New => {}
             known => {
-                self.settle_known(known, &facts, receipt).await;
+                Self::settle_known(known, receipt).await;
                 return None;
             }
         }
@@ -49,7 +51,7 @@ impl Lane {
             self.shared.reporter.not_begun(&facts, ending::failed(error, None, None), receipt);
             return None;
         }
-        Some(Ready { facts, params: message.params, receipt })
+        Some(Ready { facts, params: message.params, receipt, redelivered })
     }
 
     fn decode(&self, delivery: &Delivery) -> Result<JobMessage, String> {
@@ -63,19 +65,17 @@ impl Lane {
     }
 
     /// Settles the message of a dispatch that must not be started, or not again.
-    pub(super) async fn settle_known(&self, known: Known, facts: &Facts, receipt: Receipt) {
+    pub(super) async fn settle_known(known: Known, receipt: Receipt) {
         match known {
-            Known::Cancelled => {
-                let kind = JobEventKind::Cancelled { result: None, progress: None };
-                self.shared.reporter.not_begun(facts, kind, receipt);
-            }
             // It was delivered again since its ack was lost, or could not be given yet.
             Known::Held(held) => {
                 if let Some(receipt) = held.add_receipt(receipt) {
                     receipt.settle(Settle::Ack).await;
                 }
             }
-            Known::Finished => receipt.settle(Settle::Ack).await,
+            // Nothing is said of a cancelled or withdrawn one: another worker may hold a copy of the message. The cancel settles when every
+            // worker has acknowledged it.
+            Known::Cancelled | Known::Finished => receipt.settle(Settle::Ack).await,
             Known::New => receipt.settle(Settle::GiveBack).await,
         }
     }

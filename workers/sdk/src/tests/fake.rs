@@ -12,8 +12,8 @@ use drover_broker::{
     Settler, Tag, Topology,
 };
 use drover_protocol::{
-    Control, ControlId, JobEvent, JobMessage, MessageType, Names, RunningJob, WorkerEvent, WorkerEventKind, decode,
-    decode_one_or_many, encode, limits::MESSAGE_BYTES,
+    Control, ControlId, JobEvent, JobMessage, MessageType, Names, PausedTypes, RunningJob, WorkerEvent,
+    WorkerEventKind, decode, decode_one_or_many, encode, limits::MESSAGE_BYTES,
 };
 use tokio::sync::{Notify, mpsc};
 
@@ -49,6 +49,8 @@ pub(crate) struct State {
     /// Whether `worker_up` is answered, and with which cancels.
     pub(crate) welcome: Option<Vec<RunningJob>>,
     pub(crate) controls: BTreeSet<ControlId>,
+    /// Which types the welcome says are paused.
+    pub(crate) paused: Option<PausedTypes>,
     pub(crate) lease_seconds: f64,
     pub(crate) published: Vec<Publication>,
     /// The events of jobs that were confirmed, without log lines.
@@ -77,6 +79,7 @@ impl FakeBroker {
             settling: Duration::ZERO,
             welcome: Some(Vec::new()),
             controls: BTreeSet::new(),
+            paused: None,
             lease_seconds: 15.0,
             published: Vec::new(),
             events: Vec::new(),
@@ -127,6 +130,16 @@ impl FakeBroker {
     pub(crate) fn submit(&self, message: &JobMessage) {
         let body = encode(message, MESSAGE_BYTES).unwrap();
         self.put(&Names::default().jobs_queue(&message.job_type), &message.id.to_string(), body);
+    }
+
+    /// The same for a message that somebody else had and lost.
+    pub(crate) fn submit_again(&self, message: &JobMessage) {
+        self.submit(message);
+        let queue = Names::default().jobs_queue(&message.job_type);
+        self.change(|state| {
+            let last = state.queues.get_mut(&queue).and_then(VecDeque::back_mut);
+            last.unwrap().redelivered = true;
+        });
     }
 
     /// Puts any bytes into a queue.
@@ -256,6 +269,7 @@ impl State {
                 worker_session: event.worker_session,
                 cancelled,
                 controls: self.controls.clone(),
+                paused: self.paused.clone(),
                 lease_seconds: self.lease_seconds,
             });
         }
@@ -310,6 +324,14 @@ impl Broker for FakeBroker {
 
     async fn epoch(&self) -> Result<String, BrokerError> {
         Ok("test".into())
+    }
+
+    async fn round_trip(&self) -> Result<u64, BrokerError> {
+        Ok(0)
+    }
+
+    fn detection(&self) -> Duration {
+        Duration::ZERO
     }
 
     fn is_ready(&self) -> bool {

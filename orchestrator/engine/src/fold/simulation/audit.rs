@@ -1,14 +1,19 @@
 //! What must hold after every fold, whatever happened.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
 use drover_protocol::{JobId, JobStatus, StepStatus};
 
 use super::store::{Row, Store};
-use crate::{Job, Progress, StepState, fold::report::is_at_work, view, workflow::Ending};
+use crate::{
+    Job, PauseReason, Progress, StepState, Tree,
+    fold::report::{is_at_work, is_resting},
+    view,
+    workflow::Ending,
+};
 
 /// What was seen of each job the last time.
 #[derive(Debug, Default)]
@@ -44,13 +49,17 @@ impl Audit {
         for row in rows {
             let job = &row.job;
             self.moves_forward(store, job);
+            pause_is_consistent(store, job);
             if job.workflow.is_some() {
                 counters_add_up(store, job);
                 workflow_is_consistent(store, row);
             } else if !job.is_terminal() {
                 // I1: there is something that will move it on.
                 let published = job.dispatch > 0 && self.published.get(&job.id) == Some(&job.dispatch);
-                assert!(published || job.due_at.is_some(), "nobody will ever start {}", brief(job));
+                // What was withdrawn in the fold that dispatched it was never published: it is resumed, or its cancel settles.
+                let withdrawn = job.paused.is_some() || job.status == JobStatus::Cancelling;
+                let moves_on = published || withdrawn || job.due_at.is_some() || job.lease.is_some();
+                assert!(moves_on, "nobody will ever start {}", brief(job));
             }
             let seen = Seen::of(store, job);
             self.seen.insert(job.id, seen);
@@ -103,6 +112,39 @@ impl Seen {
     }
 }
 
+/// A pause holds back everything below it that has not begun, and nothing that is not below it.
+fn pause_is_consistent(store: &Store, job: &Job) {
+    let above = job.parent.and_then(|parent| store.rows[&parent.id].job.paused.as_ref());
+    let waits = job.status == JobStatus::Pending || job.status == JobStatus::Running && job.workflow.is_some();
+    match &job.paused {
+        Some(paused) => {
+            assert!(paused.reason == PauseReason::Asked || above.is_some(), "nobody paused it: {}", brief(job));
+            assert!(job.workflow.is_none() || job.timeout_at.is_none(), "its clock goes on: {}", brief(job));
+        }
+        None => assert!(above.is_none() || !waits, "it may begin below a pause: {}", brief(job)),
+    }
+}
+
+/// The jobs of which nothing may be begun.
+#[derive(Debug, Default)]
+pub struct Held(HashSet<JobId>);
+
+impl Held {
+    /// Those that are paused now.
+    #[must_use]
+    pub fn of(store: &Store) -> Self {
+        Self(store.rows.values().filter(|row| row.job.paused.is_some()).map(|row| row.job.id).collect())
+    }
+
+    /// Whether the job, or one above it, is among them. A cancel goes on through every pause above it.
+    #[must_use]
+    pub fn holds(&self, tree: &Tree, id: JobId) -> bool {
+        let above = |id: &JobId| tree.get(*id).and_then(|job| job.parent).map(|parent| parent.id);
+        let goes_on = |id: &JobId| tree.get(*id).is_none_or(|job| job.status != JobStatus::Cancelling);
+        std::iter::successors(Some(id), above).take_while(goes_on).any(|id| self.0.contains(&id))
+    }
+}
+
 /// Each sub-job stands in exactly one bucket, and the sums are theirs.
 fn counters_add_up(store: &Store, job: &Job) {
     let workflow = job.workflow.as_ref().unwrap();
@@ -148,6 +190,11 @@ fn counters_add_up(store: &Store, job: &Job) {
             .map(|(batch, sub_job)| (batch, (sub_job.id, sub_job.progress)))
             .collect();
         assert_eq!(step.running, running, "running sub-jobs, {place}");
+        let rests = |(batch, (id, _)): (&u32, &(JobId, Progress))| {
+            let sub_job = store.load(*id).unwrap();
+            is_resting(&sub_job).then_some(*batch)
+        };
+        assert_eq!(step.resting, running.iter().filter_map(rests).collect::<BTreeSet<_>>(), "resting, {place}");
     }
 }
 
@@ -164,7 +211,7 @@ fn workflow_is_consistent(store: &Store, row: &Row) {
     let sub_jobs = store.children.range((job.id, 0, None)..=(job.id, usize::MAX, Some(u32::MAX)));
     let open = sub_jobs.filter(|(_, id)| !store.rows[id].job.is_terminal()).count();
     if !job.is_terminal() {
-        assert!(open > 0 || job.due_at.is_some(), "I1: it waits for nothing: {}", brief(job));
+        assert!(open > 0 || job.due_at.is_some() || job.paused.is_some(), "I1: it waits for nothing: {}", brief(job));
         return;
     }
     assert_eq!(open, 0, "I4: it ended before its sub-jobs: {}", brief(job));
@@ -191,7 +238,7 @@ fn workflow_is_consistent(store: &Store, row: &Row) {
 pub fn brief(job: &Job) -> String {
     let steps = job.workflow.iter().flat_map(|workflow| &workflow.state.steps).map(|step| format!("\n    {step:?}"));
     format!(
-        "{} {} {} {:?} attempt {} dispatch {} run {} due {:?} error {:?}{}",
+        "{} {} {} {:?} attempt {} dispatch {} run {} due {:?} paused {:?} error {:?}{}",
         job.job_type,
         job.id,
         job.status,
@@ -200,6 +247,7 @@ pub fn brief(job: &Job) -> String {
         job.dispatch,
         job.run,
         job.due_at,
+        job.paused,
         job.error,
         steps.collect::<String>()
     )

@@ -80,6 +80,8 @@ impl Store {
         let at_work = matches!(job.status, JobStatus::Running | JobStatus::Cancelling);
         assert!(job.lease.is_none() || at_work, "lease_only_at_work: {job:?}");
         assert!(job.due_at.is_none() || job.status == JobStatus::Pending, "due_only_when_pending: {job:?}");
+        let may_wait = matches!(job.status, JobStatus::Pending | JobStatus::Running);
+        assert!(job.paused.is_none() || may_wait, "paused_only_before_the_end: {job:?}");
         assert!(job.status != JobStatus::Failed || job.error.is_some(), "failed_has_error: {job:?}");
         assert!(job.timeout_at.is_none() || !job.is_terminal(), "an ended job has a timer: {job:?}");
         assert!(job.attempt >= 1, "fences_are_sane: {job:?}");
@@ -90,6 +92,7 @@ impl Store {
 fn read_back(mut job: Job, definitions: &Definitions) -> Job {
     (job.policy, job.cancel, job.error) =
         (through_json(&job.policy), through_json(&job.cancel), through_json(&job.error));
+    job.paused = through_json(&job.paused);
     (job.parked, job.items) = (through_json(&job.parked), through_json(&job.items));
     if let Some(workflow) = &mut job.workflow {
         workflow.state = through_json(&workflow.state);

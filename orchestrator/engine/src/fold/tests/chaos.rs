@@ -14,7 +14,7 @@ use super::{
     tape::{Tape, config, tapes},
     world::World,
 };
-use crate::{Input, job::Policy};
+use crate::{Input, Outcome, PauseReason, job::Policy};
 
 proptest! {
     #![proptest_config(config(300))]
@@ -74,7 +74,7 @@ fn anything(world: &mut World, tape: &mut Tape) -> Option<Input> {
     let leaf = tape.of(&world.leaves());
     let job = tape.of(&jobs)?;
     let dispatch = world.job(job).dispatch;
-    Some(match tape.pick(22) {
+    Some(match tape.pick(26) {
         0..=9 => return of_worker(world, tape, leaf?),
         10 => Input::Cancel { job_id: job, now: false },
         11 => Input::Cancel { job_id: job, now: tape.one_in(3) },
@@ -85,6 +85,8 @@ fn anything(world: &mut World, tape: &mut Tape) -> Option<Input> {
         17 => Input::Republish { job_id: job, dispatch },
         18 => Input::TimedOut { job_id: job, timeout_at: world.job(job).timeout_at.unwrap_or(world.now) },
         19 => Input::Due { job_id: job },
+        20 | 21 => Input::Pause { job_id: job },
+        22 | 23 => Input::Resume { job_id: job },
         // Of a dispatch, a worker or a job that it is not, with numbers that no worker would send.
         _ => {
             let kind = event_kind(tape);
@@ -148,8 +150,15 @@ fn result(tape: &mut Tape) -> Value {
     .unwrap()
 }
 
-/// Workers go on answering: everything comes to an end.
+/// Every pause ends and workers go on answering: everything comes to an end.
 fn finish(world: &mut World) {
+    let jobs: Vec<JobId> = world.store.rows.keys().copied().collect();
+    for job_id in jobs {
+        if world.job(job_id).paused.is_some_and(|paused| paused.reason == PauseReason::Asked) {
+            assert_eq!(world.apply(Input::Resume { job_id }), Outcome::Applied);
+        }
+    }
+    assert!(world.store.rows.values().all(|row| row.job.paused.is_none()), "no pause is left");
     for _ in 0..2_000 {
         if world.store.rows.values().all(|row| row.job.is_terminal()) {
             return;

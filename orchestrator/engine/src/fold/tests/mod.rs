@@ -12,6 +12,7 @@ mod faults;
 mod golden;
 mod nested;
 mod order;
+mod pauses;
 mod play;
 mod replays;
 mod retries;

@@ -103,6 +103,14 @@ impl World {
         self.apply(Input::Cancel { job_id: id, now: true })
     }
 
+    pub(super) fn pause(&mut self, id: JobId) -> Outcome {
+        self.apply(Input::Pause { job_id: id })
+    }
+
+    pub(super) fn resume(&mut self, id: JobId) -> Outcome {
+        self.apply(Input::Resume { job_id: id })
+    }
+
     /// Every worker says that it has not started the cancelled job.
     pub(super) fn never_started(&mut self, id: JobId) -> Outcome {
         let dispatch = self.job(id).dispatch;
@@ -162,6 +170,15 @@ impl World {
             _ => None,
         };
         self.effects.iter().filter_map(tombstone).collect()
+    }
+
+    /// The jobs whose dispatch was withdrawn.
+    pub(super) fn withdrawn(&self) -> Vec<JobId> {
+        let withdrawn = |effect: &Command| match effect {
+            Command::Withdraw(job) => Some(job.job_id),
+            _ => None,
+        };
+        self.effects.iter().filter_map(withdrawn).collect()
     }
 
     /// How often a job was published.

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{
     archive::{self, Archive},
-    audit::Audit,
+    audit::{Audit, Held, brief},
     store::Store,
 };
 use crate::{
@@ -63,8 +63,11 @@ impl World {
     pub(super) fn fold(&mut self, inputs: Vec<Input>) -> Vec<Outcome> {
         let repeated = Outcome::Ignored(crate::Ignored::Repeat);
         let tree = self.store.tree_for(&inputs);
+        // A job that ended may be retried in the same batch.
+        let steers = |input: &Input| matches!(input, Input::Resume { .. } | Input::Cancel { .. } | Input::Retry { .. });
+        let held = if inputs.iter().any(steers) { Held::default() } else { Held::of(&self.store) };
         let inputs = self.store.without_known_items(inputs);
-        self.transact(tree, |fold| {
+        self.transact(tree, held, |fold| {
             inputs.into_iter().map(|input| input.map_or(repeated.clone(), |input| fold.apply(input))).collect()
         })
     }
@@ -74,19 +77,24 @@ impl World {
         self.fold(vec![input]).remove(0)
     }
 
-    fn transact<T>(&mut self, tree: Tree, work: impl FnOnce(&mut Fold<'_>) -> T) -> T {
+    /// `held`: of what nothing may be begun in this transaction.
+    fn transact<T>(&mut self, tree: Tree, held: Held, work: impl FnOnce(&mut Fold<'_>) -> T) -> T {
         let definitions = Arc::clone(&self.store.definitions);
         let mut fold = Fold::new(tree, self.now, &mut self.entropy, &*definitions, self.limits);
         let done = work(&mut fold);
         let effects = self.store.settle(&mut fold);
         let (tree, given) = (std::mem::take(&mut fold.tree), fold.given());
+        for job in tree.created() {
+            assert!(!held.holds(&tree, job.id), "made while paused: {}", brief(job));
+        }
         self.store.save(&tree);
         self.archive.keep(archive::records(&effects), given);
         for effect in &effects {
             match effect {
                 Command::Publish { job_id, dispatch }
-                    if tree.get(*job_id).is_some_and(|job| job.dispatch == *dispatch) =>
+                    if tree.get(*job_id).is_some_and(|job| job.dispatch == *dispatch && job.paused.is_none()) =>
                 {
+                    assert!(!held.holds(&tree, *job_id), "begun while paused: {}", brief(tree.get(*job_id).unwrap()));
                     assert_ne!(self.audit.published.insert(*job_id, *dispatch), Some(*dispatch), "published twice");
                 }
                 Command::Load { .. } | Command::Advance { .. } | Command::Assemble { .. } => panic!("{effect:?}"),
@@ -119,7 +127,7 @@ impl World {
             Some(definition) => (definition.validate_input(params).unwrap(), Some(Workflow::new(definition))),
             None => (params, None),
         };
-        self.transact(Tree::default(), |fold| {
+        self.transact(Tree::default(), Held::default(), |fold| {
             fold.create(NewJob { id, root_id: id, parent: None, job_type, params, policy, workflow, run_at });
         });
         id
@@ -138,7 +146,8 @@ impl World {
     /// The timer that is to go off next.
     pub(super) fn next_timer(&self) -> Option<(DateTime<Utc>, Input)> {
         let jobs = || self.store.rows.values().map(|row| &row.job);
-        let due = jobs().filter_map(|job| Some((job.due_at?, Input::Due { job_id: job.id })));
+        let due = jobs().filter(|job| job.paused.is_none());
+        let due = due.filter_map(|job| Some((job.due_at?, Input::Due { job_id: job.id })));
         // Far beyond any clock: a batch that never began is kept back for ever, and has ended by then.
         let timed_out = jobs().filter_map(|job| {
             let timeout_at = job.timeout_at?;

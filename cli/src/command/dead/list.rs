@@ -1,9 +1,9 @@
-//! `drover dead`
+//! `drover dead list`
 
-use super::Context;
+use super::{Context, reason};
 use crate::{
-    api::{DeadLetter, DeadLetters},
-    cli::{Dead, Page},
+    api::DeadLetters,
+    cli::{Letters, Page},
     failure::{Exit, Failure},
     render::{
         table::{Column, Table},
@@ -11,14 +11,10 @@ use crate::{
     },
 };
 
-pub(crate) async fn run(ctx: &Context, args: &Dead) -> Result<Exit, Failure> {
-    match args {
-        Dead::List { page } => list(ctx, page).await,
-    }
-}
-
-async fn list(ctx: &Context, page: &Page) -> Result<Exit, Failure> {
+pub(super) async fn run(ctx: &Context, letters: &Letters, page: &Page) -> Result<Exit, Failure> {
     let mut query = vec![("limit", page.limit.to_string())];
+    query.extend(letters.queue.iter().map(|queue| ("queue", queue.clone())));
+    query.extend(letters.reason.iter().map(|reason| ("reason", reason.clone())));
     query.extend(page.cursor.iter().map(|cursor| ("cursor", cursor.clone())));
     let answer = ctx.client.get::<DeadLetters>("/dead", &query).await?;
     if ctx.output.json {
@@ -47,9 +43,4 @@ async fn list(ctx: &Context, page: &Page) -> Result<Exit, Failure> {
         ctx.output.note(format_args!("there are more: add --cursor {cursor}"));
     }
     Ok(exit)
-}
-
-fn reason(message: &DeadLetter) -> String {
-    let parts: Vec<&str> = [&message.reason, &message.detail].into_iter().flatten().map(String::as_str).collect();
-    parts.join(": ")
 }
