@@ -22,7 +22,7 @@ pub(crate) use pause::{Pause, Resume, What};
 const EXIT_CODES: &str = "\
 Exit codes:
   0    what was asked happened; the job that was waited for completed
-  1    the job that was waited for failed or was cancelled
+  1    the job that was waited for failed or was cancelled; a replay differs
   2    the command or the request was wrong
   3    the job that was waited for completed with errors
   4    the server could not be reached or could not answer
@@ -225,6 +225,19 @@ Example:
         /// At most this many events.
         #[arg(long, default_value_t = 1000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
         limit: u32,
+    },
+    /// Rebuild a job from its history and compare it with what is stored.
+    #[command(after_help = "\
+Example:
+  drover replay 01980c5e-7a00-7d10-8b6e-3f6f3ad3a001
+
+Every kept input goes once more through the code that took it the first time; what comes out must
+equal the rows of the job and of all below it, field by field. Nothing is changed. Exit code 0: it
+does; 1: it does not, and each difference is listed: what is stored, and what the history leads to.
+history.N is line N of the history: the rebuilt job does something else there.")]
+    Replay {
+        #[command(flatten)]
+        job: Job,
     },
     /// Run the whole system in this process, with nothing to set up.
     #[command(after_help = "\

@@ -22,7 +22,7 @@ use crate::{
     live::Live,
     metrics::Metrics,
     relay::{self, RelayHandle},
-    store::{Claim, FoldContext, Store, StoreConfig},
+    store::{Claim, FoldContext, ReplayLimits, Store, StoreConfig},
 };
 
 /// How long a living replica has to publish what it owes before another does.
@@ -64,6 +64,7 @@ pub async fn run(
         live,
         metrics: Metrics::default(),
         message_bytes: config.amqp.message_bytes,
+        replay: ReplayLimits { jobs: own.replay_jobs, history_bytes: own.replay_mib * 1024 * 1024 },
     });
     if !app.broker.is_shared() {
         app.store.end_earlier_life().await?;

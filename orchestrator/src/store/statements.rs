@@ -108,6 +108,10 @@ statements! {
     VIEW_SUB_JOBS = "view_sub_jobs",
     VIEW_TYPES = "view_types",
     VIEW_WORKERS = "view_workers",
+    // replays
+    REPLAY_HISTORY = "replay_history",
+    REPLAY_ROOT = "replay_root",
+    REPLAY_ROWS = "replay_rows",
     // deleting
     DELETE_JOBS = "delete_jobs",
 }

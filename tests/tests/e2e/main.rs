@@ -10,6 +10,7 @@ mod live;
 mod outages;
 mod pause;
 mod recover;
+mod replay;
 mod shapes;
 mod submit;
 mod topology;
