@@ -212,6 +212,7 @@ impl World {
         self.database.outbox.is_empty()
             && self.database.store.rows.values().all(|row| row.job.is_terminal())
             && self.ledger.calls.iter().all(|call| !call.runs)
+            && self.workers.values().all(|worker| worker.obeys(&self.database.pauses))
             && self.submissions().all(|key| self.ledger.is_answered(key))
     }
 
@@ -234,8 +235,9 @@ impl World {
         let calls = self.ledger.calls.iter().filter(|call| call.runs).count();
         let unanswered = self.submissions().filter(|key| !self.ledger.is_answered(*key)).count();
         let owed = self.database.outbox.len();
+        let behind = self.workers.values().filter(|worker| !worker.obeys(&self.database.pauses)).count();
         format!(
-            "{owed} rows in the outbox, {calls} handlers, {unanswered} submissions without an answer, jobs {open:?}"
+            "{behind} workers that have not heard what is paused, {owed} rows in the outbox, {calls} handlers, {unanswered} submissions without an answer, jobs {open:?}"
         )
     }
 

@@ -292,6 +292,11 @@ impl Worker {
         self.acknowledgements.push(Acknowledgement { control, unconfirmed: met, repeats_left: REPEATS });
     }
 
+    /// Whether it has heard what is paused.
+    pub(crate) fn obeys(&self, paused: &PausedTypes) -> bool {
+        self.paused.version == paused.version
+    }
+
     /// Whether it takes nothing of this type.
     fn leaves(&self, kind: &str) -> bool {
         self.paused.all || self.paused.types.iter().any(|paused| paused.as_str() == kind)

@@ -13,10 +13,10 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 const WORKER: &str = "drover-test-worker";
-/// The shortest that can be set.
-const LEASE_SECONDS: &str = "2";
-/// Many leases, and longer than RabbitMQ takes to notice a dead connection.
-const AWAY: Duration = Duration::from_secs(9);
+/// Fast enough for a test; slower than any pause of a loaded machine.
+const LEASE_SECONDS: &str = "4";
+/// Three leases, and longer than RabbitMQ takes to notice a dead connection.
+const AWAY: Duration = Duration::from_secs(12);
 
 /// A fleet of one orchestrator, with a proxy on each way.
 struct Parted {
@@ -150,7 +150,7 @@ async fn a_worker_that_is_cut_off_or_stopped_past_its_lease_does_no_harm_when_it
         } else {
             parted.fleet.workers[0].signal(Signal::SIGSTOP).expect("stopped");
         }
-        let again = |job: &Value| job["dispatch"] == 2 && job["status"] == "running";
+        let again = |job: &Value| job["dispatch"].as_u64() > Some(1) && job["status"] == "running";
         parted.fleet.until(&id, "the other worker to take it over", again).await.expect("it does");
         if cut {
             parted.worker.set(Mode::Open);
@@ -160,7 +160,7 @@ async fn a_worker_that_is_cut_off_or_stopped_past_its_lease_does_no_harm_when_it
         parted.until_one_holds(&id).await;
         parted.open_gate();
         let job = parted.fleet.ended(&id).await.expect("it ends");
-        assert_eq!((&job["status"], &job["attempt"]), (&json!("completed"), &json!(2)), "{job}");
+        assert_eq!((&job["status"], &job["attempt"]), (&json!("completed"), &job["dispatch"]), "{job}");
         let ended = lines(&parted.ledger()).iter().filter(|line| line.ends_with("done")).count();
         assert_eq!(ended, 1, "the first one was told to stop: {:?}", lines(&parted.ledger()));
         parted.fleet.workers.pop();
