@@ -55,7 +55,9 @@ fn a_bar_stands_where_it_stood_before_a_sub_job_was_retried_beside_another_that_
     check(&world);
     assert_eq!(world.lose(batches[1]), Outcome::Applied);
     world.cancel(id);
-    batches.iter().for_each(|batch| drop(world.never_started(*batch)));
+    for batch in batches {
+        world.never_started(batch);
+    }
     // Its two batches stand at 0 and 80.
     assert_eq!((world.status(id), world.bar(id)), (S::Cancelled, 65.0));
 }
