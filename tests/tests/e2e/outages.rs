@@ -160,7 +160,7 @@ async fn a_worker_that_is_cut_off_or_stopped_past_its_lease_does_no_harm_when_it
         parted.until_one_holds().await;
         parted.open_gate();
         let job = parted.fleet.ended(&id).await.expect("it ends");
-        assert_eq!((&job["status"], &job["attempt"]), (&json!("completed"), &job["dispatch"]), "{job}");
+        assert!(job["status"] == "completed" && job["attempt"].as_u64() > Some(1), "{job}");
         let ended = lines(&parted.ledger()).iter().filter(|line| line.ends_with("done")).count();
         assert_eq!(ended, 1, "the first one was told to stop: {:?}", lines(&parted.ledger()));
         parted.fleet.workers.pop();
