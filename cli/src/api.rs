@@ -229,6 +229,34 @@ pub(crate) struct HistoryEvent {
     pub(crate) detail: Value,
 }
 
+/// What came of a replay.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Replayed {
+    pub(crate) inputs: u64,
+    pub(crate) jobs: u64,
+    pub(crate) unfinished: u64,
+    pub(crate) differences: Vec<Difference>,
+    pub(crate) more_differences: u64,
+}
+
+impl Replayed {
+    /// Whether nothing differs.
+    pub(crate) fn is_equal(&self) -> bool {
+        self.differences.is_empty() && self.more_differences == 0
+    }
+}
+
+/// A field that is not what the history leads to.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Difference {
+    pub(crate) job_id: JobId,
+    pub(crate) field: String,
+    #[serde(default)]
+    pub(crate) stored: Value,
+    #[serde(default)]
+    pub(crate) rebuilt: Value,
+}
+
 /// All definitions.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Definitions {
@@ -429,6 +457,15 @@ pub(crate) struct Swept {
     pub(crate) done: u64,
     #[serde(default)]
     pub(crate) refused: Vec<Value>,
+    #[serde(default)]
+    pub(crate) next_cursor: Option<String>,
+}
+
+/// What was recovered, and where to go on.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Recovered {
+    pub(crate) redispatched: u64,
+    pub(crate) retried: u64,
     #[serde(default)]
     pub(crate) next_cursor: Option<String>,
 }

@@ -22,7 +22,7 @@ use crate::{
     live::Live,
     metrics::Metrics,
     relay::RelayHandle,
-    store::{Accepted, FoldContext, Folded, Known, NewRoot, Store, StoreError, SubmissionKey, Types},
+    store::{Accepted, FoldContext, Folded, Known, NewRoot, ReplayLimits, Store, StoreError, SubmissionKey, Types},
 };
 
 /// How often a delete is tried against a job whose state changes under it.
@@ -46,6 +46,8 @@ pub struct App {
     pub metrics: Metrics,
     /// Largest message, in bytes.
     pub message_bytes: usize,
+    /// What a replay may hold in memory.
+    pub replay: ReplayLimits,
 }
 
 /// Why an action was not done.
@@ -280,7 +282,7 @@ impl App {
         Err(why)
     }
 
-    pub(crate) async fn act(&self, input: Input) -> Result<(), ActionError> {
+    async fn act(&self, input: Input) -> Result<(), ActionError> {
         let id = input.job_id();
         let folded = self.store.fold(&self.context, vec![input]).await?;
         let outcome = folded.outcomes.first().cloned();

@@ -15,6 +15,8 @@ mod logs;
 mod many;
 mod pause;
 mod pause_types;
+mod recover;
+mod replay;
 mod retry;
 mod show;
 mod submit;
@@ -56,6 +58,8 @@ pub(crate) async fn run(command: Command, ctx: &Context) -> Result<Exit, Failure
         Command::Workers => workers::run(ctx).await,
         Command::Health => health::run(ctx).await,
         Command::History { job, limit } => history::run(ctx, job.id, limit).await,
+        Command::Replay { job } => replay::run(ctx, job.id).await,
+        Command::Recover { older_than } => recover::run(ctx, older_than).await,
         Command::Dead(args) => dead::run(ctx, args).await,
         Command::Dev(args) => dev::run(&ctx.output, args).await,
         Command::Demo(args) => demo::run(&ctx.output, args).await,

@@ -6,6 +6,7 @@ mod definitions;
 mod epoch;
 mod housekeeping;
 mod leases;
+mod queues;
 mod timers;
 
 use std::time::Duration;
@@ -19,7 +20,7 @@ use crate::{
 
 pub use {
     beat::Identity, beat::run as beat, cancels::run as cancels, definitions::run as definitions, epoch::run as epoch,
-    housekeeping::run as housekeeping, leases::run as leases, timers::run as timers,
+    housekeeping::run as housekeeping, leases::run as leases, queues::run as queues, timers::run as timers,
 };
 
 /// How fast things are noticed. All of it follows from the lease.
@@ -71,6 +72,13 @@ impl Pace {
     #[must_use]
     pub fn dead_after(self) -> Duration {
         self.lease.max(Duration::from_secs(5))
+    }
+
+    /// A replica that the database has not heard for this long lets go of what it holds of the queues: so others have folded
+    /// it before nobody waits for the replica any more.
+    #[must_use]
+    pub fn let_go(self) -> Duration {
+        self.dead_after() / 2
     }
 
     /// The pause between AMQP heartbeats. RabbitMQ notices a dead connection after two of them and a moment, which has to be

@@ -72,5 +72,5 @@ async fn standing(shared: &Shared, types: &Types) -> Result<Response, Problem> {
 }
 
 fn job_type(name: String) -> Result<JobType, Problem> {
-    JobType::new(name).map_err(|error| Problem::bad_request(error.to_string()).field("name"))
+    JobType::new(name).map_err(|error| Problem::bad_request(error.to_string()).field("type"))
 }

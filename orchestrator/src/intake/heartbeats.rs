@@ -1,13 +1,16 @@
 //! Worker events: arrivals are answered with what must not be started, heartbeats renew leases.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use bytes::Bytes;
-use drover_broker::{Delivery, Publication, Topology};
-use drover_protocol::{Control, RunningJob, WorkerEvent, WorkerEventKind, WorkerSession, decode, encode};
+use drover_broker::{Deliveries, Delivery, Publication, Topology};
+use drover_protocol::{Control, JobType, RunningJob, WorkerEvent, WorkerEventKind, WorkerSession, decode, encode};
 use tokio_util::sync::CancellationToken;
 
-use super::{Bad, Behind, Marker, PREFETCH, batch, bury, settle, subscribe, until_done};
+use super::{Bad, Behind, Marker, PREFETCH, Pulse, batch, bury, settle, subscribe, until_done};
 use crate::{
     app::App,
     duty::Pace,
@@ -19,30 +22,57 @@ use crate::{
 const TOMBSTONES: i64 = 10_000;
 /// Most withdrawn dispatches of one message.
 const WITHDRAWN: usize = 1_000;
+/// Workers that are welcomed by one publish: each is told of all that must not be started.
+const WELCOMES: usize = 16;
 
 /// Takes worker events until shutdown.
-pub async fn run(app: Arc<App>, behind: Behind, pace: Pace, shutdown: CancellationToken) {
+pub async fn run(app: Arc<App>, behind: Behind, mut pulse: Pulse, pace: Pace, shutdown: CancellationToken) {
     let queue = app.names.heartbeats_queue();
-    let Some(mut deliveries) = subscribe(&app, &queue, PREFETCH, &shutdown).await else { return };
-    while let Some(taken) = batch(&mut deliveries, &behind, &shutdown).await {
-        let read = read(&app, &taken);
-        match until_done!("taking heartbeats", &shutdown, take(&app, &read, pace)) {
+    while let Some(mut deliveries) = subscribe(&app, &queue, PREFETCH, &shutdown).await {
+        let reading = take_queue(&app, &queue, &mut deliveries, &behind, pace, &shutdown);
+        if pulse.while_heard(reading).await.is_some() {
+            return;
+        }
+        tracing::warn!(
+            queue,
+            "the database is out of reach: what was taken of the queue goes back, for other replicas"
+        );
+        drop(deliveries);
+        if !pulse.returns(&shutdown).await {
+            return;
+        }
+    }
+}
+
+/// Until shutdown, or until the broker is closed.
+async fn take_queue(
+    app: &App,
+    queue: &str,
+    deliveries: &mut Box<dyn Deliveries>,
+    behind: &Behind,
+    pace: Pace,
+    shutdown: &CancellationToken,
+) {
+    while let Some(taken) = batch(deliveries, behind, shutdown).await {
+        let read = read(app, &taken);
+        match until_done!("taking heartbeats", shutdown, take(app, &read, pace)) {
             None => return,
             Some(Ok(())) => {}
             // A worker that announces what cannot be stored must not keep the others from being heard.
             Some(Err(error)) => tracing::error!(%error, "a batch of worker events was lost"),
         }
         if let Some(marker) = read.marker {
-            marker.received(&app, "heartbeats", pace).await;
+            marker.received(app, "heartbeats", pace).await;
         }
-        let kept = bury(&app, &queue, &taken, read.bad, &shutdown).await;
-        settle(&*deliveries, &taken, &kept).await;
+        let kept = bury(app, queue, &taken, read.bad, shutdown).await;
+        settle(&**deliveries, &taken, &kept).await;
     }
 }
 
 #[derive(Default)]
 struct Read {
-    arrivals: Vec<WorkerArrival>,
+    /// The newest of each worker: one that waits asks again and again, and is answered once.
+    arrivals: HashMap<WorkerSession, WorkerArrival>,
     beats: HashMap<WorkerSession, WorkerBeat>,
     departures: Vec<(WorkerSession, u64)>,
     bad: Vec<Bad>,
@@ -65,15 +95,13 @@ fn read(app: &App, taken: &[Delivery]) -> Read {
         };
         let (session, seq) = (event.worker_session, event.seq);
         match event.kind {
-            WorkerEventKind::WorkerUp { types, version, host, concurrency } => read.arrivals.push(WorkerArrival {
-                session,
-                seq,
-                types,
-                version,
-                host,
-                concurrency,
-                control_queue: delivery.properties.reply_to.clone(),
-            }),
+            WorkerEventKind::WorkerUp { types, version, host, concurrency } => {
+                let control_queue = delivery.properties.reply_to.clone();
+                let arrival = WorkerArrival { session, seq, types, version, host, concurrency, control_queue };
+                if read.arrivals.get(&session).is_none_or(|earlier| earlier.seq < seq) {
+                    read.arrivals.insert(session, arrival);
+                }
+            }
             WorkerEventKind::WorkerHeartbeat { running, types, mut acknowledged, draining, paused_version } => {
                 if let Some(earlier) = read.beats.remove(&session) {
                     acknowledged.extend(earlier.acknowledged.iter().copied());
@@ -92,8 +120,12 @@ fn read(app: &App, taken: &[Delivery]) -> Read {
 }
 
 async fn take(app: &App, read: &Read, pace: Pace) -> Result<(), StoreError> {
-    for arrival in &read.arrivals {
-        welcome(app, arrival, pace).await?;
+    let arrivals: Vec<&WorkerArrival> = read.arrivals.values().collect();
+    if !arrivals.is_empty() {
+        declare(app, &arrivals).await;
+    }
+    for arrivals in arrivals.chunks(WELCOMES) {
+        welcome(app, arrivals, pace).await?;
     }
     if !read.beats.is_empty() {
         let beats: Vec<WorkerBeat> = read.beats.values().cloned().collect();
@@ -110,26 +142,35 @@ async fn take(app: &App, read: &Read, pace: Pace) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Enters a worker, makes sure that its queues exist, and tells it what must not be started.
-async fn welcome(app: &App, arrival: &WorkerArrival, pace: Pace) -> Result<(), StoreError> {
-    let briefing = app.store.worker_up(arrival, TOMBSTONES).await?;
-    tracing::info!(worker.session = %arrival.session, worker.host = %arrival.host, types = arrival.types.len(), "worker is up");
-    let types = arrival.types.iter().map(|info| &info.job_type);
+/// Makes sure that the queues of these workers exist: once for all of them, since the broker takes its time.
+async fn declare(app: &App, arrivals: &[&WorkerArrival]) {
+    let types: BTreeSet<&JobType> =
+        arrivals.iter().flat_map(|arrival| &arrival.types).map(|info| &info.job_type).collect();
     if let Err(error) = app.broker.declare(&Topology::job_queues(&app.names, types)).await {
         tracing::warn!(%error, "the queues of a worker's types cannot be declared");
     }
-    let Some(queue) = arrival.control_queue.clone() else { return Ok(()) };
-    let welcome = Control::Welcome {
-        worker_session: arrival.session,
-        cancelled: briefing.cancelled,
-        controls: briefing.controls,
-        paused: Some(briefing.paused),
-        lease_seconds: pace.lease.as_secs_f64(),
-    };
-    // The queue keeps their order: what must not be started is known when the welcome lets the worker start.
-    let withdraws = briefing.withdrawn.chunks(WITHDRAWN).map(|jobs| Control::Withdraw { jobs: jobs.to_vec() });
+}
+
+/// Enters workers, and tells each what must not be started.
+async fn welcome(app: &App, arrivals: &[&WorkerArrival], pace: Pace) -> Result<(), StoreError> {
+    let mut publications = Vec::new();
+    for arrival in arrivals {
+        let briefing = app.store.worker_up(arrival, TOMBSTONES).await?;
+        tracing::info!(worker.session = %arrival.session, worker.host = %arrival.host, types = arrival.types.len(), "worker is up");
+        let Some(queue) = &arrival.control_queue else { continue };
+        let welcome = Control::Welcome {
+            worker_session: arrival.session,
+            cancelled: briefing.cancelled,
+            controls: briefing.controls,
+            paused: Some(briefing.paused),
+            lease_seconds: pace.lease.as_secs_f64(),
+        };
+        // The queue keeps their order: what must not be started is known when the welcome lets the worker start.
+        let withdraws = briefing.withdrawn.chunks(WITHDRAWN).map(|jobs| Control::Withdraw { jobs: jobs.to_vec() });
+        publications.extend(withdraws.chain([welcome]).filter_map(|control| publication(app, "", queue, &control)));
+    }
     // Not answered: the worker asks again.
-    send(app, "", &queue, withdraws.chain([welcome])).await;
+    publish(app, publications).await;
     Ok(())
 }
 
@@ -137,7 +178,8 @@ async fn welcome(app: &App, arrival: &WorkerArrival, pace: Pace) -> Result<(), S
 async fn tell_pauses(app: &App, beats: &[WorkerBeat]) -> Result<(), StoreError> {
     let Some(least) = beats.iter().filter_map(|beat| beat.paused_version).min() else { return Ok(()) };
     if let Some(paused) = app.store.paused_types_since(least).await? {
-        send(app, &app.names.control_exchange(), "", [Control::PausedTypes(paused)]).await;
+        let control = Control::PausedTypes(paused);
+        publish(app, publication(app, &app.names.control_exchange(), "", &control).into_iter().collect()).await;
     }
     Ok(())
 }
@@ -150,27 +192,67 @@ async fn stop(app: &App, superseded: Vec<(WorkerSession, RunningJob)>) {
     }
     for (worker_session, jobs) in by_worker {
         tracing::info!(worker.session = %worker_session, count = jobs.len(), "telling a worker to stop what was taken from it");
-        send(app, &app.names.control_exchange(), "", [Control::Stop { worker_session, jobs }]).await;
+        let stop = Control::Stop { worker_session, jobs };
+        publish(app, publication(app, &app.names.control_exchange(), "", &stop).into_iter().collect()).await;
     }
 }
 
-async fn send(app: &App, exchange: &str, routing_key: &str, controls: impl IntoIterator<Item = Control>) {
-    let mut publications = Vec::new();
-    for control in controls {
-        match encode(&control, app.message_bytes) {
-            Ok(body) => publications.push(Publication {
-                exchange: exchange.into(),
-                routing_key: routing_key.into(),
-                body: Bytes::from(body),
-                properties: properties::<Control>(app),
-                mandatory: false,
-            }),
-            Err(error) => return tracing::error!(%error, "a control message cannot be made"),
+fn publication(app: &App, exchange: &str, routing_key: &str, control: &Control) -> Option<Publication> {
+    let body = match encode(control, app.message_bytes) {
+        Ok(body) => Bytes::from(body),
+        Err(error) => {
+            tracing::error!(%error, "a control message cannot be made");
+            return None;
         }
-    }
+    };
+    let (exchange, routing_key) = (exchange.into(), routing_key.into());
+    Some(Publication { exchange, routing_key, body, properties: properties::<Control>(app), mandatory: false })
+}
+
+async fn publish(app: &App, publications: Vec<Publication>) {
     for outcome in app.broker.publish(publications).await {
         if let Err(error) = outcome {
             tracing::warn!(%error, "a control message was not published");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::Utc;
+    use drover_broker::{Properties, Tag};
+    use drover_protocol::MessageType;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::testing::Desk;
+
+    fn asks(session: WorkerSession, seq: u64, queue: &str) -> Delivery {
+        let kind =
+            WorkerEventKind::WorkerUp { types: Vec::new(), version: "1".into(), host: "a host".into(), concurrency: 1 };
+        let event = WorkerEvent { worker_session: session, seq, at: Utc::now(), kind };
+        Delivery {
+            tag: Tag { session: 1, number: seq },
+            body: encode(&event, 10_000).expect("it fits").into(),
+            properties: Properties {
+                kind: Some(WorkerEvent::type_property()),
+                reply_to: Some(queue.into()),
+                ..Properties::default()
+            },
+            exchange: String::new(),
+            routing_key: String::new(),
+            redelivered: false,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_asked_again_and_again_is_answered_once_and_where_it_listens_now() {
+        let desk = Desk::new().await;
+        let [waiting, other] = [WorkerSession(Uuid::now_v7()), WorkerSession(Uuid::now_v7())];
+        let taken = [asks(waiting, 1, "a"), asks(other, 1, "z"), asks(waiting, 3, "c"), asks(waiting, 2, "b")];
+        let read = read(&desk.app, &taken);
+        assert_eq!(read.arrivals.len(), 2);
+        let arrival = &read.arrivals[&waiting];
+        assert_eq!((arrival.seq, arrival.control_queue.as_deref()), (3, Some("c")));
     }
 }

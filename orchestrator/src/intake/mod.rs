@@ -7,6 +7,7 @@ mod heartbeats;
 mod letter;
 mod logs;
 mod marker;
+mod pulse;
 mod submissions;
 
 use std::{
@@ -25,6 +26,7 @@ use dead::{Bad, bury};
 pub use hearing::Hearing;
 pub(crate) use letter::{REDRIVES, is_of_jobs};
 pub use marker::Marker;
+pub use pulse::{Beats, Pulse};
 pub use {
     dead::run as dead_letters, events::run as events, heartbeats::run as heartbeats, logs::run as logs,
     submissions::run as submissions,

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::{
     Store, StoreError,
+    epoch::lease_lost,
     pauses::paused_types,
     rows::{seconds, signed, signed_long, unsigned},
     statements as sql,
@@ -183,15 +184,7 @@ impl Store {
         let missing = client.prepare_cached(sql::MISSING_JOBS).await?;
         let mut rows = client.query(&lost, &[&limit]).await?;
         rows.extend(client.query(&missing, &[&seconds(lease), &limit]).await?);
-        rows.iter()
-            .map(|row| {
-                Ok(Input::LeaseLost {
-                    job_id: JobId(row.try_get(0)?),
-                    dispatch: unsigned(row.try_get(1)?),
-                    session: WorkerSession(row.try_get(2)?),
-                })
-            })
-            .collect()
+        rows.iter().map(lease_lost).collect()
     }
 
     /// Cancelled dispatches that are known never to start.

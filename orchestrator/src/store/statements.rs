@@ -58,6 +58,10 @@ statements! {
     MARK_MISSING = "mark_missing",
     MISSING_JOBS = "missing_jobs",
     LOST_DISPATCHES = "lost_dispatches",
+    WAITING_DISPATCHES = "waiting_dispatches",
+    WAITING_TYPES = "waiting_types",
+    UNLISTED_JOBS = "unlisted_jobs",
+    EVENTS_BEHIND = "events_behind",
     END_EARLIER_LIFE = "end_earlier_life",
     SUPERSEDED_JOBS = "superseded_jobs",
     SETTLED_CANCELS = "settled_cancels",
@@ -104,6 +108,10 @@ statements! {
     VIEW_SUB_JOBS = "view_sub_jobs",
     VIEW_TYPES = "view_types",
     VIEW_WORKERS = "view_workers",
+    // replays
+    REPLAY_HISTORY = "replay_history",
+    REPLAY_ROOT = "replay_root",
+    REPLAY_ROWS = "replay_rows",
     // deleting
     DELETE_JOBS = "delete_jobs",
 }

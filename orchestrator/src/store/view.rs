@@ -100,7 +100,7 @@ pub struct MatchedJob {
     pub is_workflow: bool,
 }
 
-type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
+pub(super) type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
 type Typed<'a> = &'a [(&'a (dyn ToSql + Sync), Type)];
 /// Numbered lines, and whether there are more.
 pub(super) type Lines = (Vec<(i64, Value)>, bool);

@@ -35,8 +35,8 @@ pub enum Control {
         /// The jobs, each with the dispatch that is cancelled; a later dispatch is not meant.
         jobs: Vec<RunningJob>,
     },
-    /// Do not start these jobs: they are paused. Those that run go on. A message that comes is acknowledged, and nothing is
-    /// reported of it. A worker that arrives is told before its `welcome` what is withdrawn.
+    /// Do not start these jobs: they are paused, or dispatched anew. Those that run go on. A message that comes is
+    /// acknowledged, and nothing is reported of it. A worker that arrives is told before its `welcome` what is withdrawn.
     Withdraw {
         /// The jobs, each with the dispatch that is withdrawn; a later dispatch is not meant.
         jobs: Vec<RunningJob>,

@@ -8,11 +8,16 @@ use std::{
 };
 
 use drover_engine::{
-    Entropy as _, Fold, Input, Limits, Outcome, Tree, Workflow,
+    Entropy as _, Fold, Given, Input, Limits, Outcome, Record, Tree, Workflow,
     command::Command,
     fold::{
         NewJob,
-        simulation::{Seeded, audit::Audit, store::Store},
+        simulation::{
+            Seeded,
+            archive::{self, Archive},
+            audit::Audit,
+            store::Store,
+        },
     },
     job::Policy,
 };
@@ -78,6 +83,7 @@ pub(crate) struct Transaction {
     epoch: Option<u32>,
     jobs: Vec<JobId>,
     owed: Vec<Owed>,
+    history: (Vec<Record>, BTreeMap<JobId, Given>),
     buried: Vec<(RunningJob, ControlId)>,
     withdrawn: BTreeSet<RunningJob>,
     /// The paused types.
@@ -124,6 +130,7 @@ pub(crate) struct Database {
     pub(crate) away_until: Millis,
     entropy: Seeded,
     audit: Audit,
+    pub(crate) archive: Archive,
     open: BTreeMap<u64, Transaction>,
     locks: BTreeSet<JobId>,
     locked_keys: BTreeSet<u64>,
@@ -248,8 +255,9 @@ impl Database {
     /// Answers the fold and works out what is owed, as the orchestrator's driver does.
     fn finish(transaction: &mut Transaction, fold: &mut Fold<'_>, last: &mut u64) {
         let effects = transaction.working.settle(fold);
-        let tree = std::mem::take(&mut fold.tree);
+        let (tree, given) = (std::mem::take(&mut fold.tree), fold.given());
         transaction.working.save(&tree);
+        transaction.history = (archive::records(&effects), given);
         transaction.jobs = tree.created().chain(tree.changed()).map(|job| job.id).collect();
         let mut buried: BTreeSet<RunningJob> = BTreeSet::new();
         let mut number = || {
@@ -305,15 +313,12 @@ impl Database {
         let mut changed = Vec::new();
         for id in &transaction.jobs {
             let Some(row) = transaction.working.rows.get(id) else { continue };
-            let before = self.store.rows.insert(*id, Arc::clone(row));
+            let before = self.store.put(Arc::clone(row));
             changed.push(Changed {
                 id: *id,
                 before: before.as_ref().map(|row| row.job.status),
                 holder: before.as_ref().and_then(|row| row.job.lease).filter(|_| !transaction.lost.contains(id)),
             });
-            if let Some(parent) = row.job.parent {
-                self.store.children.insert((parent.id, parent.step, parent.batch), *id);
-            }
             let mark = self.marks.entry(*id).or_default();
             let fence = |row: &drover_engine::fold::simulation::store::Row| (row.job.dispatch, row.job.lease);
             let (dispatch, lease) = before.as_deref().map_or((0, None), fence);
@@ -347,6 +352,8 @@ impl Database {
         for (job, control) in &transaction.buried {
             self.tombstones.insert(*job, (*control, now));
         }
+        let (records, given) = std::mem::take(&mut transaction.history);
+        self.archive.keep(records, given);
         self.withdrawn.extend(&transaction.withdrawn);
         if let Some(paused) = transaction.pauses.take().filter(|paused| paused.version > self.pauses.version) {
             self.pauses = paused;
@@ -396,6 +403,7 @@ impl Transaction {
             epoch: None,
             jobs: Vec::new(),
             owed: Vec::new(),
+            history: Default::default(),
             buried: Vec::new(),
             withdrawn: BTreeSet::new(),
             pauses: None,

@@ -47,8 +47,11 @@ pub(crate) struct Fleet {
 
 impl Fleet {
     pub(crate) fn worker_up(&mut self, now: Millis, session: WorkerSession, seq: u64) {
-        let (last, paused_version) =
-            self.workers.get(&session).map_or((0, 0), |worker| (worker.seq, worker.paused_version));
+        let known = self.workers.get(&session);
+        if known.is_some_and(|worker| worker.standing == Standing::Down) {
+            return;
+        }
+        let (last, paused_version) = known.map_or((0, 0), |worker| (worker.seq, worker.paused_version));
         let seq = last.max(seq);
         self.workers.insert(session, Enrolled { standing: Standing::Live, seen_at: now, seq, paused_version });
     }
@@ -136,8 +139,10 @@ impl Fleet {
         if !self.queues.iter().all(current) {
             return Vec::new();
         }
+        // What was sent in the lease before is folded, whichever replica had it.
+        let heartbeats = self.queues[1].folded_at;
         for worker in self.workers.values_mut() {
-            if worker.standing == Standing::Live && worker.seen_at + LEASE < now {
+            if worker.standing == Standing::Live && worker.seen_at + LEASE < heartbeats {
                 worker.standing = Standing::Lost;
             }
         }
@@ -145,7 +150,7 @@ impl Fleet {
         let gone = |session: WorkerSession, id: JobId| match self.workers.get(&session) {
             Some(worker) if worker.standing == Standing::Lost => true,
             Some(worker) if worker.standing == Standing::Down && worker.seen_at < events => true,
-            Some(_) => database.is_missing(now, id),
+            Some(_) => database.is_missing(heartbeats, id),
             None => false,
         };
         let jobs = database.store.rows.values().map(|row| &row.job);

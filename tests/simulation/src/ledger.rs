@@ -251,5 +251,8 @@ impl World {
             assert!(told, "I1: nobody was told of the end of {}", crate::short(row.job.id));
         }
         assert_eq!(count, self.ledger.answers.len(), "I1: not one job for each accepted submission");
+        if self.broken.is_none() {
+            self.database.archive.check(&self.database.store);
+        }
     }
 }

@@ -154,7 +154,7 @@ impl ControlLoop {
             }
             Control::PausedTypes(paused) => self.obey_pauses(paused),
             Control::Withdraw { jobs } => {
-                tracing::info!(jobs = jobs.len(), "jobs are paused: what has not begun of them is left");
+                tracing::info!(jobs = jobs.len(), "jobs are withdrawn: what has not begun of them is left");
                 self.table.withdraw(&jobs);
             }
             Control::Stop { worker_session, jobs } if worker_session == me => {
