@@ -219,11 +219,14 @@ impl Reader<'_> {
     async fn compare(mut self, snapshot: &Transaction<'_>) -> Result<Replayed, ReplayFailure> {
         let statement = snapshot.prepare_cached(sql::REPLAY_ROWS).await?;
         let portal = snapshot.bind(&statement, &[&self.root.0]).await?;
+        let mut found = false;
         loop {
             let rows = snapshot.query_portal(&portal, ROWS).await?;
             if rows.is_empty() {
-                return Ok(self.replay.finish());
+                // The history goes with the rows: there is nothing left to compare.
+                return if found { Ok(self.replay.finish()) } else { Err(ReplayFailure::Gone) };
             }
+            found = true;
             let jobs = self.jobs(snapshot, &rows).await?;
             let stored: Vec<_> =
                 jobs.into_iter().zip(&rows).map(|(job, row)| whole(job, row)).collect::<Result<_, _>>()?;
