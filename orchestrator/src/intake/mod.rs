@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::App;
 
 pub(crate) use dead::JobFence;
-use dead::{Bad, bury};
+use dead::{Bad, bury, bury_event};
 pub use hearing::Hearing;
 pub(crate) use letter::{REDRIVES, is_of_jobs};
 pub use marker::Marker;
