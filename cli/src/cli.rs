@@ -2,6 +2,7 @@
 
 mod dead;
 mod many;
+mod pause;
 
 use std::path::PathBuf;
 
@@ -16,11 +17,12 @@ pub(crate) use self::{
     dead::{Dead, Letters, Sweep},
     many::{Consent, Filter, Selection},
 };
+pub(crate) use pause::{Pause, Resume, What};
 
 const EXIT_CODES: &str = "\
 Exit codes:
   0    what was asked happened; the job that was waited for completed
-  1    the job that was waited for failed or was cancelled
+  1    the job that was waited for failed or was cancelled; a replay differs
   2    the command or the request was wrong
   3    the job that was waited for completed with errors
   4    the server could not be reached or could not answer
@@ -125,30 +127,28 @@ are made meanwhile are not. The exit code is 2 when one was refused.")]
         #[arg(long, conflicts_with_all = many::OF_MANY)]
         wait: bool,
     },
-    /// Begin nothing new of a job until it is resumed; what runs goes on.
+    /// Begin nothing new of a job, of a job type or of all types; what runs goes on.
     #[command(after_help = "\
 Examples:
   drover pause 01980c5e-7a00-7d10-8b6e-3f6f3ad3a001
-  drover pause --wait 01980c5e-7a00-7d10-8b6e-3f6f3ad3a001
+  drover pause --type validate_import --wait --reason 'the disk is being replaced'
+  drover pause --all
 
-No step, no sub-job and no retry of it begins, at any depth. A paused job can be cancelled.
-With --wait the command ends when nothing of the job runs any more: exit code 0, or 1 when somebody
-resumed it meanwhile.")]
-    Pause {
-        #[command(flatten)]
-        job: Job,
-        /// Wait until nothing of the job runs any more.
-        #[arg(long)]
-        wait: bool,
-    },
-    /// Let a paused job go on.
+Of a paused job no step, no sub-job and no retry begins, at any depth; it can be cancelled. Of a
+paused type workers take no jobs: they wait in their queue, and workflows wait for them. Both last
+until `drover resume`, also over restarts.
+With --wait the exit code is 1 when somebody resumed it meanwhile, or when a worker of an older version goes
+on taking jobs.")]
+    Pause(Pause),
+    /// Let what is paused go on.
     #[command(after_help = "\
-Example:
-  drover resume 01980c5e-7a00-7d10-8b6e-3f6f3ad3a001")]
-    Resume {
-        #[command(flatten)]
-        job: Job,
-    },
+Examples:
+  drover resume 01980c5e-7a00-7d10-8b6e-3f6f3ad3a001
+  drover resume --type validate_import
+  drover resume --all
+
+What was paused by itself stays paused: a type after `resume --all`, a part of a resumed workflow.")]
+    Resume(Resume),
     /// Run again what failed of a job, or of many.
     #[command(after_help = "\
 Examples:
@@ -225,6 +225,19 @@ Example:
         /// At most this many events.
         #[arg(long, default_value_t = 1000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
         limit: u32,
+    },
+    /// Rebuild a job from its history and compare it with what is stored.
+    #[command(after_help = "\
+Example:
+  drover replay 01980c5e-7a00-7d10-8b6e-3f6f3ad3a001
+
+Every kept input goes once more through the code that took it the first time; what comes out must
+equal the rows of the job and of all below it, field by field. Nothing is changed. Exit code 0: it
+does; 1: it does not, and each difference is listed: what is stored, and what the history leads to.
+history.N is line N of the history: the rebuilt job does something else there.")]
+    Replay {
+        #[command(flatten)]
+        job: Job,
     },
     /// Run the whole system in this process, with nothing to set up.
     #[command(after_help = "\

@@ -10,7 +10,6 @@ use chrono::{DateTime, Utc};
 use drover_broker::{Headers, Properties, Publication, PublishError};
 use drover_engine::Refusal;
 use drover_protocol::JobId;
-use serde_json::Value;
 
 use crate::{
     app::{ActionError, App},
@@ -55,6 +54,7 @@ pub enum RedriveError {
 }
 
 /// What is to be done with a letter.
+#[expect(clippy::large_enum_variant, reason = "one at a time, and not kept")]
 enum Way {
     Send(Publication),
     Retry(JobFence),
@@ -179,7 +179,7 @@ impl App {
             return refused(format!("job {id} is gone: nothing is left to retry; discard the letter"));
         };
         // Also when this very letter was re-driven before and its deletion failed.
-        if job.view["dispatch"] != Value::from(*dispatch) {
+        if job.view["dispatch"] != *dispatch {
             return refused(format!(
                 "job {id} has been dispatched again since: the message is of dispatch {dispatch}, the job is at {}; \
                  discard the letter",

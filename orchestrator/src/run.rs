@@ -22,7 +22,7 @@ use crate::{
     live::Live,
     metrics::Metrics,
     relay::{self, RelayHandle},
-    store::{Claim, FoldContext, Store, StoreConfig},
+    store::{Claim, FoldContext, ReplayLimits, Store, StoreConfig},
 };
 
 /// How long a living replica has to publish what it owes before another does.
@@ -64,6 +64,7 @@ pub async fn run(
         live,
         metrics: Metrics::default(),
         message_bytes: config.amqp.message_bytes,
+        replay: ReplayLimits { jobs: own.replay_jobs, history_bytes: own.replay_mib * 1024 * 1024 },
     });
     if !app.broker.is_shared() {
         app.store.end_earlier_life().await?;
@@ -123,9 +124,10 @@ fn start(
     let stop = || shutdown.clone();
     let it = || Arc::clone(app);
     let (events, heartbeats) = (intake::Behind::default(), intake::Behind::default());
+    let (beats, pulse) = intake::Pulse::new(pace);
     let (tell_cancelling, cancelling) = watch::channel(false);
-    loops.spawn(intake::events(it(), events.clone(), pace, stop()));
-    loops.spawn(intake::heartbeats(it(), heartbeats.clone(), pace, stop()));
+    loops.spawn(intake::events(it(), events.clone(), pulse.clone(), pace, stop()));
+    loops.spawn(intake::heartbeats(it(), heartbeats.clone(), pulse, pace, stop()));
     loops.spawn(intake::logs(it(), stop()));
     loops.spawn(intake::submissions(it(), stop()));
     loops.spawn(intake::dead_letters(it(), stop()));
@@ -139,7 +141,7 @@ fn start(
     loops.spawn(duty::cancels(it(), pace, cancelling, stop()));
     loops.spawn(duty::definitions(it(), stop()));
     loops.spawn(duty::housekeeping(it(), stop()));
-    loops.spawn(duty::beat(it(), identity, [events, heartbeats], pace, tell_cancelling, stop()));
+    loops.spawn(duty::beat(it(), identity, [events, heartbeats], beats, pace, tell_cancelling, stop()));
     loops
 }
 

@@ -27,7 +27,7 @@ use crate::{
     live::Live,
     metrics::Metrics,
     relay::RelayHandle,
-    store::{Claim, FoldContext, Store, StoreConfig, WorkerArrival},
+    store::{Claim, FoldContext, ReplayLimits, Store, StoreConfig, WorkerArrival},
 };
 
 /// A broker that confirms everything, unless told otherwise, and delivers nothing.
@@ -150,6 +150,7 @@ impl Desk {
             live,
             metrics: Metrics::default(),
             message_bytes,
+            replay: ReplayLimits { jobs: 1_000, history_bytes: 16 * 1024 * 1024 },
         }
     }
 

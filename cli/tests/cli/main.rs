@@ -9,6 +9,7 @@ mod lists;
 mod logs;
 mod many;
 mod recover;
+mod replay;
 mod show;
 mod steer;
 mod submit;

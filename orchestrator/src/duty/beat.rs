@@ -3,14 +3,17 @@
 use std::sync::Arc;
 
 use drover_broker::{Publication, PublishError, Topology};
-use tokio::sync::watch;
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout},
+};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::Pace;
 use crate::{
     app::App,
-    intake::{Behind, Hearing, Marker},
+    intake::{Beats, Behind, Hearing, Marker},
 };
 
 /// Who this replica is.
@@ -27,6 +30,7 @@ pub async fn run(
     app: Arc<App>,
     identity: Identity,
     behind: [Behind; 2],
+    beats: Beats,
     pace: Pace,
     cancelling: watch::Sender<bool>,
     shutdown: CancellationToken,
@@ -35,15 +39,20 @@ pub async fn run(
     loop {
         let unheard = hearing.behind(pace.beat()).await;
         let by = behind.iter().map(Behind::by).max().unwrap_or_default().max(unheard);
-        match app.store.beat(identity.id, &identity.host, env!("CARGO_PKG_VERSION"), by).await {
-            Ok(beat) => {
+        let sent_at = Instant::now();
+        let beat = app.store.beat(identity.id, &identity.host, env!("CARGO_PKG_VERSION"), by);
+        // A connection that hangs must not keep the next beat, on another one, from being heard.
+        match timeout(pace.dead_after(), beat).await {
+            Ok(Ok(beat)) => {
+                beats.heard(sent_at);
                 cancelling.send_if_modified(|was| std::mem::replace(was, beat.cancelling) != beat.cancelling);
                 conclude(&app, pace).await;
                 let queues = [app.names.events_queue(), app.names.heartbeats_queue()];
                 let markers = queues.map(|queue| Marker { at: beat.now }.publication(&app, queue));
                 send(&app, markers.into()).await;
             }
-            Err(error) => tracing::warn!(%error, "this replica cannot say that it lives"),
+            Ok(Err(error)) => tracing::warn!(%error, "this replica cannot say that it lives"),
+            Err(_) => tracing::warn!("this replica cannot say that it lives: the database does not answer"),
         }
         let wait = if *cancelling.borrow() { pace.pressing() } else { pace.beat() };
         if shutdown.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {

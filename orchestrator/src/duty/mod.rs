@@ -74,6 +74,13 @@ impl Pace {
         self.lease.max(Duration::from_secs(5))
     }
 
+    /// A replica that the database has not heard for this long lets go of what it holds of the queues: so others have folded
+    /// it before nobody waits for the replica any more.
+    #[must_use]
+    pub fn let_go(self) -> Duration {
+        self.dead_after() / 2
+    }
+
     /// The pause between AMQP heartbeats. RabbitMQ notices a dead connection after two of them and a moment, which has to be
     /// within [`Pace::dead_after`].
     #[must_use]

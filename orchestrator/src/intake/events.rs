@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use drover_broker::Delivery;
+use drover_broker::{Deliveries, Delivery};
 use drover_engine::Input;
 use drover_protocol::{
     JobError, JobEvent, JobEventKind, JobId, MessageType, WorkerSession, decode_one_or_many, message::BadPart,
@@ -10,7 +10,7 @@ use drover_protocol::{
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
-use super::{Bad, Behind, Marker, PREFETCH, batch, bury, bury_event, logs, settle, subscribe, until_done};
+use super::{Bad, Behind, Marker, PREFETCH, Pulse, batch, bury, bury_event, logs, settle, subscribe, until_done};
 use crate::{
     app::App,
     duty::Pace,
@@ -18,25 +18,49 @@ use crate::{
 };
 
 /// Folds the events queue until shutdown.
-pub async fn run(app: Arc<App>, behind: Behind, pace: Pace, shutdown: CancellationToken) {
+pub async fn run(app: Arc<App>, behind: Behind, mut pulse: Pulse, pace: Pace, shutdown: CancellationToken) {
     let queue = app.names.events_queue();
-    let Some(mut deliveries) = subscribe(&app, &queue, PREFETCH, &shutdown).await else { return };
-    while let Some(taken) = batch(&mut deliveries, &behind, &shutdown).await {
+    while let Some(mut deliveries) = subscribe(&app, &queue, PREFETCH, &shutdown).await {
+        let reading = fold_queue(&app, &queue, &mut deliveries, &behind, pace, &shutdown);
+        if pulse.while_heard(reading).await.is_some() {
+            return;
+        }
+        tracing::warn!(
+            queue,
+            "the database is out of reach: what was taken of the queue goes back, for other replicas"
+        );
+        drop(deliveries);
+        if !pulse.returns(&shutdown).await {
+            return;
+        }
+    }
+}
+
+/// Until shutdown, or until the broker is closed.
+async fn fold_queue(
+    app: &App,
+    queue: &str,
+    deliveries: &mut Box<dyn Deliveries>,
+    behind: &Behind,
+    pace: Pace,
+    shutdown: &CancellationToken,
+) {
+    while let Some(taken) = batch(deliveries, behind, shutdown).await {
         let began = Instant::now();
-        let read = read(&app, &taken);
+        let read = read(app, &taken);
         app.metrics.batch_events.observe(f64::from(u32::try_from(read.inputs.len()).unwrap_or(u32::MAX)));
-        if fold_all(&app, read.inputs, &shutdown).await.is_none() {
+        if fold_all(app, read.inputs, shutdown).await.is_none() {
             // Shutdown during an outage: what is not acknowledged is delivered again to whoever is there.
             return;
         }
-        if logs::keep(&app, &read.logs, &shutdown).await.is_none() {
+        if logs::keep(app, &read.logs, shutdown).await.is_none() {
             return;
         }
         if let Some(marker) = read.marker {
-            marker.received(&app, "events", pace).await;
+            marker.received(app, "events", pace).await;
         }
-        let kept = bury(&app, &queue, &taken, read.bad, &shutdown).await;
-        settle(&*deliveries, &taken, &kept).await;
+        let kept = bury(app, queue, &taken, read.bad, shutdown).await;
+        settle(&**deliveries, &taken, &kept).await;
         app.metrics.batch_seconds.observe(began.elapsed().as_secs_f64());
     }
 }
@@ -136,7 +160,7 @@ async fn fold_all(app: &App, inputs: Vec<Input>, shutdown: &CancellationToken) -
 async fn culprit(app: &App, input: Input, error: &StoreError, shutdown: &CancellationToken) -> Option<()> {
     tracing::error!(%error, job.id = %input.job_id(), "an event cannot be folded");
     let Input::Event(event) = input else { return Some(()) };
-    bury_event(app, &app.names.events_queue(), &event, &error.to_string(), shutdown).await?;
+    super::dead::bury_event(app, &event, &error.to_string(), shutdown).await?;
     let failed = Input::Undeliverable {
         job_id: event.job_id,
         dispatch: event.dispatch,

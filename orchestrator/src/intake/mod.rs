@@ -1,5 +1,6 @@
 //! Intake: what the queues bring, in batches as large as what has arrived and never waited for.
 
+mod briefing;
 mod dead;
 mod events;
 mod hearing;
@@ -7,6 +8,7 @@ mod heartbeats;
 mod letter;
 mod logs;
 mod marker;
+mod pulse;
 mod submissions;
 
 use std::{
@@ -25,6 +27,7 @@ use dead::{Bad, bury, bury_event};
 pub use hearing::Hearing;
 pub(crate) use letter::{REDRIVES, is_of_jobs};
 pub use marker::Marker;
+pub use pulse::{Beats, Pulse};
 pub use {
     dead::run as dead_letters, events::run as events, heartbeats::run as heartbeats, logs::run as logs,
     submissions::run as submissions,

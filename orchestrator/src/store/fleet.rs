@@ -3,13 +3,14 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use drover_engine::Input;
-use drover_protocol::{ControlId, JobId, JobType, JobTypeInfo, RunningJob, WorkerSession};
+use drover_protocol::{ControlId, JobId, JobType, JobTypeInfo, PausedTypes, RunningJob, WorkerSession};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
     Store, StoreError,
     epoch::lease_lost,
+    pauses::paused_types,
     rows::{seconds, signed, signed_long, unsigned},
     statements as sql,
 };
@@ -29,6 +30,8 @@ pub struct WorkerBeat {
     pub acknowledged: BTreeSet<ControlId>,
     /// Whether it is about to end.
     pub draining: bool,
+    /// Which version of the paused types it obeys; `None`: it knows no pauses.
+    pub paused_version: Option<u64>,
 }
 
 /// A worker that says it is there.
@@ -58,6 +61,8 @@ pub struct Briefing {
     pub cancelled: Vec<(RunningJob, Option<ControlId>)>,
     /// The dispatches that were withdrawn.
     pub withdrawn: Vec<RunningJob>,
+    /// The job types of which nothing is to be taken.
+    pub paused: PausedTypes,
 }
 
 impl Store {
@@ -94,6 +99,8 @@ impl Store {
         let tombstones = tx.query(&statement, &[&limit]).await?;
         let statement = tx.prepare_cached(sql::OPEN_WITHDRAWALS).await?;
         let withdrawals = tx.query(&statement, &[&limit]).await?;
+        let statement = tx.prepare_cached(sql::PAUSED_TYPES).await?;
+        let paused = paused_types(&tx.query_one(&statement, &[&-1_i64]).await?)?;
         tx.commit().await?;
         let dispatch = |row: &tokio_postgres::Row| {
             Ok::<_, StoreError>(RunningJob { job_id: JobId(row.try_get(0)?), dispatch: unsigned(row.try_get(1)?) })
@@ -102,6 +109,7 @@ impl Store {
         Ok(Briefing {
             cancelled: tombstones.iter().map(cancelled).collect::<Result<_, _>>()?,
             withdrawn: withdrawals.iter().map(dispatch).collect::<Result<_, _>>()?,
+            paused,
         })
     }
 
@@ -118,7 +126,8 @@ impl Store {
         let running: Vec<Value> = beats.iter().map(|beat| json!(beat.running)).collect();
         let seqs: Vec<i64> = beats.iter().map(|beat| signed_long(beat.seq)).collect();
         let statement = tx.prepare_cached(sql::WORKER_HEARTBEATS).await?;
-        tx.execute(&statement, &[&sessions, &types, &draining, &running, &seqs]).await?;
+        let paused_versions: Vec<i64> = beats.iter().map(|beat| beat.paused_version.map_or(-1, signed_long)).collect();
+        tx.execute(&statement, &[&sessions, &types, &draining, &running, &seqs, &paused_versions]).await?;
         let acks: Vec<(Uuid, Uuid)> =
             beats.iter().flat_map(|beat| beat.acknowledged.iter().map(|control| (control.0, beat.session.0))).collect();
         if !acks.is_empty() {
@@ -240,6 +249,7 @@ mod tests {
             types: vec![job_type("work")],
             acknowledged: BTreeSet::new(),
             draining: false,
+            paused_version: None,
         };
         let mut other = desk.database.connect().await.expect("a connection");
         let is_missing = "SELECT missing_since IS NOT NULL FROM jobs WHERE id = $1";

@@ -9,7 +9,9 @@ mod load;
 mod logs;
 mod migrate;
 mod outbox;
+mod pauses;
 mod registry;
+mod replay;
 mod replicas;
 mod rows;
 mod statements;
@@ -30,10 +32,15 @@ pub use error::StoreError;
 pub use fleet::{Briefing, WorkerArrival, WorkerBeat};
 pub use fold::{FoldContext, Folded};
 pub use outbox::{Claim, Fresh, OutboxRow, Outgoing};
+pub use pauses::{TypeStanding, Types};
 pub use registry::{Known, Registry};
+pub use replay::{ReplayFailure, ReplayLimits};
 pub use replicas::Beat;
 pub use submit::{Accepted, NewRoot, SubmissionKey};
 pub use view::{JobFilter, MatchedJob, SeenJob, Trail};
+
+/// A connection whose other end acknowledges nothing for this long is dead.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(20);
 
 /// How to reach the database.
 #[derive(Clone, Debug)]
@@ -74,7 +81,11 @@ impl Store {
         postgres.options(options);
         postgres.application_name("drover-orchestrator");
         postgres.connect_timeout(config.wait);
+        // A host that went without a word is noticed: by what it does not acknowledge, or by its silence.
+        postgres.tcp_user_timeout(UNACKNOWLEDGED);
         postgres.keepalives_idle(Duration::from_secs(30));
+        postgres.keepalives_interval(Duration::from_secs(5));
+        postgres.keepalives_retries(3);
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Verified };
         let manager = Manager::from_config(postgres, migrate::tls(), recycling);
         let pool = Pool::builder(manager)

@@ -117,7 +117,7 @@ impl Store {
         Ok(self.client().await?.query_typed(sql, parameters).await?)
     }
 
-    async fn values(&self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Value>, StoreError> {
+    pub(super) async fn values(&self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Value>, StoreError> {
         self.rows(sql, parameters).await?.iter().map(|row| Ok(row.try_get(0)?)).collect()
     }
 

@@ -8,7 +8,7 @@ fn holds(name: &str) {
     let target: &Target = TARGETS.iter().find(|target| target.name == name).expect("a target");
     let known = corpus(name).expect("a corpus");
     for (file, input) in &known {
-        println!("{file}");
+        eprintln!("{file}");
         (target.check)(input);
     }
     let known = known.into_iter().map(|(_, input)| input).collect();

@@ -14,6 +14,8 @@ pub(crate) struct Enrolled {
     pub(crate) standing: Standing,
     seen_at: Millis,
     seq: u64,
+    /// Which version of the paused types it obeys.
+    pub(crate) paused_version: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,13 +47,18 @@ pub(crate) struct Fleet {
 
 impl Fleet {
     pub(crate) fn worker_up(&mut self, now: Millis, session: WorkerSession, seq: u64) {
-        let last = self.workers.get(&session).map_or(0, |worker| worker.seq);
-        self.workers.insert(session, Enrolled { standing: Standing::Live, seen_at: now, seq: last.max(seq) });
+        let known = self.workers.get(&session);
+        if known.is_some_and(|worker| worker.standing == Standing::Down) {
+            return;
+        }
+        let (last, paused_version) = known.map_or((0, 0), |worker| (worker.seq, worker.paused_version));
+        let seq = last.max(seq);
+        self.workers.insert(session, Enrolled { standing: Standing::Live, seen_at: now, seq, paused_version });
     }
 
     pub(crate) fn worker_down(&mut self, now: Millis, session: WorkerSession, seq: u64) {
         if let Some(worker) = self.workers.get_mut(&session) {
-            *worker = Enrolled { standing: Standing::Down, seen_at: now, seq };
+            *worker = Enrolled { standing: Standing::Down, seen_at: now, seq, ..*worker };
         }
     }
 
@@ -65,10 +72,10 @@ impl Fleet {
         running: &[RunningJob],
         acknowledged: &BTreeSet<ControlId>,
     ) -> Vec<RunningJob> {
-        let fresh = Enrolled { standing: Standing::Live, seen_at: now, seq };
+        let fresh = Enrolled { standing: Standing::Live, seen_at: now, seq, paused_version: 0 };
         let worker = self.workers.entry(session).or_insert_with(|| fresh.clone());
         if worker.seq < seq && worker.standing != Standing::Down {
-            *worker = fresh;
+            *worker = Enrolled { paused_version: worker.paused_version, ..fresh };
         }
         for control in acknowledged {
             if database.tombstones.values().any(|(known, _)| known == control) {
@@ -89,6 +96,13 @@ impl Fleet {
             }
         };
         running.iter().filter(superseded).copied().collect()
+    }
+
+    /// Notes which version of the paused types a worker obeys.
+    pub(crate) fn obeys(&mut self, session: WorkerSession, version: u64) {
+        if let Some(worker) = self.workers.get_mut(&session) {
+            worker.paused_version = worker.paused_version.max(version);
+        }
     }
 
     pub(crate) fn beat(&mut self, now: Millis, replica: u64, through: Millis) {
@@ -125,8 +139,10 @@ impl Fleet {
         if !self.queues.iter().all(current) {
             return Vec::new();
         }
+        // What was sent in the lease before is folded, whichever replica had it.
+        let heartbeats = self.queues[1].folded_at;
         for worker in self.workers.values_mut() {
-            if worker.standing == Standing::Live && worker.seen_at + LEASE < now {
+            if worker.standing == Standing::Live && worker.seen_at + LEASE < heartbeats {
                 worker.standing = Standing::Lost;
             }
         }
@@ -134,7 +150,7 @@ impl Fleet {
         let gone = |session: WorkerSession, id: JobId| match self.workers.get(&session) {
             Some(worker) if worker.standing == Standing::Lost => true,
             Some(worker) if worker.standing == Standing::Down && worker.seen_at < events => true,
-            Some(_) => database.is_missing(now, id),
+            Some(_) => database.is_missing(heartbeats, id),
             None => false,
         };
         let jobs = database.store.rows.values().map(|row| &row.job);

@@ -1,6 +1,6 @@
 //! Processes die, and nothing is lost.
 
-use drover_tests::{Fleet, fleet::PATIENCE};
+use drover_tests::{Fleet, Mode, Proxy, fleet::PATIENCE};
 use serde_json::json;
 
 use crate::{
@@ -59,6 +59,35 @@ async fn fault_11_a_broker_that_comes_back_empty_loses_nothing() {
     }
     let job = fleet.job(&running).await.expect("there");
     assert_eq!((&job["dispatch"], &job["attempt"]), (&json!(1), &json!(1)), "its worker went on: {job}");
+}
+
+#[tokio::test]
+async fn an_orchestrator_whose_database_hangs_leaves_to_others_what_it_was_given() {
+    let mut fleet = Fleet::start(1, &[LEASE]).await.expect("it starts");
+    let proxy = Proxy::postgres(fleet.database.url()).await.expect("a proxy");
+    let second = fleet.spawn_orchestrator_on(&proxy.url(fleet.database.url())).expect("it starts");
+    fleet.orchestrators.push(second);
+    fleet.ready(1).await.expect("ready");
+    fleet.workers("drover-test-worker", 2, &[("DROVER__WORKER__CONCURRENCY", "8")]).await.expect("they start");
+    let folder = tempfile::tempdir().expect("a folder");
+    let gate = folder.path().join("gate");
+
+    proxy.set(Mode::Frozen);
+    let mut ids = Vec::new();
+    for _ in 0..16 {
+        ids.push(fleet.submit("script", json!({ "gate": gate })).await.expect("accepted"));
+    }
+    // The broker gives every other event to the one that hangs.
+    for id in &ids {
+        let job = fleet.until(id, "it to run", |job| job["status"] == "running").await.expect("its start is folded");
+        assert_eq!(job["attempt"], 1, "and nobody is taken for lost: {job}");
+    }
+    std::fs::write(&gate, "").expect("written");
+    for id in &ids {
+        assert_eq!(fleet.ended(id).await.expect("it ends")["status"], "completed");
+    }
+    proxy.set(Mode::Open);
+    fleet.ready(1).await.expect("it goes on");
 }
 
 #[tokio::test]

@@ -21,11 +21,10 @@ impl Fold<'_> {
         if next(status, Trigger::Pause) == Next::Illegal {
             return Outcome::Illegal(Refusal::Transition { status, trigger: Trigger::Pause });
         }
-        if job.workflow.is_none() && status == JobStatus::Running {
-            return Outcome::Illegal(Refusal::AtWork);
-        }
+        let at_work = job.workflow.is_none() && status == JobStatus::Running;
         match &mut job.paused {
             Some(paused) if paused.reason == PauseReason::Asked => return Outcome::Ignored(Ignored::Repeat),
+            _ if at_work => return Outcome::Illegal(Refusal::AtWork),
             // It was paused with its workflow. From now on it stays so when that goes on.
             Some(paused) => paused.reason = PauseReason::Asked,
             None => self.hold(id, PauseReason::Asked),

@@ -23,7 +23,7 @@ fn request(input: &[u8]) -> Option<Request<Body>> {
     let (line, body) = input.split_at(input.iter().position(|byte| *byte == b'\n').unwrap_or(input.len()));
     let mut words = line.splitn(2, |byte| *byte == b' ');
     let method = Method::from_bytes(words.next()?).ok()?;
-    let uri = Uri::from_maybe_shared(words.next()?.to_vec()).ok()?;
+    let uri = Uri::try_from(words.next()?).ok()?;
     let kind = if body.starts_with(b"\n{") { "application/json" } else { "application/yaml" };
     let body = Body::from(body.get(1..).unwrap_or_default().to_vec());
     Request::builder().method(method).uri(uri).header("content-type", kind).body(body).ok()

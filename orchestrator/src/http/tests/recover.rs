@@ -21,10 +21,11 @@ impl Api {
         self.post_json("/api/v1/recover", &body).await.ok()
     }
 
-    /// A heartbeat of the worker that lists nothing.
-    async fn beat(&self, seq: u64, running: Vec<RunningJob>) {
+    /// A heartbeat of the worker, with what it lists.
+    async fn lists(&self, seq: u64, running: Vec<RunningJob>) {
         let (types, acknowledged) = (Vec::new(), BTreeSet::new());
-        let beat = WorkerBeat { session: self.desk.worker, seq, running, types, acknowledged, draining: false };
+        let (session, paused_version) = (self.desk.worker, None);
+        let beat = WorkerBeat { session, seq, running, types, acknowledged, draining: false, paused_version };
         self.desk.app.store.heartbeats(&[beat]).await.unwrap();
     }
 }
@@ -86,11 +87,11 @@ async fn what_no_worker_holds_any_more_is_retried() {
     }
     api.desk.relayed().await;
     let running = vec![RunningJob { job_id: listed, dispatch: 1 }];
-    api.beat(100, running.clone()).await;
+    api.lists(100, running.clone()).await;
     api.desk.folded().await;
     let body = json!({ "older_than_seconds": 0 });
     assert_eq!(api.recover(body.clone()).await["retried"], 0, "one heartbeat may have been sent before it was begun");
-    api.beat(101, running).await;
+    api.lists(101, running).await;
     let answer = api.recover(body.clone()).await;
     assert_eq!((&answer["retried"], &answer["redispatched"]), (&json!(1), &json!(0)));
     assert_eq!(api.dispatches(&[listed, unlisted]).await, [1, 2]);

@@ -80,10 +80,10 @@ impl Database {
         jobs.map(|job| Input::Resume { job_id: job.id }).collect()
     }
 
-    /// Whether a job has been missing from its live worker's list for a lease.
-    pub(crate) fn is_missing(&self, now: Millis, id: JobId) -> bool {
+    /// Whether a job has been missing from its live worker's lists for a lease, of those that are folded.
+    pub(crate) fn is_missing(&self, folded_at: Millis, id: JobId) -> bool {
         self.marks.get(&id).is_some_and(|mark| {
-            mark.missing_since.is_some_and(|since| since + LEASE < now) && mark.leased_at + LEASE < now
+            mark.missing_since.is_some_and(|since| since + LEASE < folded_at) && mark.leased_at + LEASE < folded_at
         })
     }
 }

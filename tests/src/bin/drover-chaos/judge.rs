@@ -52,8 +52,8 @@ pub(crate) struct Judged {
 impl Judge<'_> {
     pub(crate) async fn judge(&self) -> anyhow::Result<Judged> {
         let ledger = ledger::read(&self.folder.join("ledger"))?;
-        let mut judged = Judged::default();
-        judged.calls = ledger.values().flatten().filter(|line| line.deed == Deed::Begin).count();
+        let calls = ledger.values().flatten().filter(|line| line.deed == Deed::Begin).count();
+        let mut judged = Judged { calls, ..Judged::default() };
         let roots = evidence::roots(self.client).await?;
         self.check_accepted(&roots, &mut judged);
         let mut keys = HashMap::new();

@@ -244,6 +244,16 @@ fn a_job_of_its_own_is_held_until_it_has_begun() {
     let running = world.submit("work", json!({}));
     world.start(running);
     assert_eq!(world.pause(running), Outcome::Illegal(Refusal::AtWork));
+
+    // A worker had begun it: it goes on, and waits when it comes back.
+    let begun = world.submit("work", json!({}));
+    world.pause(begun);
+    world.start(begun);
+    assert_eq!((world.status(begun), world.pause(begun)), (S::Running, Outcome::Ignored(Ignored::Repeat)));
+    world.report(begun, JobEventKind::Released);
+    assert_eq!((world.status(begun), world.publications(begun)), (S::Pending, 1));
+    world.resume(begun);
+    assert_eq!(world.publications(begun), 2);
 }
 
 #[test]

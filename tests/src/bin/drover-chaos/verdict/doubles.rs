@@ -50,7 +50,10 @@ impl Case<'_> {
             .iter()
             .filter(|line| line.deed == Deed::Begin && (older..=newer).contains(&line.dispatch))
             .collect();
-        let from = parties.iter().map(|line| line.at_ns).min().unwrap_or(first.at_ns);
+        // The message may have lain in its queue for long, twice since then.
+        let dispatched = self.history(row).find(|happened| happened.kind == "dispatched" && happened.dispatch == older);
+        let begun = parties.iter().map(|line| line.at_ns).min().unwrap_or(first.at_ns);
+        let from = dispatched.filter(|_| older == newer).map_or(begun, |happened| happened.at_ns.min(begun));
         let until = first.at_ns.max(second.at_ns);
         let happened = |kind: &str| {
             let mut own = self.history(row).filter(|happened| (older..newer).contains(&happened.dispatch));

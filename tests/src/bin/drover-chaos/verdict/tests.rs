@@ -223,6 +223,16 @@ fn one_dispatch_done_twice_is_explained_by_a_lost_confirm() {
 }
 
 #[test]
+fn a_message_that_lay_in_its_queue_twice_is_explained_by_when_it_was_published() {
+    let mut scene = Scene::clean();
+    scene.ledger.values_mut().flatten().for_each(|line| line.at_ns += 60 * SECOND);
+    scene.call(72, 1, "worker-2/1/0", &[Deed::Begin, Deed::Effect, Deed::Completed]);
+    assert_eq!(scene.wrong(), [Wrong::Double]);
+    scene.strikes(Kind::ServerKill, None, 10, 11);
+    assert_eq!(scene.wrong(), []);
+}
+
+#[test]
 fn an_end_that_no_handler_came_to_is_untrue() {
     let mut scene = Scene::clean();
     scene.tree.rows[1].result = json!({ "call": "worker-1/1/9" });
