@@ -160,7 +160,7 @@ async fn fold_all(app: &App, inputs: Vec<Input>, shutdown: &CancellationToken) -
 async fn culprit(app: &App, input: Input, error: &StoreError, shutdown: &CancellationToken) -> Option<()> {
     tracing::error!(%error, job.id = %input.job_id(), "an event cannot be folded");
     let Input::Event(event) = input else { return Some(()) };
-    super::dead::bury_event(app, &event, &error.to_string(), shutdown).await?;
+    bury_event(app, &app.names.events_queue(), &event, &error.to_string(), shutdown).await?;
     let failed = Input::Undeliverable {
         job_id: event.job_id,
         dispatch: event.dispatch,
