@@ -140,46 +140,48 @@ async fn rabbitmq_away_for_many_leases_loses_no_worker_no_report_and_no_submissi
 }
 
 #[tokio::test]
-async fn a_worker_that_is_cut_off_or_stopped_past_its_lease_does_no_harm_when_it_is_back() {
+async fn a_worker_that_is_cut_off_past_its_lease_does_no_harm_when_it_is_back() {
     let mut parted = Parted::start().await;
-    for cut in [true, false] {
-        let id = parted.running().await;
-        parted.fleet.workers(WORKER, 1, &[]).await.expect("another worker");
-        if cut {
-            parted.worker.set(Mode::Frozen);
-        } else {
-            parted.fleet.workers[0].signal(Signal::SIGSTOP).expect("stopped");
-        }
-        let again = |job: &Value| job["dispatch"].as_u64() > Some(1) && job["status"] == "running";
-        parted.fleet.until(&id, "the other worker to take it over", again).await.expect("it does");
-        if cut {
-            parted.worker.set(Mode::Open);
-        } else {
-            parted.fleet.workers[0].signal(Signal::SIGCONT).expect("it goes on");
-        }
-        parted.until_one_holds().await;
-        parted.open_gate();
-        let job = parted.fleet.ended(&id).await.expect("it ends");
-        assert_eq!((&job["status"], &job["attempt"]), (&json!("completed"), &job["dispatch"]), "{job}");
-        let ended = lines(&parted.ledger()).iter().filter(|line| line.ends_with("done")).count();
-        assert_eq!(ended, 1, "the first one was told to stop: {:?}", lines(&parted.ledger()));
-        parted.fleet.workers.pop();
-        std::fs::remove_file(parted.gate()).expect("removed");
-        std::fs::remove_file(parted.ledger()).expect("removed");
-    }
+    let id = parted.running().await;
+    parted.fleet.workers(WORKER, 1, &[]).await.expect("another worker");
+    parted.worker.set(Mode::Frozen);
+    parted.taken_over(&id).await;
+    parted.worker.set(Mode::Open);
+    parted.stopped_by_the_first(&id).await;
+}
+
+#[tokio::test]
+async fn a_worker_that_is_stopped_past_its_lease_does_no_harm_when_it_goes_on() {
+    let mut parted = Parted::start().await;
+    let id = parted.running().await;
+    parted.fleet.workers(WORKER, 1, &[]).await.expect("another worker");
+    parted.fleet.workers[0].signal(Signal::SIGSTOP).expect("stopped");
+    parted.taken_over(&id).await;
+    parted.fleet.workers[0].signal(Signal::SIGCONT).expect("it goes on");
+    parted.stopped_by_the_first(&id).await;
 }
 
 impl Parted {
-    /// Waits until both workers live, and only one of them still runs the job.
-    async fn until_one_holds(&self) {
-        wait::until("the one that lost the job to stop it", PATIENCE, async || {
-            let workers = self.fleet.get("/api/v1/workers").await?;
-            let live = workers["workers"].as_array().cloned().unwrap_or_default();
-            let live: Vec<Value> = live.into_iter().filter(|worker| worker["status"] == "live").collect();
-            let running: u64 = live.iter().filter_map(|worker| worker["running"].as_u64()).sum();
-            Ok(if (live.len(), running) == (2, 1) { Seen::Yes(()) } else { Seen::not_yet(&workers) })
+    async fn taken_over(&self, id: &str) {
+        let again = |job: &Value| job["attempt"].as_u64() > Some(1) && job["status"] == "running";
+        self.fleet.until(id, "the other worker to take it over", again).await.expect("it does");
+    }
+
+    /// The worker that lost the job is told so, and only the other one brings it to an end.
+    async fn stopped_by_the_first(&mut self, id: &str) {
+        let first = &mut self.fleet.workers[0];
+        first.wait_for_line("jobs were taken from this worker", PATIENCE).await.expect("it is told");
+        let ran = |line: &String| line.ends_with("1 failed");
+        wait::until("its handler to stop", PATIENCE, async || {
+            let lines = lines(&self.ledger());
+            Ok(if lines.iter().any(ran) { Seen::Yes(()) } else { Seen::not_yet(format!("{lines:?}")) })
         })
         .await
         .expect("it does");
+        self.open_gate();
+        let job = self.fleet.ended(id).await.expect("it ends");
+        assert!(job["status"] == "completed" && job["attempt"].as_u64() > Some(1), "{job}");
+        let ended = lines(&self.ledger()).iter().filter(|line| line.ends_with("done")).count();
+        assert_eq!(ended, 1, "{:?}", lines(&self.ledger()));
     }
 }
