@@ -55,10 +55,17 @@ pub(super) async fn bury(
     bad.iter().zip(kept).filter(|(_, kept)| !kept).map(|(bad, _)| bad.index).collect()
 }
 
-/// Puts an event that broke its transaction where a person finds it. `None`: shutdown came first.
-pub(super) async fn bury_event(app: &App, event: &JobEvent, reason: &str, shutdown: &CancellationToken) -> Option<()> {
+/// Puts an event of a queue that broke its transaction where a person finds it. `None`: shutdown came first.
+pub(super) async fn bury_event(
+    app: &App,
+    queue: &str,
+    event: &JobEvent,
+    reason: &str,
+    shutdown: &CancellationToken,
+) -> Option<()> {
+    tracing::warn!(queue, %reason, job.id = %event.job_id, "an event cannot be processed; it goes to the dead letters");
     let body = serde_json::to_vec(event).unwrap_or_default();
-    let letter = letter::of_ours(app, &app.names.events_queue(), &properties::<JobEvent>(app), reason, &body);
+    let letter = letter::of_ours(app, queue, &properties::<JobEvent>(app), reason, &body);
     keep(app, &[letter], shutdown).await.map(drop)
 }
 

@@ -10,7 +10,7 @@ use drover_protocol::{
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
-use super::{Bad, Behind, Marker, PREFETCH, Pulse, batch, bury, settle, subscribe, until_done};
+use super::{Bad, Behind, Marker, PREFETCH, Pulse, batch, bury, bury_event, logs, settle, subscribe, until_done};
 use crate::{
     app::App,
     duty::Pace,
@@ -53,11 +53,8 @@ async fn fold_queue(
             // Shutdown during an outage: what is not acknowledged is delivered again to whoever is there.
             return;
         }
-        if !read.logs.is_empty() {
-            let kept = until_done!("keeping log lines", shutdown, app.store.insert_logs(&read.logs));
-            if let Some(Err(error)) = kept {
-                tracing::error!(%error, "log lines were lost");
-            }
+        if logs::keep(app, &read.logs, shutdown).await.is_none() {
+            return;
         }
         if let Some(marker) = read.marker {
             marker.received(app, "events", pace).await;
@@ -163,7 +160,7 @@ async fn fold_all(app: &App, inputs: Vec<Input>, shutdown: &CancellationToken) -
 async fn culprit(app: &App, input: Input, error: &StoreError, shutdown: &CancellationToken) -> Option<()> {
     tracing::error!(%error, job.id = %input.job_id(), "an event cannot be folded");
     let Input::Event(event) = input else { return Some(()) };
-    super::dead::bury_event(app, &event, &error.to_string(), shutdown).await?;
+    bury_event(app, &app.names.events_queue(), &event, &error.to_string(), shutdown).await?;
     let failed = Input::Undeliverable {
         job_id: event.job_id,
         dispatch: event.dispatch,

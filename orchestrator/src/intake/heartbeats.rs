@@ -10,7 +10,7 @@ use drover_broker::{Deliveries, Delivery, Publication, Topology};
 use drover_protocol::{Control, JobType, RunningJob, WorkerEvent, WorkerEventKind, WorkerSession, decode, encode};
 use tokio_util::sync::CancellationToken;
 
-use super::{Bad, Behind, Marker, PREFETCH, Pulse, batch, bury, settle, subscribe, until_done};
+use super::{Bad, Behind, Marker, PREFETCH, Pulse, batch, briefing, bury, settle, subscribe, until_done};
 use crate::{
     app::App,
     duty::Pace,
@@ -18,12 +18,10 @@ use crate::{
     store::{StoreError, WorkerArrival, WorkerBeat},
 };
 
-/// Most cancelled dispatches that a worker is told of when it arrives; as many withdrawn ones.
-const TOMBSTONES: i64 = 10_000;
-/// Most withdrawn dispatches of one message.
-const WITHDRAWN: usize = 1_000;
-/// Workers that are welcomed by one publish: each is told of all that must not be started.
+/// Workers that are welcomed by one publish.
 const WELCOMES: usize = 16;
+/// Most messages of one publish, but for those to a single worker: each is told of all that must not be started.
+const TOLD_AT_ONCE: usize = 32;
 
 /// Takes worker events until shutdown.
 pub async fn run(app: Arc<App>, behind: Behind, mut pulse: Pulse, pace: Pace, shutdown: CancellationToken) {
@@ -54,12 +52,15 @@ async fn take_queue(
     shutdown: &CancellationToken,
 ) {
     while let Some(taken) = batch(deliveries, behind, shutdown).await {
-        let read = read(app, &taken);
+        let mut read = read(app, &taken);
         match until_done!("taking heartbeats", shutdown, take(app, &read, pace)) {
             None => return,
             Some(Ok(())) => {}
-            // A worker that announces what cannot be stored must not keep the others from being heard.
-            Some(Err(error)) => tracing::error!(%error, "a batch of worker events was lost"),
+            Some(Err(error)) => {
+                tracing::warn!(%error, "worker events are taken one by one");
+                let Some(bad) = one_by_one(app, &taken, pace, shutdown).await else { return };
+                read.bad = bad;
+            }
         }
         if let Some(marker) = read.marker {
             marker.received(app, "heartbeats", pace).await;
@@ -67,6 +68,19 @@ async fn take_queue(
         let kept = bury(app, queue, &taken, read.bad, shutdown).await;
         settle(&**deliveries, &taken, &kept).await;
     }
+}
+
+/// A worker that says what cannot be stored must not keep the others from being heard. What is bad; `None`: shutdown.
+async fn one_by_one(app: &App, taken: &[Delivery], pace: Pace, shutdown: &CancellationToken) -> Option<Vec<Bad>> {
+    let mut bad = Vec::new();
+    for (index, delivery) in taken.iter().enumerate() {
+        let mut read = read(app, std::slice::from_ref(delivery));
+        bad.extend(read.bad.drain(..).map(|bad| Bad { index, ..bad }));
+        if let Err(error) = until_done!("taking a worker event", shutdown, take(app, &read, pace))? {
+            bad.push(Bad { index, reason: error.to_string(), body: delivery.body.clone() });
+        }
+    }
+    Some(bad)
 }
 
 #[derive(Default)]
@@ -155,19 +169,14 @@ async fn declare(app: &App, arrivals: &[&WorkerArrival]) {
 async fn welcome(app: &App, arrivals: &[&WorkerArrival], pace: Pace) -> Result<(), StoreError> {
     let mut publications = Vec::new();
     for arrival in arrivals {
-        let briefing = app.store.worker_up(arrival, TOMBSTONES).await?;
+        let briefing = app.store.worker_up(arrival, briefing::TOLD).await?;
         tracing::info!(worker.session = %arrival.session, worker.host = %arrival.host, types = arrival.types.len(), "worker is up");
         let Some(queue) = &arrival.control_queue else { continue };
-        let welcome = Control::Welcome {
-            worker_session: arrival.session,
-            cancelled: briefing.cancelled,
-            controls: briefing.controls,
-            paused: Some(briefing.paused),
-            lease_seconds: pace.lease.as_secs_f64(),
-        };
-        // The queue keeps their order: what must not be started is known when the welcome lets the worker start.
-        let withdraws = briefing.withdrawn.chunks(WITHDRAWN).map(|jobs| Control::Withdraw { jobs: jobs.to_vec() });
-        publications.extend(withdraws.chain([welcome]).filter_map(|control| publication(app, "", queue, &control)));
+        let controls = briefing::controls(briefing, arrival.session, pace);
+        publications.extend(controls.iter().filter_map(|control| publication(app, "", queue, control)));
+        if publications.len() > TOLD_AT_ONCE {
+            publish(app, std::mem::take(&mut publications)).await;
+        }
     }
     // Not answered: the worker asks again.
     publish(app, publications).await;
@@ -254,5 +263,24 @@ mod tests {
         assert_eq!(read.arrivals.len(), 2);
         let arrival = &read.arrivals[&waiting];
         assert_eq!((arrival.seq, arrival.control_queue.as_deref()), (3, Some("c")));
+    }
+
+    #[tokio::test]
+    async fn a_worker_event_that_the_database_refuses_keeps_no_other_from_being_heard() {
+        let desk = Desk::new().await;
+        let client = desk.database.connect().await.expect("a connection");
+        let refused = WorkerSession(Uuid::now_v7());
+        let check = format!("ALTER TABLE workers ADD CHECK (session <> '{refused}')");
+        client.batch_execute(&check).await.expect("added");
+        let others = [WorkerSession(Uuid::now_v7()), WorkerSession(Uuid::now_v7())];
+        let taken = [asks(others[0], 1, "a"), asks(refused, 1, "b"), asks(others[1], 1, "c")];
+        let pace = Pace { lease: std::time::Duration::from_secs(15) };
+        assert!(take(&desk.app, &read(&desk.app, &taken), pace).await.is_err());
+        let bad = one_by_one(&desk.app, &taken, pace, &CancellationToken::new()).await.expect("no shutdown");
+        assert_eq!(bad.iter().map(|bad| bad.index).collect::<Vec<_>>(), [1]);
+        assert!(bad[0].reason.contains("check constraint"), "{}", bad[0].reason);
+        let entered = client.query("SELECT session FROM workers ORDER BY session", &[]).await.expect("read");
+        let entered: Vec<Uuid> = entered.iter().map(|row| row.get(0)).collect();
+        assert_eq!(entered, others.map(|session| session.0));
     }
 }

@@ -1,5 +1,6 @@
 //! Intake: what the queues bring, in batches as large as what has arrived and never waited for.
 
+mod briefing;
 mod dead;
 mod events;
 mod hearing;
@@ -22,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::App;
 
 pub(crate) use dead::JobFence;
-use dead::{Bad, bury};
+use dead::{Bad, bury, bury_event};
 pub use hearing::Hearing;
 pub(crate) use letter::{REDRIVES, is_of_jobs};
 pub use marker::Marker;

@@ -56,11 +56,10 @@ pub struct WorkerArrival {
 /// What a worker that arrives has to know before it consumes.
 #[derive(Clone, Debug, Default)]
 pub struct Briefing {
-    /// The cancelled dispatches.
-    pub cancelled: Vec<RunningJob>,
-    /// The broadcasts that told of them.
-    pub controls: BTreeSet<ControlId>,
-    /// The dispatches that a pause withdrew.
+    /// The cancelled dispatches, the newest first. With the broadcast that told of it, if the cancel has not settled yet: it
+    /// waits for the worker's acknowledgement.
+    pub cancelled: Vec<(RunningJob, Option<ControlId>)>,
+    /// The dispatches that were withdrawn.
     pub withdrawn: Vec<RunningJob>,
     /// The job types of which nothing is to be taken.
     pub paused: PausedTypes,
@@ -106,10 +105,9 @@ impl Store {
         let dispatch = |row: &tokio_postgres::Row| {
             Ok::<_, StoreError>(RunningJob { job_id: JobId(row.try_get(0)?), dispatch: unsigned(row.try_get(1)?) })
         };
-        let control = |row: &tokio_postgres::Row| Ok::<_, StoreError>(ControlId(row.try_get(2)?));
+        let cancelled = |row| Ok::<_, StoreError>((dispatch(row)?, row.try_get::<_, Option<Uuid>>(2)?.map(ControlId)));
         Ok(Briefing {
-            cancelled: tombstones.iter().map(dispatch).collect::<Result<_, _>>()?,
-            controls: tombstones.iter().map(control).collect::<Result<_, _>>()?,
+            cancelled: tombstones.iter().map(cancelled).collect::<Result<_, _>>()?,
             withdrawn: withdrawals.iter().map(dispatch).collect::<Result<_, _>>()?,
             paused,
         })

@@ -2,7 +2,11 @@
 
 use std::path::Path;
 
-use drover_tests::Fleet;
+use drover_tests::{
+    Fleet,
+    fleet::PATIENCE,
+    wait::{self, Seen},
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -135,4 +139,42 @@ async fn fault_4_a_cancelled_job_gives_its_slot_back() {
         assert_eq!(fleet.ended(&id).await.expect("it ends")["status"], "cancelled");
     }
     assert_eq!(fleet.run("noop", json!({})).await.expect("the slot is free")["status"], "completed");
+}
+
+/// More than one message to a worker can name.
+#[tokio::test]
+async fn fault_5_many_jobs_cancelled_while_nobody_was_there_never_run() {
+    const JOBS: usize = 600;
+    let mut fleet = workflows::fleet().await;
+    let mut worker = fleet.workers.remove(0);
+    worker.signal(drover_tests::Signal::SIGTERM).expect("sent");
+    assert!(worker.wait_for_exit(PATIENCE).await.expect("it ends").success());
+    let folder = tempfile::tempdir().expect("a folder");
+    let ledger = folder.path().join("ledger");
+    fleet.apply(&workflows::fan_out("wide", "    max_parallel: 1000")).await.expect("valid");
+    let items = vec![json!({ "ledger": ledger }); JOBS];
+    let mut wide = Vec::new();
+    for _ in 0..2 {
+        wide.push(fleet.submit("wide", json!({ "items": items })).await.expect("accepted"));
+    }
+    let client = fleet.database.connect().await.expect("a connection");
+    wait::until("all of them to lie in the queue", PATIENCE, async || {
+        let published = "SELECT count(*) FROM jobs WHERE type = 'script' AND dispatch = 1
+            AND NOT EXISTS (SELECT FROM outbox WHERE outbox.job_id = jobs.id)";
+        let published: i64 = client.query_one(published, &[]).await?.get(0);
+        let all = usize::try_from(published).is_ok_and(|published| published == 2 * JOBS);
+        Ok(if all { Seen::Yes(()) } else { Seen::not_yet(published) })
+    })
+    .await
+    .expect("they do");
+    let body = json!({ "filter": { "type": "wide" } });
+    let (status, swept) = fleet.request(Method::POST, "/api/v1/jobs/cancel", Some(body)).await.expect("answered");
+    assert_eq!((status, &swept["matched"], &swept["done"]), (200, &json!(2), &json!(2)), "{swept}");
+    for id in &wide {
+        assert_eq!(fleet.ended(id).await.expect("it ends")["status"], "cancelled");
+    }
+    fleet.workers("drover-test-worker", 1, &[]).await.expect("another worker starts");
+    // Behind all of them in the queue.
+    assert_eq!(fleet.run("script", json!({})).await.expect("it ends")["status"], "completed");
+    assert_eq!(lines(&ledger), [""; 0], "none of {} has begun", 2 * JOBS);
 }
