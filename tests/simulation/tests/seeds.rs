@@ -29,8 +29,8 @@ fn a_seed_is_the_same_run_each_time() {
 /// change that moves it the search only takes longer.
 const fn hint(rule: Rule) -> u64 {
     match rule {
-        Rule::QueuedCancelSettlesByAcks => 11_000,
-        Rule::StaleWorkerBeginsNothing => 7_500,
+        Rule::QueuedCancelSettlesByAcks => 25_500,
+        Rule::StaleWorkerBeginsNothing => 8_600,
         Rule::OwedIsRecovered => 5_900,
         Rule::LostConnectionHoldsMarkers => 2_200,
         _ => 0,
