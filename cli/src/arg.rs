@@ -72,6 +72,11 @@ fn age(text: &str) -> Option<TimeDelta> {
     }
 }
 
+/// A span as `90s`, `15m`, `2h`, `7d`.
+pub(crate) fn span(text: &str) -> Result<TimeDelta, String> {
+    age(text).ok_or_else(|| "not a span: give one as 90s, 15m, 2h or 7d".into())
+}
+
 /// A moment to come: RFC 3339, a date, or a span from now as `90s`, `15m`, `2h`, `7d`.
 pub(crate) fn moment_to_come(text: &str) -> Result<DateTime<Utc>, String> {
     match age(text) {
@@ -115,6 +120,10 @@ mod tests {
         assert_eq!(moment_at("2026-01-31T12:00:00+01:00", now).unwrap().to_rfc3339(), "2026-01-31T11:00:00+00:00");
         for bad in ["", "h", "2", "-2h", "2w", "soon", "99999999999999d", "9223372036854775807s", "2ü"] {
             assert!(moment_at(bad, now).is_err(), "{bad:?} is taken");
+        }
+        assert_eq!(span("90s"), Ok(TimeDelta::seconds(90)));
+        for bad in ["", "5", "s", "-5s", "5 s", "2026-01-31"] {
+            assert!(span(bad).is_err(), "{bad:?} is taken");
         }
     }
 

@@ -2,10 +2,11 @@
 
 mod dead;
 mod many;
+mod pause;
 
 use std::path::PathBuf;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::NonEmptyStringValueParser};
 use drover_protocol::JobId;
 use serde_json::Value;
@@ -16,11 +17,12 @@ pub(crate) use self::{
     dead::{Dead, Letters, Sweep},
     many::{Consent, Filter, Selection},
 };
+pub(crate) use pause::{Pause, Resume, What};
 
 const EXIT_CODES: &str = "\
 Exit codes:
   0    what was asked happened; the job that was waited for completed
-  1    the job that was waited for failed or was cancelled
+  1    the job that was waited for failed or was cancelled; a replay differs
   2    the command or the request was wrong
   3    the job that was waited for completed with errors
   4    the server could not be reached or could not answer
@@ -125,30 +127,28 @@ are made meanwhile are not. The exit code is 2 when one was refused.")]
         #[arg(long, conflicts_with_all = many::OF_MANY)]
         wait: bool,
     },
-    /// Begin nothing new of a job until it is resumed; what runs goes on.
+    /// Begin nothing new of a job, of a job type or of all types; what runs goes on.
     #[command(after_help = "\
 Examples:
   drover pause 01980c5e-7a00-7d10-8b6e-3f6f3ad3a001
-  drover pause --wait 01980c5e-7a00-7d10-8b6e-3f6f3ad3a001
+  drover pause --type validate_import --wait --reason 'the disk is being replaced'
+  drover pause --all
 
-No step, no sub-job and no retry of it begins, at any depth. A paused job can be cancelled.
-With --wait the command ends when nothing of the job runs any more: exit code 0, or 1 when somebody
-resumed it meanwhile.")]
-    Pause {
-        #[command(flatten)]
-        job: Job,
-        /// Wait until nothing of the job runs any more.
-        #[arg(long)]
-        wait: bool,
-    },
-    /// Let a paused job go on.
+Of a paused job no step, no sub-job and no retry begins, at any depth; it can be cancelled. Of a
+paused type workers take no jobs: they wait in their queue, and workflows wait for them. Both last
+until `drover resume`, also over restarts.
+With --wait the exit code is 1 when somebody resumed it meanwhile, or when a worker of an older version goes
+on taking jobs.")]
+    Pause(Pause),
+    /// Let what is paused go on.
     #[command(after_help = "\
-Example:
-  drover resume 01980c5e-7a00-7d10-8b6e-3f6f3ad3a001")]
-    Resume {
-        #[command(flatten)]
-        job: Job,
-    },
+Examples:
+  drover resume 01980c5e-7a00-7d10-8b6e-3f6f3ad3a001
+  drover resume --type validate_import
+  drover resume --all
+
+What was paused by itself stays paused: a type after `resume --all`, a part of a resumed workflow.")]
+    Resume(Resume),
     /// Run again what failed of a job, or of many.
     #[command(after_help = "\
 Examples:
@@ -226,6 +226,19 @@ Example:
         #[arg(long, default_value_t = 1000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
         limit: u32,
     },
+    /// Rebuild a job from its history and compare it with what is stored.
+    #[command(after_help = "\
+Example:
+  drover replay 01980c5e-7a00-7d10-8b6e-3f6f3ad3a001
+
+Every kept input goes once more through the code that took it the first time; what comes out must
+equal the rows of the job and of all below it, field by field. Nothing is changed. Exit code 0: it
+does; 1: it does not, and each difference is listed: what is stored, and what the history leads to.
+history.N is line N of the history: the rebuilt job does something else there.")]
+    Replay {
+        #[command(flatten)]
+        job: Job,
+    },
     /// Run the whole system in this process, with nothing to set up.
     #[command(after_help = "\
 Examples:
@@ -247,6 +260,21 @@ Everything is in a temporary folder that goes with the demo. The exit code is 0 
 what is in the files, and 1 when not. On a real broker the demo uses the prefix drover-demo; its
 queues stay there.")]
     Demo(Demo),
+    /// Dispatch again what the broker or workers have lost, now.
+    #[command(after_help = "\
+Examples:
+  drover recover
+  drover recover --older-than 1m --json
+
+For when a queue was purged or deleted, or it is not clear what RabbitMQ still has. What was published
+and not started gets a new message, and what no worker holds any more is retried. Harmless where
+nothing was lost: old messages are withdrawn. The running system does the same by itself: what a
+broker lost with all its data as soon as it is back, a lost queue within three leases.")]
+    Recover {
+        /// Leave alone what was published within this time: 5s, 1m, 2h.
+        #[arg(long, default_value = "5s", value_name = "SPAN", value_parser = arg::span)]
+        older_than: TimeDelta,
+    },
     /// Messages that nobody could process: list, show, send again, discard.
     #[command(
         subcommand,

@@ -11,7 +11,7 @@ use crate::{api::Problem, dev::DevError};
 pub(crate) enum Exit {
     /// What was asked happened; the job that was waited for completed.
     Done = 0,
-    /// The job that was waited for failed or was cancelled.
+    /// The job that was waited for failed or was cancelled; or it is not what its history leads to.
     JobFailed = 1,
     /// The command or the request was wrong.
     Refused = 2,

@@ -22,7 +22,7 @@ use crate::{
     live::Live,
     metrics::Metrics,
     relay::RelayHandle,
-    store::{Accepted, FoldContext, Folded, Known, NewRoot, Store, StoreError, SubmissionKey},
+    store::{Accepted, FoldContext, Folded, Known, NewRoot, ReplayLimits, Store, StoreError, SubmissionKey, Types},
 };
 
 /// How often a delete is tried against a job whose state changes under it.
@@ -46,6 +46,8 @@ pub struct App {
     pub metrics: Metrics,
     /// Largest message, in bytes.
     pub message_bytes: usize,
+    /// What a replay may hold in memory.
+    pub replay: ReplayLimits,
 }
 
 /// Why an action was not done.
@@ -94,9 +96,30 @@ pub enum ActionError {
         /// Where it stands.
         status: JobStatus,
     },
+    /// No worker has announced the job type.
+    #[error("there is no job type {0}: no worker has announced it. `drover types` lists those that there are")]
+    NotAnnounced(JobType),
+    /// It is a workflow's name, and workers take no workflows.
+    #[error(
+        "{name} is a workflow, and workers take jobs: pause its runs one by one (`drover list --type {name} --status \
+         pending,running`, `drover pause ID`), or the job types that it runs: {}", names(.jobs)
+    )]
+    IsWorkflow {
+        /// The workflow.
+        name: JobType,
+        /// What its steps run.
+        jobs: BTreeSet<JobType>,
+    },
+    /// The type is paused as one of all.
+    #[error("{0} is paused with every job type; resume them all with `drover resume --all`")]
+    AllPaused(JobType),
     /// The database is away, or worse.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+fn names(names: &BTreeSet<JobType>) -> String {
+    names.iter().map(JobType::as_str).collect::<Vec<_>>().join(", ")
 }
 
 fn list(errors: &[FieldError]) -> String {
@@ -195,6 +218,46 @@ impl App {
         self.act(Input::Retry { job_id: id, from_start }).await
     }
 
+    /// Keeps workers from taking jobs of a type, or of all types, until they are resumed. What runs goes on.
+    ///
+    /// # Errors
+    /// When no worker has announced the type, or the database is away. Asking twice is no error.
+    pub async fn pause_types(&self, types: &Types, reason: Option<&str>) -> Result<(), ActionError> {
+        self.check_types(types).await?;
+        self.relay.send(self.store.pause_types(types, reason, self.context.claim).await?);
+        Ok(())
+    }
+
+    /// Lets workers take jobs of a type, or of all types that are not paused by themselves.
+    ///
+    /// # Errors
+    /// When no worker has announced the type, it is paused with all others, or the database is away. A type that is not paused
+    /// is none.
+    pub async fn resume_types(&self, types: &Types) -> Result<(), ActionError> {
+        self.check_types(types).await?;
+        if let Types::One(job_type) = types
+            && !self.store.view_pauses(Some(&Types::All)).await?.is_empty()
+        {
+            return Err(ActionError::AllPaused(job_type.clone()));
+        }
+        self.relay.send(self.store.resume_types(types, self.context.claim).await?);
+        Ok(())
+    }
+
+    /// Whether workers can be told of it.
+    async fn check_types(&self, types: &Types) -> Result<(), ActionError> {
+        let Types::One(name) = types else { return Ok(()) };
+        let standing = self.store.type_standing(name).await?;
+        if standing.announced {
+            return Ok(());
+        }
+        let definition = self.context.registry.current(name).filter(|_| standing.workflow);
+        Err(match definition {
+            Some(definition) => ActionError::IsWorkflow { name: name.clone(), jobs: definition.job_types() },
+            None => ActionError::NotAnnounced(name.clone()),
+        })
+    }
+
     /// Deletes a job that has ended, with all that belongs to it.
     ///
     /// # Errors
@@ -219,7 +282,7 @@ impl App {
         Err(why)
     }
 
-    pub(crate) async fn act(&self, input: Input) -> Result<(), ActionError> {
+    async fn act(&self, input: Input) -> Result<(), ActionError> {
         let id = input.job_id();
         let folded = self.store.fold(&self.context, vec![input]).await?;
         let outcome = folded.outcomes.first().cloned();

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use drover_engine::Input;
+use drover_engine::{Input, Outcome};
 use drover_protocol::{JobId, JobStatus};
 
 use crate::{
@@ -178,20 +178,34 @@ impl App {
         }
     }
 
-    /// All in one transaction. If that fails each in its own: one that cannot be folded harms itself only.
     async fn fold_many(&self, inputs: Vec<Input>) -> Vec<Result<(), ActionError>> {
         let ids: Vec<JobId> = inputs.iter().map(Input::job_id).collect();
-        match self.store.fold(&self.context, inputs.clone()).await {
-            Ok(folded) => {
-                let outcomes = folded.outcomes.clone();
-                self.committed(folded);
-                ids.into_iter().zip(outcomes).map(|(id, outcome)| verdict(id, Some(outcome))).collect()
-            }
+        let outcomes = self.fold_each(inputs).await;
+        ids.into_iter().zip(outcomes).map(|(id, outcome)| verdict(id, Some(outcome?))).collect()
+    }
+
+    /// Folds all in one transaction. If that fails each in its own: one that cannot be folded harms itself only.
+    pub(crate) async fn fold_each(&self, inputs: Vec<Input>) -> Vec<Result<Outcome, StoreError>> {
+        if inputs.is_empty() {
+            return Vec::new();
+        }
+        let fold = async |inputs: Vec<Input>| {
+            let folded = self.store.fold(&self.context, inputs).await?;
+            let outcomes = folded.outcomes.clone();
+            self.committed(folded);
+            Ok::<_, StoreError>(outcomes)
+        };
+        match fold(inputs.clone()).await {
+            Ok(outcomes) => outcomes.into_iter().map(Ok).collect(),
+            Err(error) if inputs.len() == 1 => vec![Err(error)],
             Err(error) => {
                 tracing::warn!(%error, count = inputs.len(), "jobs are folded one by one");
                 let mut outcomes = Vec::with_capacity(inputs.len());
                 for input in inputs {
-                    outcomes.push(self.act(input).await);
+                    outcomes.extend(match fold(vec![input]).await {
+                        Ok(outcomes) => outcomes.into_iter().map(Ok).next(),
+                        Err(error) => Some(Err(error)),
+                    });
                 }
                 outcomes
             }

@@ -83,6 +83,10 @@ pub struct OrchestratorSection {
     pub definitions: PathBuf,
     /// How long a stop may take, in seconds.
     pub drain_seconds: f64,
+    /// A tree of more jobs than this is not replayed.
+    pub replay_jobs: usize,
+    /// A tree whose history has more than this, in MiB of JSON, is not replayed.
+    pub replay_mib: u64,
 }
 
 impl Validate for Config {
@@ -101,6 +105,8 @@ impl Validate for Config {
         in_range("orchestrator.timeout_grace_seconds", &own.timeout_grace_seconds, &(0.1..=86_400.0))?;
         in_range("orchestrator.poison_losses", &own.poison_losses, &(1..=1_000))?;
         above_zero("orchestrator.drain_seconds", own.drain_seconds)?;
+        in_range("orchestrator.replay_jobs", &own.replay_jobs, &(1..=100_000_000))?;
+        in_range("orchestrator.replay_mib", &own.replay_mib, &(1..=1_048_576))?;
         self.log.validate()
     }
 }

@@ -9,6 +9,7 @@ pub mod http;
 pub mod intake;
 pub mod live;
 pub mod metrics;
+pub mod recover;
 pub mod redrive;
 pub mod relay;
 pub mod run;

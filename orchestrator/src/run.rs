@@ -22,7 +22,7 @@ use crate::{
     live::Live,
     metrics::Metrics,
     relay::{self, RelayHandle},
-    store::{Claim, FoldContext, Store, StoreConfig},
+    store::{Claim, FoldContext, ReplayLimits, Store, StoreConfig},
 };
 
 /// How long a living replica has to publish what it owes before another does.
@@ -64,6 +64,7 @@ pub async fn run(
         live,
         metrics: Metrics::default(),
         message_bytes: config.amqp.message_bytes,
+        replay: ReplayLimits { jobs: own.replay_jobs, history_bytes: own.replay_mib * 1024 * 1024 },
     });
     if !app.broker.is_shared() {
         app.store.end_earlier_life().await?;
@@ -136,6 +137,7 @@ fn start(
     loops.spawn(duty::epoch(it(), new_epoch, reconnected, stop()));
     loops.spawn(duty::timers(it(), stop()));
     loops.spawn(duty::leases(it(), pace, stop()));
+    loops.spawn(duty::queues(it(), pace, stop()));
     loops.spawn(duty::cancels(it(), pace, cancelling, stop()));
     loops.spawn(duty::definitions(it(), stop()));
     loops.spawn(duty::housekeeping(it(), stop()));

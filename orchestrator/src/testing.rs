@@ -4,7 +4,7 @@
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -27,7 +27,7 @@ use crate::{
     live::Live,
     metrics::Metrics,
     relay::RelayHandle,
-    store::{Claim, FoldContext, Store, StoreConfig, WorkerArrival},
+    store::{Claim, FoldContext, ReplayLimits, Store, StoreConfig, WorkerArrival},
 };
 
 /// A broker that confirms everything, unless told otherwise, and delivers nothing.
@@ -35,12 +35,18 @@ use crate::{
 pub(crate) struct SilentBroker {
     away: AtomicBool,
     published: Mutex<Vec<Publication>>,
+    depth: AtomicU64,
     refusal: Mutex<Option<PublishError>>,
 }
 
 impl SilentBroker {
     pub(crate) fn set_away(&self, away: bool) {
         self.away.store(away, Ordering::SeqCst);
+    }
+
+    /// Every queue has so many messages from now on.
+    pub(crate) fn set_depth(&self, messages: u64) {
+        self.depth.store(messages, Ordering::SeqCst);
     }
 
     /// Every publication fails like this from now on; `None`: none does any more.
@@ -78,7 +84,7 @@ impl Broker for SilentBroker {
     }
 
     async fn depth(&self, _: &str) -> Result<Option<u64>, BrokerError> {
-        Ok(Some(0))
+        Ok(Some(self.depth.load(Ordering::SeqCst)))
     }
 
     async fn epoch(&self) -> Result<String, BrokerError> {
@@ -144,6 +150,7 @@ impl Desk {
             live,
             metrics: Metrics::default(),
             message_bytes,
+            replay: ReplayLimits { jobs: 1_000, history_bytes: 16 * 1024 * 1024 },
         }
     }
 
@@ -174,6 +181,20 @@ impl Desk {
         let (params, labels) = (json!({}), Default::default());
         let submission = Submission { job_type: job_type(name), params, labels, run_at: None, idempotency_key: None };
         self.app.submit(submission, None).await.expect("accepted").id
+    }
+
+    /// As if the relay had published everything that is owed.
+    pub(crate) async fn relayed(&self) {
+        let client = self.database.connect().await.expect("a connection");
+        client.execute("DELETE FROM outbox", &[]).await.expect("deleted");
+    }
+
+    /// As if the markers came out of their queues all the time: everything that was sent so far is folded.
+    pub(crate) async fn folded(&self) {
+        let client = self.database.connect().await.expect("a connection");
+        let set = "UPDATE intake SET folded_at = clock_timestamp() + interval '1 minute',
+            last_received_at = clock_timestamp() + interval '1 minute', current_since = clock_timestamp() - interval '1 hour'";
+        client.execute(set, &[]).await.expect("set");
     }
 
     /// Registers a definition.

@@ -43,7 +43,7 @@ impl Fleet {
     /// When a server or a process does not start.
     pub async fn start(orchestrators: usize, environment: &[(&str, &str)]) -> anyhow::Result<Self> {
         let mut fleet = Self::on(Database::create().await?, Vhost::create().await?)?;
-        fleet.environment = environment.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        fleet.set_environment(environment);
         for _ in 0..orchestrators {
             let orchestrator = fleet.spawn_orchestrator()?;
             fleet.orchestrators.push(orchestrator);
@@ -61,6 +61,11 @@ impl Fleet {
     pub fn on(database: Database, vhost: Vhost) -> anyhow::Result<Self> {
         let (orchestrators, workers, environment) = (Vec::new(), Vec::new(), Vec::new());
         Ok(Self { orchestrators, workers, database, vhost, environment, client: http_client()? })
+    }
+
+    /// What every process gets that is started from now on.
+    pub fn set_environment(&mut self, environment: &[(&str, &str)]) {
+        self.environment = environment.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
     }
 
     /// Starts an orchestrator's process, without waiting for it.
@@ -241,15 +246,36 @@ impl Fleet {
         .await
     }
 
-    /// Waits until the job has ended.
+    /// Waits until the job has ended. Then it must be what its history leads to.
     ///
     /// # Errors
-    /// When it has not in time.
+    /// When it has not in time, or is not.
     pub async fn ended(&self, id: &str) -> anyhow::Result<Value> {
-        self.until(id, "the job to end", |job| {
-            ["completed", "completed_with_errors", "failed", "cancelled"].iter().any(|end| job["status"] == *end)
+        let ends = ["completed", "completed_with_errors", "failed", "cancelled"];
+        let job = self.until(id, "the job to end", |job| ends.iter().any(|end| job["status"] == *end)).await?;
+        self.rebuilt(id).await?;
+        Ok(job)
+    }
+
+    /// Replays a job, ended or not: it must be what its history leads to. What the replay says.
+    ///
+    /// # Errors
+    /// When it is not, or is not replayed in time.
+    pub async fn rebuilt(&self, id: &str) -> anyhow::Result<Value> {
+        let path = format!("/api/v1/jobs/{id}/replay");
+        let replayed = wait::until("the replay", PATIENCE, async || {
+            match self.request(reqwest::Method::GET, &path, None).await? {
+                (200, replayed) => Ok(Seen::Yes(replayed)),
+                // One at a time.
+                (503, busy) => Ok(Seen::not_yet(busy)),
+                (status, problem) => bail!("GET {path}: {status} {problem}"),
+            }
         })
-        .await
+        .await?;
+        if replayed["differences"] != json!([]) {
+            bail!("its history leads elsewhere: {replayed:#}");
+        }
+        Ok(replayed)
     }
 
     /// Waits until a job's message is in its queue: nothing of it is owed to the broker any more.

@@ -173,9 +173,14 @@ impl System {
     }
 
     async fn cancel(&self, id: &str) {
-        let path = format!("/api/v1/jobs/{id}/cancel");
-        let (status, body) = self.request(Method::POST, &path, None).await.expect("answered");
-        assert_eq!(status, 202, "{body}");
+        self.ask(&format!("jobs/{id}/cancel")).await;
+    }
+
+    /// Asks for something that is done.
+    async fn ask(&self, what: &str) -> Value {
+        let (status, body) = self.request(Method::POST, &format!("/api/v1/{what}"), None).await.expect("answered");
+        assert_eq!(status, 202, "{what}: {body}");
+        body
     }
 
     /// Waits until what is there is as wanted.
@@ -230,6 +235,40 @@ async fn a_cancel_stops_what_runs_and_what_waits() {
     system.hold.gate.add_permits(1);
     system.until_status(&next, "completed").await;
     assert_eq!(system.hold.begun.load(Ordering::SeqCst), 2);
+    system.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_paused_job_and_a_paused_type_wait_and_others_go_on() {
+    let system = System::start().await;
+    let runs = system.submit("hold", json!({})).await;
+    system.until_status(&runs, "running").await;
+    let paused = system.submit("hold", json!({})).await;
+    assert_eq!(system.ask(&format!("jobs/{paused}/pause")).await["paused"], true);
+    // Broadcast behind the pause, and ended when the worker has heard of it.
+    let cancelled = system.submit("hold", json!({})).await;
+    system.cancel(&cancelled).await;
+    system.until_status(&cancelled, "cancelled").await;
+    let next = system.submit("hold", json!({})).await;
+    system.hold.gate.add_permits(2);
+    system.until_status(&runs, "completed").await;
+    system.until_status(&next, "completed").await;
+    assert_eq!(system.hold.begun.load(Ordering::SeqCst), 2, "what is paused was passed over");
+
+    system.ask("types/hold/pause").await;
+    let heard = |seen: &Value| seen["paused"][0]["workers"] == json!({ "live": 1, "acknowledged": 1, "unaware": 0 });
+    system.until("/api/v1/pauses", "the worker to acknowledge", heard).await;
+    let waits = system.submit("hold", json!({})).await;
+    system.ask(&format!("jobs/{paused}/resume")).await;
+    let other = system.submit("echo", json!({ "n": 1 })).await;
+    system.until_status(&other, "completed").await;
+    assert_eq!(system.hold.begun.load(Ordering::SeqCst), 2);
+    system.hold.gate.add_permits(2);
+    system.ask("types/hold/resume").await;
+    for id in [&paused, &waits] {
+        system.until_status(id, "completed").await;
+    }
+    assert_eq!(system.hold.begun.load(Ordering::SeqCst), 4);
     system.end().await;
 }
 

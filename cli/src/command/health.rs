@@ -8,7 +8,7 @@ pub(crate) async fn run(ctx: &Context) -> Result<Exit, Failure> {
     if ctx.output.json {
         ctx.output.json(&answer.raw)?;
     } else {
-        ctx.output.line(answer.body)?;
+        ctx.output.line(&answer.body)?;
     }
     Ok(if answer.body.is_ready() { Exit::Done } else { Exit::Unreachable })
 }

@@ -87,7 +87,9 @@ fn detail(detail: &Value) -> String {
                 Value::String(text) => format!("{key}={text}"),
                 other => format!("{key}={other}"),
             };
-            fields.iter().filter(|(_, value)| !value.is_null()).map(field).collect::<Vec<_>>().join(" ")
+            // A result is long, and `drover show` has it.
+            let shown = fields.iter().filter(|(key, value)| *key != "result" && !value.is_null());
+            shown.map(field).collect::<Vec<_>>().join(" ")
         }
         other => other.to_string(),
     }

@@ -14,6 +14,9 @@ mod list;
 mod logs;
 mod many;
 mod pause;
+mod pause_types;
+mod recover;
+mod replay;
 mod retry;
 mod show;
 mod submit;
@@ -44,8 +47,8 @@ pub(crate) async fn run(command: Command, ctx: &Context) -> Result<Exit, Failure
         Command::List(args) => list::run(ctx, &args).await,
         Command::Logs(args) => logs::run(ctx, &args).await,
         Command::Cancel { jobs, now, wait } => cancel::run(ctx, &jobs, now, wait).await,
-        Command::Pause { job, wait } => pause::pause(ctx, job.id, wait).await,
-        Command::Resume { job } => pause::resume(ctx, job.id).await,
+        Command::Pause(args) => pause::pause(ctx, args).await,
+        Command::Resume(args) => pause::resume(ctx, args).await,
         Command::Retry { jobs, from, wait } => retry::run(ctx, &jobs, from, wait).await,
         Command::Delete(jobs) => delete::run(ctx, &jobs).await,
         Command::Apply { files } => apply::run(ctx, &files).await,
@@ -55,6 +58,8 @@ pub(crate) async fn run(command: Command, ctx: &Context) -> Result<Exit, Failure
         Command::Workers => workers::run(ctx).await,
         Command::Health => health::run(ctx).await,
         Command::History { job, limit } => history::run(ctx, job.id, limit).await,
+        Command::Replay { job } => replay::run(ctx, job.id).await,
+        Command::Recover { older_than } => recover::run(ctx, older_than).await,
         Command::Dead(args) => dead::run(ctx, args).await,
         Command::Dev(args) => dev::run(&ctx.output, args).await,
         Command::Demo(args) => demo::run(&ctx.output, args).await,

@@ -1,15 +1,27 @@
-//! `drover pause` and `drover resume`
+//! `drover pause` and `drover resume`, of a job
 
 use drover_protocol::JobId;
 
-use super::{Context, watch};
+use super::{Context, pause_types, watch};
 use crate::{
     api::{Answer, JobView},
+    cli::{Pause, Resume},
     failure::{Exit, Failure},
     render::{style, style::To, text::one_line},
 };
 
-pub(crate) async fn pause(ctx: &Context, id: JobId, wait: bool) -> Result<Exit, Failure> {
+pub(crate) async fn pause(ctx: &Context, args: Pause) -> Result<Exit, Failure> {
+    let Some(id) = args.what.id else { return pause_types::pause(ctx, &args).await };
+    pause_job(ctx, id, args.wait).await
+}
+
+pub(crate) async fn resume(ctx: &Context, args: Resume) -> Result<Exit, Failure> {
+    let Some(id) = args.what.id else { return pause_types::resume(ctx, &args.what).await };
+    let job = ctx.client.post::<JobView>(&format!("/jobs/{id}/resume"), &[]).await?;
+    tell(ctx, &job)
+}
+
+async fn pause_job(ctx: &Context, id: JobId, wait: bool) -> Result<Exit, Failure> {
     let job = ctx.client.post::<JobView>(&format!("/jobs/{id}/pause"), &[]).await?;
     if !wait || job.body.is_at_rest() {
         return tell(ctx, &job);
@@ -22,11 +34,6 @@ pub(crate) async fn pause(ctx: &Context, id: JobId, wait: bool) -> Result<Exit, 
     }
     ctx.output.note("somebody has resumed it meanwhile");
     Ok(Exit::JobFailed)
-}
-
-pub(crate) async fn resume(ctx: &Context, id: JobId) -> Result<Exit, Failure> {
-    let job = ctx.client.post::<JobView>(&format!("/jobs/{id}/resume"), &[]).await?;
-    tell(ctx, &job)
 }
 
 fn tell(ctx: &Context, job: &Answer<JobView>) -> Result<Exit, Failure> {

@@ -12,6 +12,10 @@ async fn health_says_what_is_away_and_its_exit_code_tells() {
     run.code(0);
     assert_eq!(run.json(), ready);
 
+    let paused = json!({ "database": true, "migrated": true, "broker": true, "draining": false, "paused": ["*", "t"] });
+    let run = Server::always(200, paused).await.run(&["health"]).await;
+    assert_eq!(run.code(0), "ready; paused: all job types, t\n");
+
     let away = json!({ "database": false, "migrated": false, "broker": false, "draining": true });
     let run = Server::always(503, away).await.run(&["health"]).await;
     assert_eq!(run.code(4), "not ready: the database is away, the broker is away, it is shutting down\n");

@@ -84,7 +84,7 @@ async fn types_and_workers_are_tables() {
     let run = server.run(&["types"]).await;
     assert_eq!(
         run.code(0),
-        "TYPE             TITLE           WORKERS  LAST SEEN\nvalidate_import  Validate files        2\n"
+        "TYPE             TITLE           WORKERS  LAST SEEN  PAUSED\nvalidate_import  Validate files        2\n"
     );
 
     let worker = json!({

@@ -8,6 +8,8 @@ mod health;
 mod lists;
 mod logs;
 mod many;
+mod recover;
+mod replay;
 mod show;
 mod steer;
 mod submit;

@@ -1,4 +1,4 @@
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::{ID, OTHER, Reply, Server, ended, event, job, metadata, problem};
 
@@ -80,6 +80,83 @@ async fn a_refused_pause_says_why() {
     let server = Server::always(409, problem(409, "at_work", "a worker runs it", own)).await;
     let run = server.run(&["pause", ID]).await;
     assert_eq!((run.code(2), run.stderr.as_str()), ("", "error: a worker runs it\n"));
+}
+
+fn pause(name: &str, acknowledged: u64, unaware: u64) -> Value {
+    let workers = json!({ "live": 3, "acknowledged": acknowledged, "unaware": unaware });
+    json!({ "type": name, "paused": true, "paused_at": "2026-07-26T12:00:00Z", "reason": null, "workers": workers })
+}
+
+#[tokio::test]
+async fn a_pause_of_a_type_tells_who_has_acknowledged() {
+    let server = Server::start(|asked, _| {
+        let name = if asked.line.contains("validate_import") { "validate_import" } else { "*" };
+        let resumed = json!({ "type": name, "paused": false });
+        Reply::Json(202, if asked.line.contains("/pause") { pause(name, 2, 0) } else { resumed })
+    })
+    .await;
+    let run = server.run(&["pause", "--type", "validate_import", "--reason", "new disks"]).await;
+    assert_eq!(run.code(0), "validate_import paused; 2 of 3 workers have acknowledged\n");
+    assert_eq!(
+        server.run(&["pause", "--all"]).await.code(0),
+        "all job types paused; 2 of 3 workers have acknowledged\n"
+    );
+    assert_eq!(server.run(&["resume", "--type", "validate_import"]).await.code(0), "validate_import resumed\n");
+    assert_eq!(server.run(&["pause", "--all", "--json"]).await.json()["workers"]["acknowledged"], 2);
+    assert_eq!(
+        server.lines(),
+        [
+            "POST /types/validate_import/pause?reason=new+disks",
+            "POST /types/pause",
+            "POST /types/validate_import/resume",
+            "POST /types/pause"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_pause_of_a_type_waits_for_the_workers() {
+    for (last, code, words) in [
+        (json!([pause("t", 3, 0)]), 0, "t paused; 3 of 3 workers have acknowledged\n"),
+        (
+            json!([pause("other", 0, 0), pause("t", 2, 1)]),
+            1,
+            "t paused; 2 of 3 workers have acknowledged; 1 of an older version go on taking jobs: start them anew with this one\n",
+        ),
+        (json!([pause("other", 3, 0)]), 1, "t resumed\n"),
+    ] {
+        let server = Server::start(move |asked, before| match (asked.line.starts_with("POST"), before) {
+            (true, _) => Reply::Json(202, pause("t", 1, 0)),
+            (false, 0) => Reply::Json(200, json!({ "paused": [pause("t", 2, 0)] })),
+            (false, _) => Reply::Json(200, json!({ "paused": last })),
+        })
+        .await;
+        assert_eq!(server.run(&["pause", "--type", "t", "--wait"]).await.code(code), words);
+        assert_eq!(server.lines(), ["POST /types/t/pause", "GET /pauses", "GET /pauses"]);
+    }
+}
+
+#[tokio::test]
+async fn a_resume_of_all_names_what_is_still_paused() {
+    let server = Server::start(|asked, _| match asked.line.starts_with("POST") {
+        true => Reply::Json(202, json!({ "type": "*", "paused": false })),
+        false => Reply::Json(200, json!({ "paused": [pause("t", 3, 0)] })),
+    })
+    .await;
+    let run = server.run(&["resume", "--all"]).await;
+    assert_eq!(run.code(0), "all job types resumed\n");
+    assert_eq!(run.stderr, "t is still paused: `drover resume --type t`\n");
+}
+
+#[tokio::test]
+async fn exactly_one_thing_is_paused() {
+    let server = Server::always(500, json!({})).await;
+    for args in
+        [&["pause"][..], &["pause", ID, "--all"], &["resume", "--all", "--type", "t"], &["pause", ID, "--reason", "r"]]
+    {
+        server.run(args).await.code(2);
+    }
+    assert_eq!(server.lines(), Vec::<String>::new());
 }
 
 #[tokio::test]

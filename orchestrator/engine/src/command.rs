@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, Utc};
 use drover_protocol::{JobId, RunningJob, WorkerSession};
 use serde_json::Value;
 
-use crate::expression::Template;
+use crate::{Record, expression::Template};
 
 /// One thing to be done. Those that ask for data (`Load`, `Advance`, `Assemble`, `Expand`, `Window`) are answered within the same
 /// transaction; the others are carried out after the fold, in the transaction or through the outbox.
@@ -114,21 +113,4 @@ pub enum ItemsSource {
         /// How many values it has.
         count: u64,
     },
-}
-
-/// A line of a workflow's history: an input that changed state, as it was applied.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Record {
-    /// When, by the orchestrator's clock.
-    pub at: DateTime<Utc>,
-    /// The job.
-    pub job_id: JobId,
-    /// Its attempt and dispatch after the change.
-    pub attempt: u32,
-    /// See `attempt`.
-    pub dispatch: u32,
-    /// What happened.
-    pub kind: &'static str,
-    /// What else is worth knowing.
-    pub detail: Value,
 }

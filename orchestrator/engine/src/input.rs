@@ -1,7 +1,7 @@
 //! What reaches the fold, and what it says to it.
 
 use chrono::{DateTime, Utc};
-use drover_protocol::{JobError, JobEvent, JobId, JobStatus, WorkerSession};
+use drover_protocol::{JobError, JobEvent, JobEventKind, JobId, JobStatus, WorkerSession};
 
 use crate::Trigger;
 
@@ -113,10 +113,19 @@ impl Input {
         )
     }
 
-    /// Whether the fold needs every unfinished job below this one.
+    /// Whether the fold needs every unfinished job of the tree: to steer those below this one, or to keep what they reported.
     #[must_use]
     pub const fn needs_descendants(&self) -> bool {
-        matches!(self, Self::Cancel { .. } | Self::Pause { .. } | Self::Resume { .. } | Self::TimedOut { .. })
+        matches!(
+            self,
+            Self::Cancel { .. } | Self::Pause { .. } | Self::Resume { .. } | Self::Retry { .. } | Self::TimedOut { .. }
+        )
+    }
+
+    /// Whether it is a report of progress.
+    #[must_use]
+    pub const fn is_progress(&self) -> bool {
+        matches!(self, Self::Event(JobEvent { kind: JobEventKind::Progress(_), .. }))
     }
 }
 

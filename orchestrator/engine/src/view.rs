@@ -138,6 +138,39 @@ fn step_view(step: &Step, state: &StepState) -> StepView {
     }
 }
 
+/// What a person calls a job: as the step that it is of, or else as its definition. `step`: that step.
+#[must_use]
+pub fn title(job: &Job, step: Option<&Step>) -> Option<String> {
+    let own = job.workflow.as_ref().map(|workflow| workflow.definition.title.clone());
+    step.map(|step| step.title.clone()).or(own)
+}
+
+/// Most sub-jobs of a step that a result or an expression lists: one value has to fit into a row. The statements that read
+/// them (`step_results.sql`, `sub_job_ends.sql`) end there, too.
+const LISTED: u32 = 10_000;
+
+/// Whether a step's sub-job is among those that are listed.
+#[must_use]
+pub fn is_listed(batch: Option<u32>) -> bool {
+    batch.is_none_or(|batch| batch < LISTED)
+}
+
+/// A step's result, as expressions read it: that of its sub-job, or the list of its batches'. `results`: by batch, in order.
+#[must_use]
+pub fn step_result(
+    step: &Step,
+    state: Option<&StepState>,
+    mut results: impl Iterator<Item = (Option<u32>, Option<Value>)>,
+) -> Value {
+    if step.for_each.is_none() {
+        return results.next().and_then(|(_, result)| result).unwrap_or_default();
+    }
+    // Beyond the total are those of an earlier run over a longer list.
+    let total = state.and_then(|state| state.total);
+    let counts = |batch: Option<u32>| is_listed(batch) && batch.zip(total).is_none_or(|(batch, total)| batch < total);
+    Value::Array(results.filter(|(batch, _)| counts(*batch)).map(|(_, result)| result.unwrap_or_default()).collect())
+}
+
 /// How a sub-job ended, as the result lists it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SubJobEnd {

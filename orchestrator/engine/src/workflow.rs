@@ -143,6 +143,13 @@ impl Workflow {
         if index < regular { self.definition.steps.get(index) } else { self.definition.cleanup.get(index - regular) }
     }
 
+    /// A step by its key, with its index.
+    #[must_use]
+    pub fn find(&self, key: &str) -> Option<(usize, &Step)> {
+        let mut steps = self.definition.steps.iter().chain(&self.definition.cleanup).enumerate();
+        steps.find(|(_, step)| step.key == key)
+    }
+
     /// The step whose turn it is.
     #[must_use]
     pub fn current(&self) -> Option<(&Step, &StepState)> {

@@ -5,13 +5,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use drover_protocol::JobId;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use super::{ROUND, fold};
-use crate::{app::App, store::StoreError};
+use crate::{
+    app::App,
+    store::{Place, StoreError},
+};
 
 /// How often the epoch is read where nothing says that it may have changed.
 const PERIOD: Duration = Duration::from_secs(60);
@@ -75,12 +76,13 @@ async fn round(
 
 /// Dispatches again what was published under another epoch and was not started. How many jobs.
 async fn dispatch_again(app: &App, epoch: &str) -> Result<usize, RoundError> {
-    let (mut after, mut count) = (JobId(Uuid::nil()), 0);
+    let (mut after, mut count) = (Place::default(), 0);
     loop {
-        let inputs = app.store.lost_dispatches(epoch, after, ROUND).await?;
-        let Some(last) = inputs.last() else { return Ok(count) };
-        after = last.job_id();
-        count += inputs.len();
+        let lost = app.store.lost_dispatches(epoch, &after, ROUND).await?;
+        let Some((last, _)) = lost.last() else { return Ok(count) };
+        after = last.clone();
+        count += lost.len();
+        let inputs = lost.into_iter().map(|(_, input)| input).collect();
         if !fold(app, "dispatching again what the broker lost", inputs).await {
             return Err(RoundError::Unfolded);
         }
@@ -89,28 +91,11 @@ async fn dispatch_again(app: &App, epoch: &str) -> Result<usize, RoundError> {
 
 #[cfg(test)]
 mod tests {
-    use drover_protocol::Submission;
-    use serde_json::{Value, json};
+    use drover_protocol::JobId;
+    use serde_json::Value;
 
     use super::*;
-    use crate::testing::{Desk, job_type};
-
-    async fn submit(desk: &Desk) -> JobId {
-        let submission = Submission {
-            job_type: job_type("work"),
-            params: json!({}),
-            labels: Default::default(),
-            run_at: None,
-            idempotency_key: None,
-        };
-        desk.app.submit(submission, None).await.expect("accepted").id
-    }
-
-    /// The relay has published everything.
-    async fn published(desk: &Desk) {
-        let client = desk.database.connect().await.expect("a connection");
-        client.execute("DELETE FROM outbox", &[]).await.expect("deleted");
-    }
+    use crate::testing::Desk;
 
     async fn dispatch(desk: &Desk, id: JobId) -> Value {
         desk.app.store.view_job(id, false).await.expect("read").expect("it is there").view["dispatch"].clone()
@@ -120,10 +105,10 @@ mod tests {
     async fn what_a_lost_broker_held_is_dispatched_again_and_nothing_else() {
         let desk = Desk::new().await;
         desk.announce(&["work"]).await;
-        let (waiting, started) = (submit(&desk).await, submit(&desk).await);
-        published(&desk).await;
+        let (waiting, started) = (desk.submit("work").await, desk.submit("work").await);
+        desk.relayed().await;
         desk.start(started).await;
-        let owed = submit(&desk).await;
+        let owed = desk.submit("work").await;
         assert_eq!(dispatch_again(&desk.app, "test").await.expect("looked"), 0, "the broker still has all");
 
         assert_eq!(dispatch_again(&desk.app, "another").await.expect("looked"), 2);

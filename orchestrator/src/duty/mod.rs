@@ -6,6 +6,7 @@ mod definitions;
 mod epoch;
 mod housekeeping;
 mod leases;
+mod queues;
 mod timers;
 
 use std::time::Duration;
@@ -19,7 +20,7 @@ use crate::{
 
 pub use {
     beat::Identity, beat::run as beat, cancels::run as cancels, definitions::run as definitions, epoch::run as epoch,
-    housekeeping::run as housekeeping, leases::run as leases, timers::run as timers,
+    housekeeping::run as housekeeping, leases::run as leases, queues::run as queues, timers::run as timers,
 };
 
 /// How fast things are noticed. All of it follows from the lease.

@@ -2,14 +2,16 @@
 //! was tampered with, is refused rather than read as something else.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use drover_protocol::JobId;
+use drover_protocol::{JobId, JobType};
 use uuid::Uuid;
+
+use crate::store::Place;
 
 /// A place in a list, after which the next page begins.
 pub(crate) trait Cursor: Sized {
     /// Tells the lists apart.
     const LIST: u8;
-    /// The place, in bytes of a fixed number.
+    /// The place, in bytes.
     fn bytes(&self) -> Vec<u8>;
     /// Reads what [`Cursor::bytes`] wrote.
     fn read(bytes: &[u8]) -> Option<Self>;
@@ -40,6 +42,21 @@ impl Cursor for JobId {
 
     fn read(bytes: &[u8]) -> Option<Self> {
         Uuid::from_slice(bytes).ok().map(Self)
+    }
+}
+
+/// Among the jobs that wait for a worker: the last one done.
+impl Cursor for Place {
+    const LIST: u8 = b'w';
+
+    fn bytes(&self) -> Vec<u8> {
+        [self.id.0.as_bytes(), self.job_type.as_bytes()].concat()
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let (id, job_type) = bytes.split_at_checked(16)?;
+        let job_type = JobType::new(std::str::from_utf8(job_type).ok()?).ok()?;
+        Some(Self { job_type: job_type.into(), id: JobId(Uuid::from_slice(id).ok()?) })
     }
 }
 
@@ -130,6 +147,7 @@ mod tests {
     fn a_cursor_comes_back_as_it_was() {
         comes_back(JobId(Uuid::now_v7()));
         comes_back(JobId(Uuid::max()));
+        comes_back(Place { job_type: "a.type-of_64".into(), id: JobId(Uuid::now_v7()) });
         for number in [i64::MIN, -1, 0, 7, i64::MAX] {
             comes_back(number);
             comes_back((number, 3_i64));

@@ -23,7 +23,10 @@ pub(crate) async fn live() -> Json<Value> {
 /// `GET /healthz/ready`: it can take and dispatch jobs now. Says which part is away.
 pub(crate) async fn ready(State(shared): State<Shared>) -> Response {
     let app = &shared.app;
-    let migrated = tokio::time::timeout(PROBE, app.store.is_migrated()).await;
+    let (migrated, pauses) = tokio::join!(
+        tokio::time::timeout(PROBE, app.store.is_migrated()),
+        tokio::time::timeout(PROBE, app.store.view_pauses(None)),
+    );
     let (database, migrated) = match migrated {
         Ok(Ok(migrated)) => (true, migrated),
         Ok(Err(_)) | Err(_) => (false, false),
@@ -32,7 +35,12 @@ pub(crate) async fn ready(State(shared): State<Shared>) -> Response {
     let draining = shared.shutdown.is_cancelled();
     let status =
         if database && migrated && broker && !draining { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let body = json!({ "database": database, "migrated": migrated, "broker": broker, "draining": draining });
+    // Not what makes it unready, but what a person wonders about who sees nothing run.
+    let pauses = pauses.ok().and_then(Result::ok).unwrap_or_default();
+    let paused: Vec<&Value> = pauses.iter().map(|pause| &pause["type"]).collect();
+    let body = json!({
+        "database": database, "migrated": migrated, "broker": broker, "draining": draining, "paused": paused,
+    });
     (status, Json(body)).into_response()
 }
 

@@ -10,8 +10,11 @@ mod fleet;
 mod health;
 mod jobs;
 mod parts;
+mod pauses;
 mod problem;
 mod query;
+mod recover;
+mod replay;
 mod serve;
 mod sweep;
 #[cfg(test)]
@@ -45,17 +48,22 @@ const REQUEST: Duration = Duration::from_secs(25);
 /// Most live streams at once: each holds a connection and reads the database on every change.
 const STREAMS: usize = 1_000;
 
+/// Most replays at once: each keeps a tree in memory and one core busy.
+const REPLAYS: usize = 1;
+
 /// What the handlers share.
 #[derive(Clone)]
 pub(crate) struct Shared {
     pub(crate) app: Arc<App>,
     pub(crate) streams: Arc<Semaphore>,
+    pub(crate) replays: Arc<Semaphore>,
     pub(crate) shutdown: CancellationToken,
 }
 
 /// The whole API. Live streams end at `shutdown`.
 pub fn router(app: Arc<App>, shutdown: CancellationToken) -> Router {
-    routes(Shared { app, streams: Arc::new(Semaphore::new(STREAMS)), shutdown })
+    let (streams, replays) = (Arc::new(Semaphore::new(STREAMS)), Arc::new(Semaphore::new(REPLAYS)));
+    routes(Shared { app, streams, replays, shutdown })
 }
 
 fn routes(shared: Shared) -> Router {
@@ -73,11 +81,18 @@ fn routes(shared: Shared) -> Router {
         .route("/api/v1/jobs/{id}/items/{name}", get(parts::items))
         .route("/api/v1/jobs/{id}/logs", get(parts::logs))
         .route("/api/v1/jobs/{id}/history", get(parts::history))
+        .route("/api/v1/jobs/{id}/replay", get(replay::replay))
         .route("/api/v1/jobs/{id}/events", get(events::stream))
         .route("/api/v1/definitions", get(definitions::list).put(definitions::apply))
         .route("/api/v1/definitions/{name}", get(definitions::show).merge(put(definitions::apply_named)))
         .route("/api/v1/types", get(fleet::types))
+        .route("/api/v1/types/pause", post(pauses::pause_all))
+        .route("/api/v1/types/resume", post(pauses::resume_all))
+        .route("/api/v1/types/{name}/pause", post(pauses::pause_one))
+        .route("/api/v1/types/{name}/resume", post(pauses::resume_one))
+        .route("/api/v1/pauses", get(pauses::list))
         .route("/api/v1/workers", get(fleet::workers))
+        .route("/api/v1/recover", post(recover::recover))
         .route("/api/v1/dead", get(dead::list))
         .route("/api/v1/dead/redrive", post(dead::redrive_many))
         .route("/api/v1/dead/discard", post(dead::discard_many))

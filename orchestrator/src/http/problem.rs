@@ -14,7 +14,7 @@ use drover_protocol::{DecodeError, JobStatus};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Value, json};
 
-use crate::{app::ActionError, redrive::RedriveError, store::StoreError};
+use crate::{app::ActionError, recover::RecoverError, redrive::RedriveError, store::StoreError};
 
 /// How long a client should wait when it is told to try again, in seconds.
 const RETRY_AFTER: &str = "2";
@@ -110,6 +110,11 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "timeout", detail)
     }
 
+    /// What is asked for cannot be done with what is there.
+    pub(crate) fn unprocessable(kind: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, kind, detail)
+    }
+
     fn conflict(kind: &'static str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, kind, detail)
     }
@@ -153,14 +158,14 @@ impl From<StoreError> for Problem {
 impl From<ActionError> for Problem {
     fn from(error: ActionError) -> Self {
         let detail = error.to_string();
-        let unprocessable = |kind, detail: String| Self::new(StatusCode::UNPROCESSABLE_ENTITY, kind, detail);
         match error {
-            ActionError::UnknownType(_) => unprocessable("unknown_type", detail).field("/type"),
+            ActionError::UnknownType(_) => Self::unprocessable("unknown_type", detail).field("/type"),
             ActionError::InvalidParams { job_type, errors } => {
                 let entry = |error: &FieldError| json!({ "pointer": error.pointer, "message": error.message });
                 Self {
                     errors: errors.iter().map(entry).collect(),
-                    ..unprocessable("invalid_params", format!("the parameters do not fit {job_type}")).field("/params")
+                    ..Self::unprocessable("invalid_params", format!("the parameters do not fit {job_type}"))
+                        .field("/params")
                 }
             }
             ActionError::KeyConflict(_) => Self::conflict("conflict", detail).field("Idempotency-Key"),
@@ -177,7 +182,7 @@ impl From<ActionError> for Problem {
                 };
                 Self {
                     errors: error.problems.iter().map(entry).collect(),
-                    ..unprocessable("invalid_definition", format!("the definition is not valid{more}"))
+                    ..Self::unprocessable("invalid_definition", format!("the definition is not valid{more}"))
                 }
             }
             ActionError::UnknownJob(_) => Self::not_found(detail),
@@ -188,6 +193,9 @@ impl From<ActionError> for Problem {
             ActionError::NotFinished { status, .. } => {
                 Self { job_status: Some(status), ..Self::conflict("not_finished", detail) }
             }
+            ActionError::NotAnnounced(_) => Self::new(StatusCode::NOT_FOUND, "unknown_type", detail).field("name"),
+            ActionError::IsWorkflow { .. } => Self::unprocessable("is_workflow", detail).field("name"),
+            ActionError::AllPaused(_) => Self::conflict("all_paused", detail),
             ActionError::Store(error) => error.into(),
         }
     }
@@ -201,6 +209,15 @@ impl From<RedriveError> for Problem {
             RedriveError::Refused(_) => Self::conflict("not_redrivable", detail),
             RedriveError::Broker(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail),
             RedriveError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<RecoverError> for Problem {
+    fn from(error: RecoverError) -> Self {
+        match error {
+            RecoverError::Behind(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, "behind", error.to_string()),
+            RecoverError::Store(error) => error.into(),
         }
     }
 }

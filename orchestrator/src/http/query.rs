@@ -132,7 +132,8 @@ impl Parameters {
         self.number("after", 0, i64::MAX).map(|after| after.unwrap_or(0))
     }
 
-    fn number(&self, name: &str, least: i64, most: i64) -> Result<Option<i64>, Problem> {
+    /// A whole number.
+    pub(crate) fn number(&self, name: &str, least: i64, most: i64) -> Result<Option<i64>, Problem> {
         let expected = format!("a whole number from {least} to {most}");
         match self.read::<i64>(name, &expected)? {
             Some(number) if !(least..=most).contains(&number) => Err(self.unfit(name, &number.to_string(), &expected)),

@@ -102,7 +102,7 @@ fn read(app: &App, taken: &[Delivery]) -> Read {
                     read.arrivals.insert(session, arrival);
                 }
             }
-            WorkerEventKind::WorkerHeartbeat { running, types, mut acknowledged, draining } => {
+            WorkerEventKind::WorkerHeartbeat { running, types, mut acknowledged, draining, paused_version } => {
                 if let Some(earlier) = read.beats.remove(&session) {
                     acknowledged.extend(earlier.acknowledged.iter().copied());
                     if earlier.seq > seq {
@@ -110,7 +110,8 @@ fn read(app: &App, taken: &[Delivery]) -> Read {
                         continue;
                     }
                 }
-                read.beats.insert(session, WorkerBeat { session, seq, running, types, acknowledged, draining });
+                let beat = WorkerBeat { session, seq, running, types, acknowledged, draining, paused_version };
+                read.beats.insert(session, beat);
             }
             WorkerEventKind::WorkerDown => read.departures.push((session, seq)),
         }
@@ -130,6 +131,7 @@ async fn take(app: &App, read: &Read, pace: Pace) -> Result<(), StoreError> {
         let beats: Vec<WorkerBeat> = read.beats.values().cloned().collect();
         let superseded = app.store.heartbeats(&beats).await?;
         stop(app, superseded).await;
+        tell_pauses(app, &beats).await?;
     }
     if !read.departures.is_empty() {
         app.store.workers_down(&read.departures).await?;
@@ -160,6 +162,7 @@ async fn welcome(app: &App, arrivals: &[&WorkerArrival], pace: Pace) -> Result<(
             worker_session: arrival.session,
             cancelled: briefing.cancelled,
             controls: briefing.controls,
+            paused: Some(briefing.paused),
             lease_seconds: pace.lease.as_secs_f64(),
         };
         // The queue keeps their order: what must not be started is known when the welcome lets the worker start.
@@ -168,6 +171,16 @@ async fn welcome(app: &App, arrivals: &[&WorkerArrival], pace: Pace) -> Result<(
     }
     // Not answered: the worker asks again.
     publish(app, publications).await;
+    Ok(())
+}
+
+/// Tells the paused types again when a worker has not heard the last of them.
+async fn tell_pauses(app: &App, beats: &[WorkerBeat]) -> Result<(), StoreError> {
+    let Some(least) = beats.iter().filter_map(|beat| beat.paused_version).min() else { return Ok(()) };
+    if let Some(paused) = app.store.paused_types_since(least).await? {
+        let control = Control::PausedTypes(paused);
+        publish(app, publication(app, &app.names.control_exchange(), "", &control).into_iter().collect()).await;
+    }
     Ok(())
 }
 

@@ -3,12 +3,14 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use drover_engine::Input;
-use drover_protocol::{ControlId, JobId, JobType, JobTypeInfo, RunningJob, WorkerSession};
+use drover_protocol::{ControlId, JobId, JobType, JobTypeInfo, PausedTypes, RunningJob, WorkerSession};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
     Store, StoreError,
+    epoch::lease_lost,
+    pauses::paused_types,
     rows::{seconds, signed, signed_long, unsigned},
     statements as sql,
 };
@@ -28,6 +30,8 @@ pub struct WorkerBeat {
     pub acknowledged: BTreeSet<ControlId>,
     /// Whether it is about to end.
     pub draining: bool,
+    /// Which version of the paused types it obeys; `None`: it knows no pauses.
+    pub paused_version: Option<u64>,
 }
 
 /// A worker that says it is there.
@@ -58,6 +62,8 @@ pub struct Briefing {
     pub controls: BTreeSet<ControlId>,
     /// The dispatches that a pause withdrew.
     pub withdrawn: Vec<RunningJob>,
+    /// The job types of which nothing is to be taken.
+    pub paused: PausedTypes,
 }
 
 impl Store {
@@ -94,6 +100,8 @@ impl Store {
         let tombstones = tx.query(&statement, &[&limit]).await?;
         let statement = tx.prepare_cached(sql::OPEN_WITHDRAWALS).await?;
         let withdrawals = tx.query(&statement, &[&limit]).await?;
+        let statement = tx.prepare_cached(sql::PAUSED_TYPES).await?;
+        let paused = paused_types(&tx.query_one(&statement, &[&-1_i64]).await?)?;
         tx.commit().await?;
         let dispatch = |row: &tokio_postgres::Row| {
             Ok::<_, StoreError>(RunningJob { job_id: JobId(row.try_get(0)?), dispatch: unsigned(row.try_get(1)?) })
@@ -103,6 +111,7 @@ impl Store {
             cancelled: tombstones.iter().map(dispatch).collect::<Result<_, _>>()?,
             controls: tombstones.iter().map(control).collect::<Result<_, _>>()?,
             withdrawn: withdrawals.iter().map(dispatch).collect::<Result<_, _>>()?,
+            paused,
         })
     }
 
@@ -119,7 +128,8 @@ impl Store {
         let running: Vec<Value> = beats.iter().map(|beat| json!(beat.running)).collect();
         let seqs: Vec<i64> = beats.iter().map(|beat| signed_long(beat.seq)).collect();
         let statement = tx.prepare_cached(sql::WORKER_HEARTBEATS).await?;
-        tx.execute(&statement, &[&sessions, &types, &draining, &running, &seqs]).await?;
+        let paused_versions: Vec<i64> = beats.iter().map(|beat| beat.paused_version.map_or(-1, signed_long)).collect();
+        tx.execute(&statement, &[&sessions, &types, &draining, &running, &seqs, &paused_versions]).await?;
         let acks: Vec<(Uuid, Uuid)> =
             beats.iter().flat_map(|beat| beat.acknowledged.iter().map(|control| (control.0, beat.session.0))).collect();
         if !acks.is_empty() {
@@ -174,15 +184,7 @@ impl Store {
         let missing = client.prepare_cached(sql::MISSING_JOBS).await?;
         let mut rows = client.query(&lost, &[&limit]).await?;
         rows.extend(client.query(&missing, &[&seconds(lease), &limit]).await?);
-        rows.iter()
-            .map(|row| {
-                Ok(Input::LeaseLost {
-                    job_id: JobId(row.try_get(0)?),
-                    dispatch: unsigned(row.try_get(1)?),
-                    session: WorkerSession(row.try_get(2)?),
-                })
-            })
-            .collect()
+        rows.iter().map(lease_lost).collect()
     }
 
     /// Cancelled dispatches that are known never to start.
@@ -249,6 +251,7 @@ mod tests {
             types: vec![job_type("work")],
             acknowledged: BTreeSet::new(),
             draining: false,
+            paused_version: None,
         };
         let mut other = desk.database.connect().await.expect("a connection");
         let is_missing = "SELECT missing_since IS NOT NULL FROM jobs WHERE id = $1";

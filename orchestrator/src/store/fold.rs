@@ -159,13 +159,14 @@ async fn finish(
         }
         answer(tx, context, &mut fold, plan).await?;
     }
+    let given = fold.given();
     let epoch = context.epoch.borrow().clone();
     let stamp = Stamp { now: Utc::now(), epoch: epoch.as_deref(), labels };
     // Sent together: none of them needs what another writes.
     let ((), (), outbox) = try_join!(
         write::insert_jobs(tx, &fold.tree, &stamp),
         write::update_jobs(tx, &fold.tree, &stamp),
-        write::effects(tx, &fold.tree, effects, context.claim),
+        write::effects(tx, &fold.tree, effects, given, context.claim),
     )?;
     Ok((outbox, fold.tree))
 }

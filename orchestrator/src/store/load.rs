@@ -7,10 +7,10 @@ use std::{
 
 use deadpool_postgres::Transaction;
 use drover_engine::{
-    Tree,
+    Parent, Tree,
     expression::Template,
     fold::{BatchRow, Facts},
-    view::SubJobEnd,
+    view::{self, SubJobEnd},
 };
 use drover_protocol::JobId;
 use futures_util::try_join;
@@ -154,50 +154,35 @@ async fn step_results(
     }
     let (parents, indexes) = columns(&steps);
     let statement = tx.prepare_cached(sql::STEP_RESULTS).await?;
-    let mut found: HashMap<StepRef, Vec<(Option<u32>, Value)>> = HashMap::new();
+    let mut found: HashMap<StepRef, BTreeMap<Option<u32>, Option<Value>>> = HashMap::new();
     for row in tx.query(&statement, &[&parents, &indexes]).await? {
-        let step = step_ref(&row)?;
         let batch = row.try_get::<_, Option<i32>>("batch_index")?.map(unsigned);
-        if is_left_over(tree, step, batch) {
-            continue;
-        }
         let id = JobId(row.try_get("id")?);
         let stored = row.try_get::<_, Option<Value>>("result")?;
-        let result = tree.get(id).and_then(|job| job.result.clone()).or(stored).unwrap_or_default();
-        found.entry(step).or_default().push((batch, result));
+        let result = tree.get(id).and_then(|job| job.result.clone()).or(stored);
+        found.entry(step_ref(&row)?).or_default().insert(batch, result);
     }
-    // A sub-job that was made and ended within this fold has no row yet.
+    // A sub-job that was made within this fold has no row yet.
     for job in tree.created() {
-        if let (Some(parent), Some(result)) = (job.parent, &job.result) {
-            found.entry((parent.id, parent.step)).or_default().push((parent.batch, result.clone()));
+        if let Some(parent) = job.parent {
+            found.entry((parent.id, parent.step)).or_default().insert(parent.batch, job.result.clone());
         }
     }
     Ok(by_key(tree, wanted, &mut found))
 }
 
-/// A batch of an earlier run over a longer list.
-fn is_left_over(tree: &Tree, step: StepRef, batch: Option<u32>) -> bool {
-    let state =
-        tree.get(step.0).and_then(|job| job.workflow.as_ref()).and_then(|workflow| workflow.state.steps.get(step.1));
-    match (batch, state.and_then(|state| state.total)) {
-        (Some(batch), Some(total)) => batch >= total,
-        _ => false,
-    }
-}
-
 fn by_key(
     tree: &Tree,
     wanted: &[(JobId, BTreeSet<String>)],
-    found: &mut HashMap<StepRef, Vec<(Option<u32>, Value)>>,
+    found: &mut HashMap<StepRef, BTreeMap<Option<u32>, Option<Value>>>,
 ) -> StepResults {
     let mut results = StepResults::new();
     for (id, keys) in wanted {
+        let Some(workflow) = tree.get(*id).and_then(|job| job.workflow.as_ref()) else { continue };
         for key in keys {
-            let mut values = step_index(tree, *id, key).and_then(|step| found.remove(&step)).unwrap_or_default();
-            values.sort_by_key(|(batch, _)| *batch);
-            let single = values.len() == 1 && values.iter().all(|(batch, _)| batch.is_none());
-            let mut values = values.into_iter().map(|(_, value)| value);
-            let value = if single { values.next().unwrap_or_default() } else { Value::Array(values.collect()) };
+            let Some((index, step)) = workflow.find(key) else { continue };
+            let values = found.remove(&(*id, index)).unwrap_or_default();
+            let value = view::step_result(step, workflow.state.steps.get(index), values.into_iter());
             results.entry(*id).or_default().insert(key.clone(), Arc::new(value));
         }
     }
@@ -205,9 +190,8 @@ fn by_key(
 }
 
 fn step_index(tree: &Tree, id: JobId, key: &str) -> Option<StepRef> {
-    let definition = &tree.get(id)?.workflow.as_ref()?.definition;
-    let mut steps = definition.steps.iter().chain(&definition.cleanup);
-    steps.position(|step| step.key == key).map(|index| (id, index))
+    let (index, _) = tree.get(id)?.workflow.as_ref()?.find(key)?;
+    Some((id, index))
 }
 
 /// The next batches of these fan-outs, from their cursors on.
@@ -284,7 +268,8 @@ pub(super) async fn ends(
     }
     // What this very fold has changed is not in the rows yet.
     for job in tree.jobs() {
-        let Some(parent) = job.parent.filter(|parent| workflows.contains(&parent.id)) else { continue };
+        let listed = |parent: &Parent| workflows.contains(&parent.id) && view::is_listed(parent.batch);
+        let Some(parent) = job.parent.filter(listed) else { continue };
         let ends = ends.entry(parent.id).or_default();
         let stored = ends.get(&(parent.step, parent.batch)).and_then(|end| end.result.clone());
         let end = SubJobEnd {

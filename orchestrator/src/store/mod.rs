@@ -9,7 +9,9 @@ mod load;
 mod logs;
 mod migrate;
 mod outbox;
+mod pauses;
 mod registry;
+mod replay;
 mod replicas;
 mod rows;
 mod statements;
@@ -25,11 +27,14 @@ use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, QueueMode, Recycli
 use secrecy::{ExposeSecret, SecretString};
 
 pub use dead::{DeadFilter, DeadLetter, DeadView};
+pub use epoch::Place;
 pub use error::StoreError;
 pub use fleet::{Briefing, WorkerArrival, WorkerBeat};
 pub use fold::{FoldContext, Folded};
 pub use outbox::{Claim, Fresh, OutboxRow, Outgoing};
+pub use pauses::{TypeStanding, Types};
 pub use registry::{Known, Registry};
+pub use replay::{ReplayFailure, ReplayLimits};
 pub use replicas::Beat;
 pub use submit::{Accepted, NewRoot, SubmissionKey};
 pub use view::{JobFilter, MatchedJob, SeenJob, Trail};

@@ -72,7 +72,11 @@ impl Registry {
         self.ensure_with(tx, hashes).await
     }
 
-    async fn ensure_with(&self, client: &impl GenericClient, hashes: &BTreeSet<String>) -> Result<(), StoreError> {
+    pub(super) async fn ensure_with(
+        &self,
+        client: &impl GenericClient,
+        hashes: &BTreeSet<String>,
+    ) -> Result<(), StoreError> {
         let missing: Vec<&String> = hashes.iter().filter(|hash| self.by_hash(hash, &[]).is_none()).collect();
         if missing.is_empty() {
             return Ok(());

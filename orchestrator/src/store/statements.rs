@@ -58,6 +58,10 @@ statements! {
     MARK_MISSING = "mark_missing",
     MISSING_JOBS = "missing_jobs",
     LOST_DISPATCHES = "lost_dispatches",
+    WAITING_DISPATCHES = "waiting_dispatches",
+    WAITING_TYPES = "waiting_types",
+    UNLISTED_JOBS = "unlisted_jobs",
+    EVENTS_BEHIND = "events_behind",
     END_EARLIER_LIFE = "end_earlier_life",
     SUPERSEDED_JOBS = "superseded_jobs",
     SETTLED_CANCELS = "settled_cancels",
@@ -69,6 +73,14 @@ statements! {
     FOLDED_THROUGH = "folded_through",
     MARKER_RECEIVED = "marker_received",
     INTAKE_CURRENT = "intake_current",
+    // paused types
+    PAUSE_TYPES = "pause_types",
+    PAUSED_TYPES = "paused_types",
+    RENEW_TOMBSTONES = "renew_tombstones",
+    RENEW_WITHDRAWALS = "renew_withdrawals",
+    RAISE_PAUSES_VERSION = "raise_pauses_version",
+    RESUME_TYPES = "resume_types",
+    TYPE_STANDING = "type_standing",
     // the schema
     MAY_MIGRATE = "may_migrate",
     APPLIED_MIGRATION = "applied_migration",
@@ -92,9 +104,14 @@ statements! {
     VIEW_JOBS = "view_jobs",
     VIEW_LOGS = "view_logs",
     VIEW_MIGRATED = "view_migrated",
+    VIEW_PAUSES = "view_pauses",
     VIEW_SUB_JOBS = "view_sub_jobs",
     VIEW_TYPES = "view_types",
     VIEW_WORKERS = "view_workers",
+    // replays
+    REPLAY_HISTORY = "replay_history",
+    REPLAY_ROOT = "replay_root",
+    REPLAY_ROWS = "replay_rows",
     // deleting
     DELETE_JOBS = "delete_jobs",
 }

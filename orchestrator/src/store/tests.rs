@@ -92,8 +92,8 @@ async fn history_that_is_committed_out_of_order_is_not_missed() {
     let registry = &desk.app.context.registry;
     load::lock(&slow, registry, &[id.0], &mut Tree::default()).await.expect("locked");
     let (ids, numbers, kinds) = (vec![id.0], vec![1_i32], vec!["slow"]);
-    let (details, times) = (vec![Value::Null], vec![Utc::now()]);
-    slow.execute(sql::INSERT_HISTORY, &[&ids, &ids, &numbers, &numbers, &kinds, &details, &times])
+    let (details, inputs, times) = (vec![None::<Value>], vec![None::<String>], vec![Utc::now()]);
+    slow.execute(sql::INSERT_HISTORY, &[&ids, &ids, &numbers, &numbers, &kinds, &details, &inputs, &details, &times])
         .await
         .expect("written");
     let folding = Arc::clone(&desk);

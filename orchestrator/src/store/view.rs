@@ -100,7 +100,7 @@ pub struct MatchedJob {
     pub is_workflow: bool,
 }
 
-type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
+pub(super) type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
 type Typed<'a> = &'a [(&'a (dyn ToSql + Sync), Type)];
 /// Numbered lines, and whether there are more.
 pub(super) type Lines = (Vec<(i64, Value)>, bool);
@@ -117,7 +117,7 @@ impl Store {
         Ok(self.client().await?.query_typed(sql, parameters).await?)
     }
 
-    async fn values(&self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Value>, StoreError> {
+    pub(super) async fn values(&self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Value>, StoreError> {
         self.rows(sql, parameters).await?.iter().map(|row| Ok(row.try_get(0)?)).collect()
     }
 

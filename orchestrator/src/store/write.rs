@@ -1,10 +1,10 @@
 //! Writes what a fold decided, one statement for each table.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 use deadpool_postgres::Transaction;
-use drover_engine::{Command, Job, Record, Tree, view};
+use drover_engine::{Command, Given, Job, Record, Tree, record, view};
 use drover_protocol::{Control, ControlId, JobId, Notification, RunningJob, notification::NotificationData};
 use futures_util::try_join;
 use serde_json::{Value, json};
@@ -53,7 +53,7 @@ pub(super) async fn insert_jobs(tx: &Transaction<'_>, tree: &Tree, stamp: &Stamp
             &column!(jobs, job => step_of(tree, job).map(|step| step.key.clone())),
             &column!(jobs, job => job.parent.and_then(|parent| parent.batch).map(signed)),
             &column!(jobs, job => job.job_type.as_str()),
-            &column!(jobs, job => title(tree, job)),
+            &column!(jobs, job => view::title(job, step_of(tree, job))),
             &column!(jobs, job => job.workflow.as_ref().map(|workflow| workflow.definition.hash.clone())),
             &column!(jobs, job => job.workflow.as_ref().map(|workflow| Json(workflow.definition.path.clone()))),
             &column!(jobs, job => job.params.clone().unwrap_or_default()),
@@ -139,16 +139,12 @@ fn step_of<'a>(tree: &'a Tree, job: &Job) -> Option<&'a drover_engine::definitio
     tree.get(parent.id)?.workflow.as_ref()?.step(parent.step)
 }
 
-fn title(tree: &Tree, job: &Job) -> Option<String> {
-    let own = job.workflow.as_ref().map(|workflow| workflow.definition.title.clone());
-    step_of(tree, job).map(|step| step.title.clone()).or(own)
-}
-
 /// Carries out what the fold decided beside its rows. What goes to the broker comes back as outbox rows.
 pub(super) async fn effects(
     tx: &Transaction<'_>,
     tree: &Tree,
     commands: Vec<Command>,
+    given: BTreeMap<JobId, Given>,
     claim: Claim,
 ) -> Result<Vec<OutboxRow>, StoreError> {
     let mut records: Vec<Record> = Vec::new();
@@ -182,6 +178,7 @@ pub(super) async fn effects(
             | Command::Window { .. } => {}
         }
     }
+    record::note_given(&mut records, given);
     let tombstones = Vec::from_iter(tombstones);
     let broadcasts: Vec<Broadcast<'_>> =
         tombstones.chunks(JOBS_PER_CONTROL).map(|jobs| (ControlId(Uuid::now_v7()), jobs)).collect();
@@ -191,7 +188,7 @@ pub(super) async fn effects(
     let withdraws = withdrawn.chunks(JOBS_PER_CONTROL).map(|jobs| Control::Withdraw { jobs: jobs.to_vec() });
     owed.extend(withdraws.map(|control| OutboxRow::control(&control)));
     let ((), (), (), outbox) = try_join!(
-        insert_history(tx, tree, &records),
+        insert_history(tx, &records),
         insert_tombstones(tx, &broadcasts),
         insert_withdrawals(tx, &withdrawn),
         outbox::insert(tx, owed, claim),
@@ -243,21 +240,22 @@ async fn insert_items(tx: &Transaction<'_>, items: &[(Uuid, i32, i64, String, Va
     Ok(())
 }
 
-async fn insert_history(tx: &Transaction<'_>, tree: &Tree, records: &[Record]) -> Result<(), StoreError> {
+async fn insert_history(tx: &Transaction<'_>, records: &[Record]) -> Result<(), StoreError> {
     if records.is_empty() {
         return Ok(());
     }
-    let root = |record: &Record| tree.get(record.job_id).map_or(record.job_id.0, |job| job.root_id.0);
     let statement = tx.prepare_cached(sql::INSERT_HISTORY).await?;
     tx.execute(
         &statement,
         &[
-            &column!(records, record => root(record)),
+            &column!(records, record => record.root_id.0),
             &column!(records, record => record.job_id.0),
             &column!(records, record => signed(record.attempt)),
             &column!(records, record => signed(record.dispatch)),
             &column!(records, record => record.kind),
-            &column!(records, record => &record.detail),
+            &column!(records, record => (!record.detail.is_empty()).then_some(Json(&record.detail))),
+            &column!(records, record => record.input),
+            &column!(records, record => record.given.as_ref().map(Json)),
             &column!(records, record => record.at),
         ],
     )

@@ -154,7 +154,10 @@ pub(crate) fn worker(event: &WorkerEvent) -> Checked {
             count(format_args!("/concurrency"), *concurrency)?;
             types.iter().enumerate().try_for_each(|(index, info)| job_type(index, info))
         }
-        WorkerEventKind::WorkerHeartbeat { running: jobs, .. } => running("running", jobs),
+        WorkerEventKind::WorkerHeartbeat { running: jobs, paused_version, .. } => {
+            amount(format_args!("/paused_version"), paused_version.unwrap_or(0))?;
+            running("running", jobs)
+        }
         WorkerEventKind::WorkerDown => Ok(()),
     }
 }
@@ -173,11 +176,13 @@ fn job_type(index: usize, info: &JobTypeInfo) -> Checked {
 
 pub(crate) fn control(control: &Control) -> Checked {
     match control {
-        Control::Welcome { cancelled, lease_seconds, .. } => {
+        Control::Welcome { cancelled, paused, lease_seconds, .. } => {
+            amount(format_args!("/paused/version"), paused.as_ref().map_or(0, |paused| paused.version))?;
             seconds(format_args!("/lease_seconds"), *lease_seconds, limits::TIMEOUT_SECONDS)?;
             running("cancelled", cancelled)
         }
         Control::Cancel { jobs, .. } | Control::Withdraw { jobs } | Control::Stop { jobs, .. } => running("jobs", jobs),
+        Control::PausedTypes(paused) => amount(format_args!("/version"), paused.version),
         Control::Drain { .. } => Ok(()),
     }
 }

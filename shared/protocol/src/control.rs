@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{ControlId, JobId, RunningJob, WorkerSession, limits};
+use crate::{ControlId, JobId, JobType, RunningJob, WorkerSession, limits};
 
 /// A control message. `type` property: `drover.control.v1`. Broadcast on the control exchange, or sent to one worker's
 /// control queue.
@@ -21,6 +21,9 @@ pub enum Control {
         /// The broadcasts that told of them; to be acknowledged like the broadcasts themselves.
         #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
         controls: BTreeSet<ControlId>,
+        /// Which job types are paused; absent: none, as far as the orchestrator knows.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        paused: Option<PausedTypes>,
         /// How long the worker may be silent, in seconds, before its jobs are given to others.
         #[schemars(extend("exclusiveMinimum" = 0, "maximum" = limits::TIMEOUT_SECONDS))]
         lease_seconds: f64,
@@ -32,12 +35,14 @@ pub enum Control {
         /// The jobs, each with the dispatch that is cancelled; a later dispatch is not meant.
         jobs: Vec<RunningJob>,
     },
-    /// Do not start these jobs: they are paused. Those that run go on. A message that comes is acknowledged, and nothing is
-    /// reported of it. A worker that arrives is told before its `welcome` what is withdrawn.
+    /// Do not start these jobs: they are paused, or dispatched anew. Those that run go on. A message that comes is
+    /// acknowledged, and nothing is reported of it. A worker that arrives is told before its `welcome` what is withdrawn.
     Withdraw {
         /// The jobs, each with the dispatch that is withdrawn; a later dispatch is not meant.
         jobs: Vec<RunningJob>,
     },
+    /// Take no jobs of these types, and jobs of all others. The whole set, each time.
+    PausedTypes(PausedTypes),
     /// Stop these jobs and report nothing of them: they were taken from this worker.
     Stop {
         /// The worker that is meant.
@@ -51,6 +56,28 @@ pub enum Control {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         worker_session: Option<WorkerSession>,
     },
+}
+
+/// Which job types are paused: workers take no jobs of them. What runs goes on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PausedTypes {
+    /// Rises with every change. A set of a lower version than the last one that was obeyed changes nothing.
+    #[schemars(range(max = i64::MAX))]
+    pub version: u64,
+    /// Every type is paused.
+    #[serde(default)]
+    pub all: bool,
+    /// These types are paused.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub types: BTreeSet<JobType>,
+}
+
+impl PausedTypes {
+    /// Whether jobs of this type are not to be taken.
+    #[must_use]
+    pub fn covers(&self, job_type: &JobType) -> bool {
+        self.all || self.types.contains(job_type)
+    }
 }
 
 /// A cancelled dispatch, by name: what a tombstone keeps.

@@ -118,7 +118,7 @@ fn worker_events() -> Vec<Value> {
             2,
             json!({
                 "kind": "worker_heartbeat", "running": held, "types": ["validate_import"], "acknowledged": [CONTROL],
-                "draining": false,
+                "draining": false, "paused_version": 1785067200000_u64,
             }),
         ),
         event(3, json!({ "kind": "worker_down" })),
@@ -128,9 +128,13 @@ fn worker_events() -> Vec<Value> {
 fn controls() -> Vec<Value> {
     let jobs = json!([{ "job_id": JOB, "dispatch": 1 }]);
     vec![
-        json!({ "kind": "welcome", "worker_session": SESSION, "cancelled": jobs, "controls": [CONTROL], "lease_seconds": 15.0 }),
+        json!({
+            "kind": "welcome", "worker_session": SESSION, "cancelled": jobs, "controls": [CONTROL],
+            "paused": { "version": 1785067200000_u64, "all": false, "types": ["validate_import"] }, "lease_seconds": 15.0,
+        }),
         json!({ "kind": "cancel", "control_id": CONTROL, "jobs": jobs }),
         json!({ "kind": "withdraw", "jobs": jobs }),
+        json!({ "kind": "paused_types", "version": 1785067200000_u64, "all": false, "types": ["validate_import"] }),
         json!({ "kind": "stop", "worker_session": SESSION, "jobs": jobs }),
         json!({ "kind": "drain", "worker_session": SESSION }),
     ]

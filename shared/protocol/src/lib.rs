@@ -21,7 +21,7 @@ pub mod status;
 pub mod submission;
 pub mod worker;
 
-pub use control::Control;
+pub use control::{Control, PausedTypes};
 pub use event::{JobError, JobEvent, JobEventKind, LogLevel, ProgressReport};
 pub use ids::{ControlId, JobId, WorkerSession};
 pub use job::JobMessage;

@@ -55,6 +55,10 @@ pub enum WorkerEventKind {
         /// Whether it takes no new jobs because it is about to end.
         #[serde(default)]
         draining: bool,
+        /// The version of the set of paused types that it obeys, 0 before it was told of any. Absent: it knows no pauses.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(range(max = i64::MAX))]
+        paused_version: Option<u64>,
     },
     /// It ends. What it still held has been reported before.
     WorkerDown,

@@ -8,15 +8,20 @@ use std::{
 };
 
 use drover_engine::{
-    Entropy as _, Fold, Input, Limits, Outcome, Tree, Workflow,
+    Entropy as _, Fold, Given, Input, Limits, Outcome, Record, Tree, Workflow,
     command::Command,
     fold::{
         NewJob,
-        simulation::{Seeded, audit::Audit, store::Store},
+        simulation::{
+            Seeded,
+            archive::{self, Archive},
+            audit::Audit,
+            store::Store,
+        },
     },
     job::Policy,
 };
-use drover_protocol::{Control, ControlId, JobId, JobStatus, JobType, RunningJob, WorkerSession};
+use drover_protocol::{Control, ControlId, JobId, JobStatus, JobType, PausedTypes, RunningJob, WorkerSession};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -52,7 +57,13 @@ pub(crate) struct Mark {
 #[derive(Clone, Debug)]
 pub(crate) enum Work {
     Fold(Vec<Input>),
-    Submit { key: u64, workflow: bool, later: bool },
+    Submit {
+        key: u64,
+        workflow: bool,
+        later: bool,
+    },
+    /// Job types that are paused from now on, and no others.
+    PauseTypes(BTreeSet<JobType>),
 }
 
 /// Why a transaction does not begin.
@@ -72,8 +83,11 @@ pub(crate) struct Transaction {
     epoch: Option<u32>,
     jobs: Vec<JobId>,
     owed: Vec<Owed>,
+    history: (Vec<Record>, BTreeMap<JobId, Given>),
     buried: Vec<(RunningJob, ControlId)>,
     withdrawn: BTreeSet<RunningJob>,
+    /// The paused types.
+    pauses: Option<PausedTypes>,
     /// Events of these sessions and numbers were folded.
     pub(crate) folded: Vec<(WorkerSession, u64)>,
     /// Cancels that settle without the word of a worker.
@@ -111,10 +125,12 @@ pub(crate) struct Database {
     pub(crate) tombstones: BTreeMap<RunningJob, (ControlId, Millis)>,
     /// Dispatches that a pause withdrew.
     pub(crate) withdrawn: BTreeSet<RunningJob>,
+    pub(crate) pauses: PausedTypes,
     pub(crate) keys: BTreeMap<u64, JobId>,
     pub(crate) away_until: Millis,
     entropy: Seeded,
     audit: Audit,
+    pub(crate) archive: Archive,
     open: BTreeMap<u64, Transaction>,
     locks: BTreeSet<JobId>,
     locked_keys: BTreeSet<u64>,
@@ -157,6 +173,7 @@ impl Database {
                 }
                 self.fold(now, inputs, roots, broken)
             }
+            Work::PauseTypes(types) => self.pause_types(types),
             Work::Submit { key, .. } if self.locked_keys.contains(&key) => return Err(Refused::Locked),
             Work::Submit { key, workflow, later } => self.submit(now, key, workflow, later, broken),
         };
@@ -225,11 +242,22 @@ impl Database {
         transaction
     }
 
+    /// Versions and sets are in one order: the real one takes a lock, here whoever commits counts on.
+    fn pause_types(&mut self, types: BTreeSet<JobType>) -> Transaction {
+        let mut transaction = Transaction::new(self.store.clone(), BTreeSet::new());
+        let paused = PausedTypes { version: self.number(), all: false, types };
+        let what = Outgoing::Control(Arc::new(Control::PausedTypes(paused.clone())));
+        transaction.owed.push(Owed { row: self.number(), what });
+        transaction.pauses = Some(paused);
+        transaction
+    }
+
     /// Answers the fold and works out what is owed, as the orchestrator's driver does.
     fn finish(transaction: &mut Transaction, fold: &mut Fold<'_>, last: &mut u64) {
         let effects = transaction.working.settle(fold);
-        let tree = std::mem::take(&mut fold.tree);
+        let (tree, given) = (std::mem::take(&mut fold.tree), fold.given());
         transaction.working.save(&tree);
+        transaction.history = (archive::records(&effects), given);
         transaction.jobs = tree.created().chain(tree.changed()).map(|job| job.id).collect();
         let mut buried: BTreeSet<RunningJob> = BTreeSet::new();
         let mut number = || {
@@ -285,15 +313,12 @@ impl Database {
         let mut changed = Vec::new();
         for id in &transaction.jobs {
             let Some(row) = transaction.working.rows.get(id) else { continue };
-            let before = self.store.rows.insert(*id, Arc::clone(row));
+            let before = self.store.put(Arc::clone(row));
             changed.push(Changed {
                 id: *id,
                 before: before.as_ref().map(|row| row.job.status),
                 holder: before.as_ref().and_then(|row| row.job.lease).filter(|_| !transaction.lost.contains(id)),
             });
-            if let Some(parent) = row.job.parent {
-                self.store.children.insert((parent.id, parent.step, parent.batch), *id);
-            }
             let mark = self.marks.entry(*id).or_default();
             let fence = |row: &drover_engine::fold::simulation::store::Row| (row.job.dispatch, row.job.lease);
             let (dispatch, lease) = before.as_deref().map_or((0, None), fence);
@@ -327,7 +352,12 @@ impl Database {
         for (job, control) in &transaction.buried {
             self.tombstones.insert(*job, (*control, now));
         }
+        let (records, given) = std::mem::take(&mut transaction.history);
+        self.archive.keep(records, given);
         self.withdrawn.extend(&transaction.withdrawn);
+        if let Some(paused) = transaction.pauses.take().filter(|paused| paused.version > self.pauses.version) {
+            self.pauses = paused;
+        }
         self.look_over(&changed);
         let owed = std::mem::take(&mut transaction.owed);
         Some((transaction, Committed { owed, changed }))
@@ -373,8 +403,10 @@ impl Transaction {
             epoch: None,
             jobs: Vec::new(),
             owed: Vec::new(),
+            history: Default::default(),
             buried: Vec::new(),
             withdrawn: BTreeSet::new(),
+            pauses: None,
             folded: Vec::new(),
             never_started: Vec::new(),
             lost: BTreeSet::new(),

@@ -14,6 +14,8 @@ pub(crate) struct Enrolled {
     pub(crate) standing: Standing,
     seen_at: Millis,
     seq: u64,
+    /// Which version of the paused types it obeys.
+    pub(crate) paused_version: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,13 +51,14 @@ impl Fleet {
         if known.is_some_and(|worker| worker.standing == Standing::Down) {
             return;
         }
-        let last = known.map_or(0, |worker| worker.seq);
-        self.workers.insert(session, Enrolled { standing: Standing::Live, seen_at: now, seq: last.max(seq) });
+        let (last, paused_version) = known.map_or((0, 0), |worker| (worker.seq, worker.paused_version));
+        let seq = last.max(seq);
+        self.workers.insert(session, Enrolled { standing: Standing::Live, seen_at: now, seq, paused_version });
     }
 
     pub(crate) fn worker_down(&mut self, now: Millis, session: WorkerSession, seq: u64) {
         if let Some(worker) = self.workers.get_mut(&session) {
-            *worker = Enrolled { standing: Standing::Down, seen_at: now, seq };
+            *worker = Enrolled { standing: Standing::Down, seen_at: now, seq, ..*worker };
         }
     }
 
@@ -69,10 +72,10 @@ impl Fleet {
         running: &[RunningJob],
         acknowledged: &BTreeSet<ControlId>,
     ) -> Vec<RunningJob> {
-        let fresh = Enrolled { standing: Standing::Live, seen_at: now, seq };
+        let fresh = Enrolled { standing: Standing::Live, seen_at: now, seq, paused_version: 0 };
         let worker = self.workers.entry(session).or_insert_with(|| fresh.clone());
         if worker.seq < seq && worker.standing != Standing::Down {
-            *worker = fresh;
+            *worker = Enrolled { paused_version: worker.paused_version, ..fresh };
         }
         for control in acknowledged {
             if database.tombstones.values().any(|(known, _)| known == control) {
@@ -93,6 +96,13 @@ impl Fleet {
             }
         };
         running.iter().filter(superseded).copied().collect()
+    }
+
+    /// Notes which version of the paused types a worker obeys.
+    pub(crate) fn obeys(&mut self, session: WorkerSession, version: u64) {
+        if let Some(worker) = self.workers.get_mut(&session) {
+            worker.paused_version = worker.paused_version.max(version);
+        }
     }
 
     pub(crate) fn beat(&mut self, now: Millis, replica: u64, through: Millis) {

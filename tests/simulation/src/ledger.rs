@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use drover_engine::Job;
-use drover_protocol::{JobId, JobStatus, RunningJob, WorkerSession};
+use drover_protocol::{JobId, JobStatus, JobType, RunningJob, WorkerSession};
 use serde_json::Value;
 
 use crate::{
@@ -149,6 +149,14 @@ impl World {
         }
     }
 
+    /// A worker that is counted as having heard of a pause takes nothing of the type.
+    pub(crate) fn check_pause(&self, session: WorkerSession, job_type: &JobType) {
+        let Some(worker) = self.fleet.workers.get(&session) else { return };
+        let paused = &self.database.pauses;
+        let acknowledged = paused.covers(job_type) && worker.paused_version >= paused.version;
+        assert!(!acknowledged, "{} begins a job of a type that it said to leave", crate::short_session(session));
+    }
+
     fn tell_change(&mut self, id: JobId, before: Option<JobStatus>) {
         self.tell(|world| {
             let job = world.database.store.rows.get(&id).map(|row| &row.job);
@@ -241,5 +249,8 @@ impl World {
             assert!(told, "I1: nobody was told of the end of {}", crate::short(row.job.id));
         }
         assert_eq!(count, self.ledger.answers.len(), "I1: not one job for each accepted submission");
+        if self.broken.is_none() {
+            self.database.archive.check(&self.database.store);
+        }
     }
 }

@@ -260,6 +260,7 @@ impl World {
             self.orchestrate_after(number, 250, Step::Fleet(batch));
             return;
         }
+        let tells_pauses = self.broken != Some(Rule::PausesAreToldAgain);
         let mut answers = Vec::new();
         for body in &batch.bodies {
             let Body::Worker(event, control) = body else { continue };
@@ -272,17 +273,25 @@ impl World {
                         worker_session: session,
                         cancelled: self.database.tombstones.keys().copied().collect(),
                         controls: self.database.tombstones.values().map(|(control, _)| *control).collect(),
+                        paused: tells_pauses.then(|| self.database.pauses.clone()),
                         lease_seconds: 1.0,
                     };
-                    let jobs = self.database.withdrawn.iter().copied().collect();
-                    answers.push((Queue::Control(*queue), Control::Withdraw { jobs }));
+                    let jobs: Vec<_> = self.database.withdrawn.iter().copied().collect();
+                    if !jobs.is_empty() {
+                        answers.push((Queue::Control(*queue), Control::Withdraw { jobs }));
+                    }
                     answers.push((Queue::Control(*queue), welcome));
                 }
-                WorkerEventKind::WorkerHeartbeat { running, acknowledged, .. } => {
+                WorkerEventKind::WorkerHeartbeat { running, acknowledged, paused_version, .. } => {
                     let (fleet, database) = (&mut self.fleet, &mut self.database);
                     let jobs = fleet.heartbeat(self.now, database, session, seq, running, acknowledged);
                     if !jobs.is_empty() {
                         answers.push((Queue::Everybody, Control::Stop { worker_session: session, jobs }));
+                    }
+                    let obeyed = paused_version.unwrap_or(0);
+                    self.fleet.obeys(session, obeyed);
+                    if obeyed < self.database.pauses.version && tells_pauses {
+                        answers.push((Queue::Everybody, Control::PausedTypes(self.database.pauses.clone())));
                     }
                 }
                 WorkerEventKind::WorkerDown => self.fleet.worker_down(self.now, session, seq),

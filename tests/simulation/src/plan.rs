@@ -53,6 +53,11 @@ pub(crate) enum Act {
     Resume {
         pick: u64,
     },
+    /// Pauses job types: `work`, `clean`, both, or neither any more.
+    PauseTypes {
+        work: bool,
+        clean: bool,
+    },
     /// Resumes whatever somebody has paused, again and again.
     ResumeAll,
 }
@@ -167,7 +172,7 @@ fn burst(rng: &mut Rng, entries: &mut Vec<Entry>) {
     }
 }
 
-/// Now and then somebody pauses and resumes jobs. What is still paused in the end is resumed then.
+/// Now and then somebody pauses and resumes jobs and job types. What is still paused in the end is resumed then.
 fn pauses(rng: &mut Rng, entries: &mut Vec<Entry>) {
     if !rng.one_in(3) {
         return;
@@ -175,6 +180,11 @@ fn pauses(rng: &mut Rng, entries: &mut Vec<Entry>) {
     for _ in 0..rng.between(1, 5) {
         let pick = rng.number();
         let at = rng.between(20, CALM - 1);
+        if rng.one_in(3) {
+            let (work, clean) = (rng.one_in(2), rng.one_in(3));
+            entries.push(Entry::User(at, Act::PauseTypes { work, clean }));
+            continue;
+        }
         entries.push(Entry::User(at, Act::Pause { pick }));
         if rng.one_in(2) {
             let again = (at + rng.below(4_000)).min(CALM - 1);

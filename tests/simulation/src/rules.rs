@@ -35,6 +35,8 @@ pub enum Rule {
     LostBrokerIsRecovered,
     /// What a lost broker held is not dispatched again when it still lies in the outbox.
     OwedIsRecovered,
+    /// A worker that missed a change of the paused types is not told again, neither when it arrives nor by its heartbeats.
+    PausesAreToldAgain,
     /// A lease is never taken from a worker that is lost.
     LeasesExpire,
 }
@@ -58,6 +60,7 @@ impl Rule {
         Self::LostConnectionHoldsMarkers,
         Self::LostBrokerIsRecovered,
         Self::OwedIsRecovered,
+        Self::PausesAreToldAgain,
         Self::LeasesExpire,
     ];
 }

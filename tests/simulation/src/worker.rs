@@ -6,7 +6,7 @@ use std::{
 };
 
 use drover_protocol::{
-    ControlId, JobId, JobMessage, ProgressReport, RunningJob, WorkerEvent, WorkerEventKind, WorkerSession,
+    ControlId, JobId, JobMessage, PausedTypes, ProgressReport, RunningJob, WorkerEvent, WorkerEventKind, WorkerSession,
 };
 use uuid::Uuid;
 
@@ -89,6 +89,8 @@ pub(crate) struct Worker {
     /// Heartbeats begin with the first welcome.
     beating: bool,
     consuming: bool,
+    /// The job types of which it takes nothing.
+    paused: PausedTypes,
     inbox: VecDeque<Waiting>,
     held: BTreeMap<RunningJob, Held>,
     /// Receipts of jobs that were taken away before their `started` was confirmed.
@@ -138,6 +140,7 @@ impl World {
             welcome: false,
             beating: false,
             consuming: false,
+            paused: PausedTypes::default(),
             inbox: VecDeque::new(),
             held: BTreeMap::new(),
             orphans: BTreeMap::new(),
@@ -187,7 +190,9 @@ impl World {
 
     fn consume(&mut self, number: u64) {
         for kind in ["work", "clean"] {
-            self.send(Who::Worker(number), Packet::Consume { queue: Queue::Jobs(kind.into()), prefetch: PREFETCH });
+            if self.workers.get(&number).is_some_and(|worker| !worker.leaves(kind)) {
+                self.send(Who::Worker(number), Packet::Consume { queue: Queue::Jobs(kind.into()), prefetch: PREFETCH });
+            }
         }
     }
 
@@ -285,6 +290,11 @@ impl Worker {
 
     fn acknowledge(&mut self, control: ControlId, met: Vec<RunningJob>) {
         self.acknowledgements.push(Acknowledgement { control, unconfirmed: met, repeats_left: REPEATS });
+    }
+
+    /// Whether it takes nothing of this type.
+    fn leaves(&self, kind: &str) -> bool {
+        self.paused.all || self.paused.types.iter().any(|paused| paused.as_str() == kind)
     }
 
     /// Does not start these dispatches or earlier ones. What runs goes on.

@@ -4,7 +4,7 @@ mod faults;
 mod net;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
@@ -12,7 +12,7 @@ use drover_engine::{
     Input,
     fold::simulation::{shapes, tape::Tape},
 };
-use drover_protocol::JobId;
+use drover_protocol::{JobId, JobType};
 
 use crate::{
     Millis, Rule, Run, Who,
@@ -161,7 +161,8 @@ impl World {
                 world.after(*at, Step::Plan(index));
             }
         }
-        if plan.entries.iter().any(|entry| matches!(entry, Entry::User(_, Act::Pause { .. }))) {
+        if plan.entries.iter().any(|entry| matches!(entry, Entry::User(_, Act::Pause { .. } | Act::PauseTypes { .. })))
+        {
             world.after(CALM, Step::Ask(Act::ResumeAll));
         }
         world
@@ -277,6 +278,11 @@ impl World {
                 let Some(job_id) = self.job(pick) else { return };
                 (Purpose::User, Work::Fold(vec![Input::Pause { job_id }]))
             }
+            Act::PauseTypes { work, clean } => {
+                let named = [("work", work), ("clean", clean)].into_iter().filter(|(_, paused)| *paused);
+                let types = named.filter_map(|(name, _)| JobType::new(name).ok()).collect();
+                (Purpose::User, Work::PauseTypes(types))
+            }
             Act::Resume { pick } => {
                 let Some(job_id) = self.job(pick) else { return };
                 (Purpose::User, Work::Fold(vec![Input::Resume { job_id }]))
@@ -284,10 +290,11 @@ impl World {
             Act::ResumeAll => {
                 self.after(1_000, Step::Ask(act));
                 let resumes = self.database.resumes();
-                if resumes.is_empty() {
-                    return;
+                match (resumes.is_empty(), self.database.pauses.types.is_empty()) {
+                    (true, true) => return,
+                    (true, false) => (Purpose::User, Work::PauseTypes(BTreeSet::new())),
+                    (false, _) => (Purpose::User, Work::Fold(resumes)),
                 }
-                (Purpose::User, Work::Fold(resumes))
             }
             Act::Retry { pick, from_start } => {
                 let Some(job_id) = self.job(pick) else { return };

@@ -2,7 +2,11 @@
 
 use std::path::Path;
 
-use drover_tests::Fleet;
+use drover_tests::{
+    Fleet,
+    fleet::PATIENCE,
+    wait::{self, Seen},
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -122,4 +126,89 @@ async fn a_paused_workflow_can_be_cancelled() {
     let job = fleet.ended(&id).await.expect("it ends");
     assert_eq!((&job["status"], &job["paused"]), (&json!("cancelled"), &json!(false)), "{job}");
     assert_eq!(counts(&ledger), (2, 2));
+}
+
+/// Asks for `pause` or `resume` of a job type, and waits until every live worker has acknowledged.
+async fn ask_types(fleet: &Fleet, what: &str) {
+    let path = format!("/api/v1/types/{what}");
+    let (status, body) = fleet.request(Method::POST, &path, None).await.expect("answered");
+    assert_eq!(status, 202, "{what}: {body}");
+    wait::until("every worker to acknowledge", PATIENCE, async || {
+        let pauses = fleet.get("/api/v1/pauses").await?;
+        let heard = |pause: &Value| pause["workers"]["acknowledged"] == pause["workers"]["live"];
+        let all = pauses["paused"].as_array().is_some_and(|pauses| pauses.iter().all(heard));
+        Ok(if all { Seen::Yes(()) } else { Seen::not_yet(pauses) })
+    })
+    .await
+    .expect("they do");
+}
+
+/// Waits until so many messages lie in the queue of a type, and no worker holds one.
+async fn until_left(fleet: &Fleet, job_type: &str, count: u64) {
+    let queue = format!("queues/{}/drover.jobs.{job_type}", fleet.vhost.name());
+    wait::until("the queue to be left", PATIENCE, async || {
+        let queue = fleet.vhost.management().get(&queue).await?;
+        let left = queue["messages_ready"] == count && queue["messages_unacknowledged"] == 0 && queue["consumers"] == 0;
+        let seen = json!([queue["messages_ready"], queue["messages_unacknowledged"], queue["consumers"]]);
+        Ok(if left { Seen::Yes(()) } else { Seen::not_yet(seen) })
+    })
+    .await
+    .expect("it is");
+}
+
+#[tokio::test]
+async fn a_paused_type_is_left_in_its_queue_also_by_a_worker_that_starts_and_others_go_on() {
+    let mut fleet = fleet_of_two_slots().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let (gate, ledger) = (folder.path().join("gate"), folder.path().join("ledger"));
+    let mut jobs = Vec::new();
+    for _ in 0..40 {
+        jobs.push(fleet.submit("script", json!({ "gate": gate, "ledger": ledger })).await.expect("accepted"));
+    }
+    wait::until("both slots to be taken", PATIENCE, async || {
+        Ok(if counts(&ledger) == (2, 0) { Seen::Yes(()) } else { Seen::not_yet(format!("{:?}", counts(&ledger))) })
+    })
+    .await
+    .expect("they are");
+
+    ask_types(&fleet, "script/pause").await;
+    std::fs::write(&gate, "").expect("written");
+    until_left(&fleet, "script", 38).await;
+    assert_eq!(counts(&ledger), (2, 2), "what ran went on");
+
+    fleet.workers[0].kill().expect("killed");
+    fleet.workers[0] = fleet.spawn_worker("drover-test-worker", &[]).expect("started again");
+    fleet.entered().await.expect("entered");
+    assert_eq!(fleet.run("noop", json!({})).await.expect("another type goes on")["status"], "completed");
+    until_left(&fleet, "script", 38).await;
+    assert_eq!(counts(&ledger), (2, 2));
+    let types = fleet.get("/api/v1/types").await.expect("read");
+    let paused = |name: &str| {
+        types["types"]
+            .as_array()
+            .and_then(|types| types.iter().find(|info| info["type"] == name))
+            .map(|info| info["paused"].clone())
+    };
+    assert_eq!((paused("script"), paused("noop")), (Some(json!(true)), Some(json!(false))));
+
+    ask_types(&fleet, "script/resume").await;
+    for id in &jobs {
+        let job = fleet.ended(id).await.expect("it ends");
+        assert_eq!((&job["status"], &job["dispatch"]), (&json!("completed"), &json!(1)));
+    }
+    assert_eq!(counts(&ledger), (40, 40), "each of them ran once");
+}
+
+#[tokio::test]
+async fn while_every_type_is_paused_nothing_is_taken() {
+    let fleet = fleet_of_two_slots().await;
+    ask_types(&fleet, "pause").await;
+    let jobs = [fleet.submit("noop", json!({})).await, fleet.submit("script", json!({})).await];
+    let jobs = jobs.map(|id| id.expect("accepted"));
+    until_left(&fleet, "noop", 1).await;
+    until_left(&fleet, "script", 1).await;
+    ask_types(&fleet, "resume").await;
+    for id in &jobs {
+        assert_eq!(fleet.ended(id).await.expect("it ends")["status"], "completed");
+    }
 }

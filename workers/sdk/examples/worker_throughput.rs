@@ -144,6 +144,7 @@ async fn welcome(desk: &AmqpBroker, names: &Names) -> anyhow::Result<()> {
                 worker_session: event.worker_session,
                 cancelled: Vec::new(),
                 controls: std::collections::BTreeSet::new(),
+                paused: None,
                 lease_seconds: 15.0,
             };
             let (body, properties) = (encode(&welcome, MESSAGE_BYTES)?.into(), Properties::default());

@@ -1,14 +1,14 @@
-//! What the worker is told: welcome, cancel, withdraw, stop, drain.
+//! What the worker is told: welcome, cancel, withdraw, pauses, stop, drain.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use drover_broker::{Broadcasts, Delivery, Heard};
-use drover_protocol::{Control, ControlId, JobTypeInfo, RunningJob, WorkerEventKind, decode};
+use drover_protocol::{Control, ControlId, JobTypeInfo, PausedTypes, RunningJob, WorkerEventKind, decode};
 use drover_service::retry::{Backoff, retry};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::{heartbeat::Heartbeat, permits::Permits, session::Session, table::Table};
+use crate::{heartbeat::Heartbeat, pauses::Pauses, permits::Permits, session::Session, table::Table};
 
 /// Delay before listening is tried again. Short, since a worker that came before the first orchestrator waits here.
 const RETRY_INITIAL: Duration = Duration::from_millis(200);
@@ -27,6 +27,7 @@ pub(crate) struct ControlLoop {
     pub(crate) session: Arc<Session>,
     pub(crate) table: Arc<Table>,
     pub(crate) permits: Arc<Permits>,
+    pub(crate) pauses: Arc<Pauses>,
     pub(crate) heartbeat: Arc<Heartbeat>,
     pub(crate) introduction: Introduction,
     /// Cancelled when the worker was told to drain.
@@ -140,7 +141,9 @@ impl ControlLoop {
     fn apply(&self, control: Control, asked_at: Option<Instant>) -> bool {
         let me = self.session.id;
         match control {
-            Control::Welcome { worker_session, cancelled, controls, lease_seconds } if worker_session == me => {
+            Control::Welcome { worker_session, cancelled, controls, paused, lease_seconds } if worker_session == me => {
+                // Before the gate opens.
+                self.obey_pauses(paused.unwrap_or_default());
                 self.welcome(&cancelled, &controls, lease_seconds, asked_at);
                 return true;
             }
@@ -149,8 +152,9 @@ impl ControlLoop {
                 tracing::info!(%control_id, jobs = jobs.len(), running_here = met.len(), "jobs are cancelled");
                 self.heartbeat.acknowledge(control_id, met);
             }
+            Control::PausedTypes(paused) => self.obey_pauses(paused),
             Control::Withdraw { jobs } => {
-                tracing::info!(jobs = jobs.len(), "jobs are paused: what has not begun of them is left");
+                tracing::info!(jobs = jobs.len(), "jobs are withdrawn: what has not begun of them is left");
                 self.table.withdraw(&jobs);
             }
             Control::Stop { worker_session, jobs } if worker_session == me => {
@@ -167,6 +171,14 @@ impl ControlLoop {
             Control::Welcome { .. } | Control::Stop { .. } | Control::Drain { .. } => {}
         }
         false
+    }
+
+    fn obey_pauses(&self, paused: PausedTypes) {
+        let PausedTypes { version, all, types } = paused.clone();
+        if self.pauses.obey(paused) {
+            tracing::info!(version, all, ?types, "these job types are paused");
+        }
+        self.heartbeat.at_once();
     }
 
     fn welcome(

@@ -17,6 +17,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    pauses::Pauses,
     permits::Permits,
     session::Session,
     table::{Held, Table},
@@ -36,6 +37,7 @@ pub(crate) struct Heartbeat {
     session: Arc<Session>,
     table: Arc<Table>,
     permits: Arc<Permits>,
+    pauses: Arc<Pauses>,
     types: Vec<JobType>,
     lease: watch::Sender<Option<Duration>>,
     acknowledgements: Mutex<VecDeque<Acknowledgement>>,
@@ -52,11 +54,18 @@ struct Acknowledgement {
 }
 
 impl Heartbeat {
-    pub(crate) fn new(session: Arc<Session>, table: Arc<Table>, permits: Arc<Permits>, types: Vec<JobType>) -> Self {
+    pub(crate) fn new(
+        session: Arc<Session>,
+        table: Arc<Table>,
+        permits: Arc<Permits>,
+        pauses: Arc<Pauses>,
+        types: Vec<JobType>,
+    ) -> Self {
         Self {
             session,
             table,
             permits,
+            pauses,
             types,
             lease: watch::Sender::new(None),
             acknowledgements: Mutex::default(),
@@ -79,6 +88,11 @@ impl Heartbeat {
         let acknowledgement = Acknowledgement { control_id, unconfirmed: met, repeats_left: REPEATS };
         acknowledgements.push_back(acknowledgement);
         drop(acknowledgements);
+        self.at_once.notify_one();
+    }
+
+    /// Sends the next one now.
+    pub(crate) fn at_once(&self) {
         self.at_once.notify_one();
     }
 
@@ -126,6 +140,7 @@ impl Heartbeat {
             types: self.types.clone(),
             acknowledged: acknowledged.clone(),
             draining: self.draining.load(Ordering::Acquire),
+            paused_version: Some(self.pauses.version()),
         };
         match self.session.report(heartbeat, None).await {
             Ok(()) => self.count_repeat(&acknowledged),

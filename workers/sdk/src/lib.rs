@@ -20,6 +20,7 @@ mod lane;
 mod lease;
 mod logs;
 mod panics;
+mod pauses;
 mod permits;
 mod process;
 mod progress;

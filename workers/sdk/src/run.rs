@@ -15,6 +15,7 @@ use crate::{
     heartbeat::Heartbeat,
     isolation,
     lane::{Lane, Shared, Unsettled},
+    pauses::Pauses,
     permits::Permits,
     registry::Registry,
     reporter::Reporter,
@@ -44,14 +45,22 @@ impl Life {
         let session = Arc::clone(&self.session);
         let table = Arc::new(Table::new());
         let permits = Arc::new(Permits::new(session.settings.concurrency));
+        let pauses = Arc::new(Pauses::new());
         let reporter = Arc::new(Reporter::new(Arc::clone(&session), Arc::clone(&table)));
         let types: Vec<JobType> = self.registry.types().cloned().collect();
-        let heartbeat = Arc::new(Heartbeat::new(Arc::clone(&session), Arc::clone(&table), Arc::clone(&permits), types));
+        let heartbeat = Arc::new(Heartbeat::new(
+            Arc::clone(&session),
+            Arc::clone(&table),
+            Arc::clone(&permits),
+            Arc::clone(&pauses),
+            types,
+        ));
         let drain = shutdown.child_token();
         let control = ControlLoop {
             session: Arc::clone(&session),
             table: Arc::clone(&table),
             permits: Arc::clone(&permits),
+            pauses: Arc::clone(&pauses),
             heartbeat: Arc::clone(&heartbeat),
             introduction: self.introduction.clone(),
             drain: drain.clone(),
@@ -60,6 +69,7 @@ impl Life {
             session: Arc::clone(&session),
             table: Arc::clone(&table),
             permits,
+            pauses,
             reporter: Arc::clone(&reporter),
             jobs: TaskTracker::new(),
             handlers: self.handlers.clone(),

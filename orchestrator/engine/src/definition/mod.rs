@@ -17,8 +17,9 @@ mod step;
 mod tests;
 mod work;
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
+use drover_protocol::JobType;
 use serde_json::Value;
 
 pub use error::{DefinitionError, Problem};
@@ -47,6 +48,17 @@ impl Definition {
     #[must_use]
     pub fn to_json(&self) -> &Value {
         &self.document
+    }
+
+    /// The job types that its steps run, at any depth. What a step that is another workflow runs is that one's own.
+    #[must_use]
+    pub fn job_types(&self) -> BTreeSet<JobType> {
+        let of = |step: &Step| match &step.work {
+            Work::Job(job_type) => BTreeSet::from([job_type.clone()]),
+            Work::Steps(nested) => nested.job_types(),
+            Work::Workflow(_) => BTreeSet::new(),
+        };
+        self.steps.iter().chain(&self.cleanup).flat_map(of).collect()
     }
 
     /// The chain of nested steps that the step keys lead to; none when there is no such chain or `path` is empty.

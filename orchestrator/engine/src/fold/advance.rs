@@ -298,7 +298,7 @@ impl Fold<'_> {
         let workflow = job.workflow.as_ref()?;
         let mut steps = BTreeMap::new();
         for (key, used) in &references.steps {
-            let Some((index, _)) = find_step(workflow, key) else { continue };
+            let Some((index, _)) = workflow.find(key) else { continue };
             let state = workflow.state.steps.get(index)?;
             let readable = used.result && has_result(state);
             let result = match facts.results.get(key) {
@@ -342,7 +342,7 @@ const fn advance(workflow: JobId, results: BTreeSet<String>) -> Command {
 /// The steps among those referred to that have a result to read.
 fn results_of(workflow: &Workflow, references: &References) -> BTreeSet<String> {
     let reads = |(key, used): (&String, &crate::expression::StepUse)| {
-        let state = find_step(workflow, key).and_then(|(index, _)| workflow.state.steps.get(index));
+        let state = workflow.find(key).and_then(|(index, _)| workflow.state.steps.get(index));
         (used.result && state.is_some_and(has_result)).then(|| key.clone())
     };
     references.steps.iter().filter_map(reads).collect()
@@ -350,11 +350,6 @@ fn results_of(workflow: &Workflow, references: &References) -> BTreeSet<String> 
 
 fn has_result(state: &StepState) -> bool {
     state.total.is_some_and(|total| total > 0) && state.started_at.is_some()
-}
-
-fn find_step<'a>(workflow: &'a Workflow, key: &str) -> Option<(usize, &'a Step)> {
-    let steps = workflow.definition.steps.iter().chain(&workflow.definition.cleanup);
-    steps.enumerate().find(|(_, step)| step.key == key)
 }
 
 fn step_scope(state: &StepState, result: Arc<Value>) -> StepScope {

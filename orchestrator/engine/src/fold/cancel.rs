@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use drover_protocol::{JobError, JobId, JobStatus, RunningJob, StepStatus};
 use serde_json::{Value, json};
 
-use super::{Fold, Seen, report::waiting_for};
+use super::{Fold, Seen, kept_time, report::waiting_for};
 use crate::{Cancel, CancelReason, Command, Ignored, Job, Outcome, Refusal, Trigger, workflow::Ending};
 
 /// The kind of error of what was not waited for.
@@ -209,7 +209,7 @@ impl Fold<'_> {
         children
     }
 
-    fn unfinished_leaves(&self, id: JobId) -> Vec<JobId> {
+    pub(super) fn unfinished_leaves(&self, id: JobId) -> Vec<JobId> {
         match self.tree.get(id) {
             Some(job) if job.workflow.is_some() => {
                 self.unfinished_children(id).into_iter().flat_map(|child| self.unfinished_leaves(child)).collect()
@@ -221,7 +221,7 @@ impl Fold<'_> {
 }
 
 pub(super) fn after(now: chrono::DateTime<chrono::Utc>, wait: Duration) -> Option<chrono::DateTime<chrono::Utc>> {
-    now.checked_add_signed(TimeDelta::from_std(wait).ok()?)
+    now.checked_add_signed(TimeDelta::from_std(wait).ok()?).map(kept_time)
 }
 
 fn name_of(job: &Job) -> String {

@@ -3,7 +3,7 @@
 use drover_protocol::{JobError, JobEvent, JobEventKind, JobId, JobStatus, ProgressReport, RunningJob, WorkerSession};
 use serde_json::{Value, json};
 
-use super::{Fold, Seen, cancel::ABANDONED};
+use super::{Fold, Seen, cancel::ABANDONED, kept_time};
 use crate::{CancelReason, Command, Ignored, Job, Outcome, Progress, Trigger};
 
 impl Fold<'_> {
@@ -57,7 +57,8 @@ impl Fold<'_> {
             if let (Some(timeout_ms), JobStatus::Running) = (job.policy.timeout_ms, job.status) {
                 // The worker stops the job by itself; this is for the one that does not.
                 let timeout = std::time::Duration::from_millis(timeout_ms).saturating_add(grace);
-                job.timeout_at = now.checked_add_signed(chrono::TimeDelta::from_std(timeout).unwrap_or_default());
+                let timeout = chrono::TimeDelta::from_std(timeout).unwrap_or_default();
+                job.timeout_at = now.checked_add_signed(timeout).map(kept_time);
             }
         }
         self.record(id, "started", json!({ "worker_session": session }));
@@ -99,6 +100,7 @@ impl Fold<'_> {
         let Some(job) = self.tree.jobs.get_mut(&event.job_id) else { return Outcome::Ignored(Ignored::UnknownJob) };
         *job.items.entry(name.clone()).or_default() += u64::try_from(values.len()).unwrap_or(u64::MAX);
         let parked = job.parked.take();
+        self.record(event.job_id, "items", Value::Null);
         self.effects.push(Command::StoreItems {
             job_id: event.job_id,
             dispatch: event.dispatch,
@@ -129,15 +131,16 @@ impl Fold<'_> {
             if let Err(outcome) = self.take_lease(id, event.worker_session) {
                 return outcome;
             }
+            self.record(id, "parked", Value::Null);
             self.report(id, seen);
             return Outcome::Applied;
         }
-        let (trigger, kind, result, progress, errors, warnings, items) = match event.kind {
-            JobEventKind::Completed { result, progress, warnings, items } => {
-                (Trigger::Complete, "completed", result, progress, Vec::new(), warnings, items)
+        let (trigger, kind, result, progress, errors, items) = match event.kind {
+            JobEventKind::Completed { result, progress, warnings: _, items } => {
+                (Trigger::Complete, "completed", result, progress, Vec::new(), items)
             }
             JobEventKind::CompletedWithErrors { result, progress, errors, items } => {
-                (Trigger::CompleteWithErrors, "completed_with_errors", result, progress, errors, Vec::new(), items)
+                (Trigger::CompleteWithErrors, "completed_with_errors", result, progress, errors, items)
             }
             _ => return Outcome::Ignored(Ignored::Stale),
         };
@@ -156,7 +159,7 @@ impl Fold<'_> {
             job.error_count =
                 u64::try_from(errors.len()).unwrap_or(u64::MAX).max(u64::from(trigger != Trigger::Complete));
         }
-        self.record(id, kind, json!({ "errors": errors, "warnings": warnings, "progress": progress }));
+        self.record(id, kind, Value::Null);
         self.report(id, seen);
         Outcome::Applied
     }

@@ -10,7 +10,7 @@ use super::{Fold, NewJob, advance::expression_error};
 use crate::{
     Command, Parent, Trigger, Workflow,
     command::ItemsSource,
-    definition::{FanOut, Step, Work},
+    definition::{Definition, FanOut, Step, Work},
     expression::{BatchScope, Scope, Template, WorkflowScope},
     job::Policy,
 };
@@ -44,7 +44,7 @@ impl Fold<'_> {
         let template = step.params.bind(scope).map_err(|error| expression_error(&error))?;
         let source = items_source(items, fan_out)?;
         // A workflow that nobody has registered fails the step as a whole, so that a retry begins with all of it.
-        self.workflow_of(step)?;
+        self.workflow_of(id, step)?;
         self.requests.push(Command::Expand {
             workflow: id,
             step: index,
@@ -161,7 +161,7 @@ impl Fold<'_> {
         params: Value,
         batch: Option<&BatchScope>,
     ) -> Result<JobId, JobError> {
-        let workflow = self.workflow_of(step)?;
+        let workflow = self.workflow_of(id, step)?;
         let params = params_of(step, workflow.as_ref(), params, batch)?;
         if workflow.is_some() && self.depth(id) >= self.limits.depth {
             let message = format!("workflows are nested deeper than {} levels", self.limits.depth);
@@ -173,7 +173,7 @@ impl Fold<'_> {
 
     /// A batch that cannot even begin is a failed sub-job, so that it is found where the others are.
     fn spawn_failed(&mut self, id: JobId, index: usize, batch: u32, step: &Step, error: JobError) {
-        let workflow = self.workflow_of(step).ok().flatten();
+        let workflow = self.workflow_of(id, step).ok().flatten();
         let child = self.add_child(id, index, Some(batch), step, workflow, None);
         self.fail(child, JobError { retryable: false, ..error });
     }
@@ -209,11 +209,11 @@ impl Fold<'_> {
     }
 
     /// The workflow that a step's sub-job is, if it is one.
-    fn workflow_of(&self, step: &Step) -> Result<Option<Workflow>, JobError> {
+    fn workflow_of(&mut self, id: JobId, step: &Step) -> Result<Option<Workflow>, JobError> {
         match &step.work {
             Work::Job(_) => Ok(None),
             Work::Steps(nested) => Ok(Some(Workflow::new(Arc::clone(nested)))),
-            Work::Workflow(name) => match self.catalog.current(name) {
+            Work::Workflow(name) => match self.current(id, name) {
                 Some(definition) => Ok(Some(Workflow::new(definition))),
                 None => {
                     let message = format!("there is no workflow {name}; register it with `drover apply`");
@@ -221,6 +221,17 @@ impl Fold<'_> {
                 }
             },
         }
+    }
+
+    /// The current definition of a name. What is current is not the fold's to know, so it is noted for the workflow's tree.
+    fn current(&mut self, id: JobId, name: &JobType) -> Option<Arc<Definition>> {
+        let catalog = self.catalog;
+        let found = self.current.entry(name.clone()).or_insert_with(|| catalog.current(name)).clone();
+        if let Some(root_id) = self.tree.get(id).map(|job| job.root_id) {
+            let hash = found.as_ref().map(|definition| definition.hash.clone());
+            self.given_for(root_id).workflows.insert(name.clone(), hash);
+        }
+        found
     }
 
     /// Puts a sub-job of an earlier run into its bucket, from where starting it again takes it.

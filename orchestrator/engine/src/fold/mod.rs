@@ -14,6 +14,7 @@ mod advance;
 mod cancel;
 mod event;
 mod fanout;
+mod keep;
 mod pause;
 mod report;
 mod retry;
@@ -31,16 +32,19 @@ use std::{
     time::Duration,
 };
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 use drover_protocol::{JobError, JobId, JobStatus, JobType};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 pub use advance::Facts;
 pub use fanout::BatchRow;
+pub(crate) use keep::report_of;
 pub use start::NewJob;
 
 use crate::{
-    Command, Ignored, Input, Job, Next, Outcome, Paused, Progress, Record, Refusal, Trigger, definition::Definition,
+    Command, Given, Ignored, Input, Job, Next, Outcome, Paused, Progress, Refusal, Trigger,
+    definition::{Definition, RetryPolicy},
     transition::next,
 };
 
@@ -50,6 +54,10 @@ pub trait Entropy: Send {
     fn job_id(&mut self) -> JobId;
     /// A number from 0 (inclusive) to 1 (exclusive).
     fn jitter(&mut self) -> f64;
+    /// How long to wait after the `failures`-th failed attempt. A replay knows it from the history.
+    fn delay(&mut self, policy: &RetryPolicy, failures: u32) -> Duration {
+        policy.delay(failures, self.jitter())
+    }
 }
 
 /// The workflow definitions that are current.
@@ -58,12 +66,15 @@ pub trait Catalog: Send + Sync {
     fn current(&self, name: &JobType) -> Option<Arc<Definition>>;
 }
 
-/// The limits that a fold obeys. All configurable.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// The limits that a fold obeys. All configurable. The history names them only where they are not the defaults: another
+/// default changes what older lines say.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Limits {
     /// How long a cancel waits before it reports stragglers as abandoned.
+    #[serde(rename = "cancel_timeout_us", with = "microseconds")]
     pub cancel_timeout: Duration,
     /// How long after its own time-out a job's silence means that its worker will not stop it.
+    #[serde(rename = "timeout_grace_us", with = "microseconds")]
     pub timeout_grace: Duration,
     /// A job that loses this many workers fails as `poison`.
     pub poison_losses: u32,
@@ -80,6 +91,26 @@ impl Default for Limits {
             depth: 8,
         }
     }
+}
+
+/// Durations as the history has them. What is shorter than a microsecond is no part of any time that is kept.
+mod microseconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        u64::try_from(duration.as_micros()).unwrap_or(u64::MAX).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        u64::deserialize(deserializer).map(Duration::from_micros)
+    }
+}
+
+/// Times are kept to the microsecond, and whoever folds again from what is kept must come to the same times.
+fn kept_time(time: DateTime<Utc>) -> DateTime<Utc> {
+    time.trunc_subsecs(6)
 }
 
 /// The jobs of one or more trees that a fold works on: whatever was loaded and locked, and what it makes.
@@ -131,6 +162,10 @@ pub struct Fold<'a> {
     /// Requests that `advance` made and `plan` hands out.
     requests: Vec<Command>,
     effects: Vec<Command>,
+    /// What was given for each tree that has records.
+    given: BTreeMap<JobId, Given>,
+    /// The workflows that were looked up by name: whoever asks twice gets the same answer.
+    current: HashMap<JobType, Option<Arc<Definition>>>,
 }
 
 impl<'a> Fold<'a> {
@@ -142,8 +177,18 @@ impl<'a> Fold<'a> {
         catalog: &'a dyn Catalog,
         limits: Limits,
     ) -> Self {
-        let (touched, requests, effects) = (BTreeSet::new(), Vec::new(), Vec::new());
-        Self { tree, now, entropy, catalog, limits, touched, requests, effects }
+        Self {
+            tree,
+            now: kept_time(now),
+            entropy,
+            catalog,
+            limits,
+            touched: BTreeSet::new(),
+            requests: Vec::new(),
+            effects: Vec::new(),
+            given: BTreeMap::new(),
+            current: HashMap::new(),
+        }
     }
 
     /// Folds one input.
@@ -155,6 +200,15 @@ impl<'a> Fold<'a> {
             // A workflow's worker is the orchestrator: nobody else can speak of it.
             return Outcome::Ignored(Ignored::OtherSession);
         }
+        let (keep, first) = (self.keep(&input), self.effects.len());
+        let outcome = self.folded(input);
+        if let (Outcome::Applied, Some(keep)) = (&outcome, keep) {
+            self.kept(keep, first);
+        }
+        outcome
+    }
+
+    fn folded(&mut self, input: Input) -> Outcome {
         match input {
             Input::Event(event) => self.event(event),
             Input::LeaseLost { job_id, dispatch, session } => self.lease_lost(job_id, dispatch, session),
@@ -246,13 +300,6 @@ impl<'a> Fold<'a> {
         self.tree.changed.insert(id);
     }
 
-    fn record(&mut self, id: JobId, kind: &'static str, detail: Value) {
-        if let Some(job) = self.tree.jobs.get(&id) {
-            let (attempt, dispatch) = (job.attempt, job.dispatch);
-            self.effects.push(Command::Record(Record { at: self.now, job_id: id, attempt, dispatch, kind, detail }));
-        }
-    }
-
     /// A failure for which the job's retry policy is asked.
     fn fail(&mut self, id: JobId, error: JobError) -> Outcome {
         self.fail_with(id, error, 1)
@@ -263,20 +310,20 @@ impl<'a> Fold<'a> {
         let Some(job) = self.tree.jobs.get(&id) else { return Outcome::Ignored(Ignored::UnknownJob) };
         let seen = Seen::of(job);
         let failures = job.failures + 1;
-        let again = error.retryable && failures < job.policy.retry.attempts;
-        let delay = job.policy.retry.delay(failures, self.entropy.jitter());
+        let policy = job.policy.retry;
+        let again = error.retryable && failures < policy.attempts;
         if let Err(outcome) = self.transit(id, if again { Trigger::FailAndRetry } else { Trigger::Fail }) {
             return outcome;
         }
-        let now = self.now;
         let Some(job) = self.tree.jobs.get_mut(&id) else { return Outcome::Ignored(Ignored::UnknownJob) };
         job.error = Some(error.clone());
         job.failures = failures;
         if job.status == JobStatus::Pending {
+            let due_at = kept_time(self.now + self.entropy.delay(&policy, failures));
             job.attempt += 1;
-            job.due_at = Some(now + delay);
+            job.due_at = Some(due_at);
             job.timeout_at = None;
-            self.record(id, "retry_scheduled", json!({ "error": error, "due_at": now + delay }));
+            self.record(id, "retry_scheduled", json!({ "error": error, "due_at": due_at }));
         } else {
             job.error_count = errors.max(1);
             self.record(id, "failed", json!({ "error": error }));

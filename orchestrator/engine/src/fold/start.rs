@@ -3,12 +3,13 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
-use drover_protocol::{JobError, JobId, JobStatus, JobType};
-use serde_json::{Value, json};
+use drover_protocol::{JobError, JobId, JobStatus, JobType, RunningJob};
+use serde_json::Value;
 
-use super::{Fold, Seen};
+use super::{Fold, Seen, kept_time};
 use crate::{
     Command, Ignored, Job, Outcome, Parent, Progress, Stamped, Trigger, Workflow, expression::BatchScope, job::Policy,
+    record::Kept,
 };
 
 /// A job to be made.
@@ -36,6 +37,8 @@ impl Fold<'_> {
     /// Makes a job and starts it, or lets it wait for its time.
     pub fn create(&mut self, new: NewJob) {
         let id = new.id;
+        let run_at = new.run_at.map(kept_time);
+        let submitted = new.parent.is_none().then_some(Kept::Created { run_at });
         let job = Job {
             id,
             root_id: new.root_id,
@@ -53,7 +56,7 @@ impl Fold<'_> {
             total: Stamped::default(),
             policy: new.policy,
             lease: None,
-            due_at: new.run_at.filter(|run_at| *run_at > self.now),
+            due_at: run_at.filter(|run_at| *run_at > self.now),
             timeout_at: None,
             cancel: None,
             paused: None,
@@ -73,6 +76,9 @@ impl Fold<'_> {
         self.tree.jobs.insert(id, job);
         self.touch(id);
         self.record(id, "created", Value::Null);
+        if let (Some(kept), Some(Command::Record(record))) = (submitted, self.effects.last_mut()) {
+            (record.input, record.detail) = (Some(kept.name()), kept.fields());
+        }
         if !waits {
             let seen = self.see(id);
             self.begin(id);
@@ -137,7 +143,7 @@ impl Fold<'_> {
         (job.parked, job.items, job.result) = (None, BTreeMap::new(), None);
         let dispatch = job.dispatch;
         self.effects.push(Command::Publish { job_id: id, dispatch });
-        self.record(id, "dispatched", json!({}));
+        self.record(id, "dispatched", Value::Null);
         self.touch(id);
     }
 
@@ -158,7 +164,11 @@ impl Fold<'_> {
             {
                 Outcome::Ignored(Ignored::Repeat)
             }
-            Ok(()) => self.release(id, "republished"),
+            Ok(()) => {
+                // Its message may turn up after all.
+                self.effects.push(Command::Withdraw(RunningJob { job_id: id, dispatch }));
+                self.release(id, "republished")
+            }
             Err(why) => Outcome::Ignored(why),
         }
     }

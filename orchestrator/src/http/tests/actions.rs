@@ -66,7 +66,7 @@ async fn a_paused_workflow_says_so_and_begins_nothing_until_it_is_resumed() {
     // As the duties would: nothing is due, nothing is lost, no message is made.
     let store = &api.desk.app.store;
     assert_eq!(store.due(100).await.unwrap().len(), 0);
-    assert_eq!(store.lost_dispatches("another", JobId(uuid::Uuid::nil()), 100).await.unwrap().len(), 0);
+    assert_eq!(store.lost_dispatches("another", &Default::default(), 100).await.unwrap().len(), 0);
     assert_eq!(store.job_messages(&[(subs[2], 1)]).await.unwrap(), []);
 
     let paused = api.get("/api/v1/jobs?paused=true").await.ok();

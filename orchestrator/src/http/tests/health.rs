@@ -16,7 +16,10 @@ async fn ready_says_which_part_is_away() {
     let api = Api::new().await;
     let ready = api.get("/healthz/ready").await;
     assert_eq!(ready.status, 200);
-    assert_eq!(ready.body, json!({ "database": true, "migrated": true, "broker": true, "draining": false }));
+    assert_eq!(
+        ready.body,
+        json!({ "database": true, "migrated": true, "broker": true, "draining": false, "paused": [] })
+    );
     api.desk.broker.set_away(true);
     let away = api.get("/healthz/ready").await;
     assert_eq!(

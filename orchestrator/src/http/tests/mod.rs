@@ -10,7 +10,10 @@ mod fuzz;
 mod health;
 mod list;
 mod parts;
+mod pauses;
 mod problems;
+mod recover;
+mod replay;
 mod serving;
 mod submit;
 mod sweep;
@@ -46,6 +49,7 @@ summary: { files: '${size(input.files)}' }
 struct Api {
     desk: Desk,
     router: Router,
+    replays: Arc<Semaphore>,
     shutdown: CancellationToken,
 }
 
@@ -90,8 +94,9 @@ impl Api {
         desk.announce(&["validate", "process"]).await;
         let shutdown = CancellationToken::new();
         let streams = Arc::new(Semaphore::new(streams));
-        let router = routes(Shared { app: Arc::clone(&desk.app), streams, shutdown: shutdown.clone() });
-        Self { desk, router, shutdown }
+        let (app, replays) = (Arc::clone(&desk.app), Arc::new(Semaphore::new(1)));
+        let shared = Shared { app, streams, replays: Arc::clone(&replays), shutdown: shutdown.clone() };
+        Self { desk, router: routes(shared), replays, shutdown }
     }
 
     async fn send(&self, request: Request<Body>) -> Response<Body> {

@@ -19,11 +19,12 @@ WITH page AS (
     LIMIT $5::bigint + 1
 ), sized AS (
     SELECT page.*, row_number() OVER places AS position, count(*) OVER () AS found,
-        sum(octet_length(detail::text)) OVER places AS bytes
+        sum(COALESCE(octet_length(detail::text), 0)) OVER places AS bytes
     FROM page WINDOW places AS (ORDER BY id)
 )
 SELECT id, jsonb_build_object(
-    'id', id, 'at', at, 'job_id', job_id, 'attempt', attempt, 'dispatch', dispatch, 'kind', kind, 'detail', detail
+    'id', id, 'at', at, 'job_id', job_id, 'attempt', attempt, 'dispatch', dispatch, 'kind', kind, 'input', input,
+    'detail', detail
 ), found
 FROM sized
 WHERE position <= $5 AND (bytes <= $6::bigint OR position = 1)

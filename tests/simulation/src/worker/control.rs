@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use drover_protocol::{Control, JobType, RunningJob, WorkerEvent, WorkerEventKind};
+use drover_protocol::{Control, JobType, PausedTypes, RunningJob, WorkerEvent, WorkerEventKind};
 
 use super::{ANNOUNCE, GRACE, ISOLATION, Step, Stop};
 use crate::{
@@ -40,6 +40,7 @@ impl World {
             types: ["work", "clean"].into_iter().filter_map(|name| JobType::new(name).ok()).collect(),
             acknowledged: acknowledged.clone(),
             draining: worker.ends_at.is_some(),
+            paused_version: Some(worker.paused.version),
         };
         let event = worker.event(now, kind);
         if let Some(id) = self.say(number, event, None)
@@ -62,7 +63,13 @@ impl World {
     pub(super) fn obey(&mut self, number: u64, control: &Control) {
         let Some(worker) = self.workers.get_mut(&number) else { return };
         match control {
-            Control::Welcome { worker_session, cancelled, controls, .. } if *worker_session == worker.session => {
+            Control::Welcome { worker_session, cancelled, controls, paused, .. }
+                if *worker_session == worker.session =>
+            {
+                if let Some(told) = paused {
+                    self.obey_pauses(number, told);
+                }
+                let Some(worker) = self.workers.get_mut(&number) else { return };
                 let first = !std::mem::replace(&mut worker.beating, true);
                 worker.welcome = true;
                 let met = self.cancel(number, cancelled);
@@ -86,6 +93,7 @@ impl World {
                 }
                 self.work_after(number, 0, Step::Heartbeat);
             }
+            Control::PausedTypes(told) => self.obey_pauses(number, told),
             Control::Withdraw { jobs } => {
                 worker.withdraw(jobs);
                 self.work_after(number, 0, Step::Look);
@@ -95,6 +103,21 @@ impl World {
             }
             _ => {}
         }
+    }
+
+    /// Leaves the queues of the paused types, with what it had taken from them.
+    fn obey_pauses(&mut self, number: u64, told: &PausedTypes) {
+        let Some(worker) = self.workers.get_mut(&number).filter(|worker| told.version > worker.paused.version) else {
+            return;
+        };
+        worker.paused = told.clone();
+        if worker.consuming {
+            let tags = worker.inbox.drain(..).map(|waiting| waiting.tag).collect();
+            self.send(Who::Worker(number), Packet::StopConsuming);
+            self.send(Who::Worker(number), Packet::GiveBack(tags));
+            self.consume(number);
+        }
+        self.work_after(number, 0, Step::Heartbeat);
     }
 
     /// Never starts these dispatches or earlier ones, and stops those that run; gives what it stops.

@@ -42,6 +42,10 @@ impl World {
                 } else {
                     self.send(who, Packet::Ack(vec![waiting.tag]));
                 }
+            } else if worker.leaves(front.job.job_type.as_str()) {
+                // It was on its way when the type was paused.
+                let tags = worker.inbox.pop_front().map(|waiting| waiting.tag).into_iter().collect();
+                self.send(who, Packet::GiveBack(tags));
             } else if worker.may_begin(now, self.broken) {
                 if let Some(waiting) = worker.inbox.pop_front() {
                     self.begin_job(number, waiting);
@@ -80,6 +84,7 @@ impl World {
         self.tell(|_| {
             format!("{who} ({}) begins {}/{}", crate::short_session(session), crate::short(job.id), job.dispatch)
         });
+        self.check_pause(session, &job.job_type);
         let call = self.ledger.begins(running, session);
         let first = script.0.front().map_or(0, |(pause, _)| *pause);
         let early = self.broken == Some(Rule::JobIsAckedAfterStarted);

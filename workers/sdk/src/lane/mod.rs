@@ -19,6 +19,7 @@ use tracing::Instrument;
 use crate::{
     execute::execute,
     logs::LogGate,
+    pauses::Pauses,
     permits::{Permit, Permits, TypePermits},
     registry::AnyJob,
     reporter::Reporter,
@@ -43,6 +44,7 @@ pub(crate) struct Shared {
     pub(crate) session: Arc<Session>,
     pub(crate) table: Arc<Table>,
     pub(crate) permits: Arc<Permits>,
+    pub(crate) pauses: Arc<Pauses>,
     pub(crate) reporter: Arc<Reporter>,
     /// Every job that runs.
     pub(crate) jobs: TaskTracker,
@@ -62,6 +64,14 @@ pub(crate) struct Lane {
     stop: CancellationToken,
 }
 
+/// Why a lane has no next job.
+enum Halt {
+    /// The type is paused.
+    Paused,
+    /// The lane is stopped, or the broker closed.
+    Stopped,
+}
+
 impl Lane {
     /// `limit`: how many jobs of the type run at once, if fewer than the worker's own concurrency.
     pub(crate) fn new(
@@ -79,7 +89,11 @@ impl Lane {
     /// Takes and begins jobs until it is stopped; then gives back what was not begun. The subscriptions are to be kept
     /// until what was begun is acknowledged.
     pub(crate) async fn run(mut self) -> Unsettled {
-        if self.stop.run_until_cancelled(self.shared.permits.gate_opens()).await.is_none() {
+        let may_take = async {
+            self.shared.permits.gate_opens().await;
+            self.shared.pauses.lifted(&self.job_type).await;
+        };
+        if self.stop.run_until_cancelled(may_take).await.is_none() {
             return Unsettled::new();
         }
         let queue = self.shared.session.names.jobs_queue(&self.job_type);
@@ -87,13 +101,24 @@ impl Lane {
         let Some(mut subscription) = Subscription::open(broker, queue, self.pace.first(), &self.stop).await else {
             return Unsettled::new();
         };
-        while let Some(ready) = self.next(&mut subscription).await {
+        loop {
+            let ready = match self.next(&mut subscription).await {
+                Ok(ready) => ready,
+                Err(Halt::Paused) => {
+                    self.rest(&mut subscription, None).await;
+                    continue;
+                }
+                Err(Halt::Stopped) => break,
+            };
             let asked_at = Instant::now();
             // A permit that must not be used is dropped before anything waits for another one.
             match self.permit_in_time().await.filter(|_| self.may_begin()) {
                 Some(permit) => {
                     self.pace.begun(asked_at.elapsed());
-                    self.begin(ready, permit).await;
+                    if let Some(ready) = self.begin(ready, permit).await {
+                        self.rest(&mut subscription, Some(ready)).await;
+                        continue;
+                    }
                     if let Some(prefetch) = self.pace.change(subscription.prefetch()) {
                         subscription.pause().await;
                         subscription.restart(prefetch, &self.stop).await;
@@ -106,20 +131,21 @@ impl Lane {
         subscription.close()
     }
 
-    /// The next job that may begin. `None`: the lane is stopped, or the broker closed.
-    async fn next(&mut self, subscription: &mut Subscription) -> Option<Ready> {
+    /// The next job that may begin.
+    async fn next(&mut self, subscription: &mut Subscription) -> Result<Ready, Halt> {
         loop {
             let delivery = tokio::select! {
                 biased;
-                () = self.stop.cancelled() => return None,
-                delivery = subscription.next() => delivery?,
+                () = self.stop.cancelled() => return Err(Halt::Stopped),
+                () = self.shared.pauses.paused(&self.job_type) => return Err(Halt::Paused),
+                delivery = subscription.next() => delivery.ok_or(Halt::Stopped)?,
                 () = tokio::time::sleep(SPARE), if self.spare.is_some() => {
                     self.spare = None;
                     continue;
                 }
             };
             if let Some(ready) = self.look(delivery, subscription.settler()).await {
-                return Some(ready);
+                return Ok(ready);
             }
         }
     }
@@ -158,17 +184,38 @@ impl Lane {
         subscription.restart(prefetch, &self.stop).await;
     }
 
-    async fn begin(&self, ready: Ready, permit: Permit) {
+    /// The type is paused: leaves the queue, with what was taken from it, until it is resumed.
+    async fn rest(&mut self, subscription: &mut Subscription, ready: Option<Ready>) {
+        tracing::info!(job_type = %self.job_type, "paused: its queue is left");
+        // Other types may need it.
+        self.spare = None;
+        subscription.pause().await;
+        if let Some(ready) = ready {
+            ready.receipt.settle(Settle::GiveBack).await;
+        }
+        let lifted = self.shared.pauses.lifted(&self.job_type);
+        if self.stop.run_until_cancelled(lifted).await.is_some() {
+            tracing::info!(job_type = %self.job_type, "resumed");
+            subscription.restart(subscription.prefetch(), &self.stop).await;
+        }
+    }
+
+    /// Begins a job. One whose type was paused while it waited comes back.
+    async fn begin(&self, ready: Ready, permit: Permit) -> Option<Ready> {
         let Ready { facts, params, receipt, redelivered } = ready;
         let settings = &self.shared.session.settings;
         let gate = LogGate::new(settings.log_level, settings.log_lines_per_second);
         let sink: Arc<dyn Sink> = Arc::<Reporter>::clone(&self.shared.reporter);
-        let state = JobState::new(facts, sink, gate, settings.message_bytes);
-        match self.shared.table.begin(state, receipt) {
-            Ok(held) => self.spawn(held, params, permit, redelivered),
+        let state = JobState::new(facts.clone(), sink, gate, settings.message_bytes);
+        let mut receipt = Some(receipt);
+        let begin = || receipt.take().map(|receipt| self.shared.table.begin(state, receipt));
+        match self.shared.pauses.begin(&self.job_type, begin).flatten() {
+            Some(Ok(held)) => self.spawn(held, params, permit, redelivered),
             // It was cancelled or withdrawn, or came twice, while it waited for its permit.
-            Err((known, receipt)) => Self::settle_known(known, receipt).await,
+            Some(Err((known, receipt))) => Self::settle_known(known, receipt).await,
+            None => return receipt.map(|receipt| Ready { facts, params, receipt, redelivered }),
         }
+        None
     }
 
     /// A job of which the broker does not hold `started` is delivered again when it ends its worker, and the next one, and

@@ -12,8 +12,8 @@ use drover_broker::{
     Settler, Tag, Topology,
 };
 use drover_protocol::{
-    Control, ControlId, JobEvent, JobMessage, MessageType, Names, RunningJob, WorkerEvent, WorkerEventKind, decode,
-    decode_one_or_many, encode, limits::MESSAGE_BYTES,
+    Control, ControlId, JobEvent, JobMessage, MessageType, Names, PausedTypes, RunningJob, WorkerEvent,
+    WorkerEventKind, decode, decode_one_or_many, encode, limits::MESSAGE_BYTES,
 };
 use tokio::sync::{Notify, mpsc};
 
@@ -49,6 +49,8 @@ pub(crate) struct State {
     /// Whether `worker_up` is answered, and with which cancels.
     pub(crate) welcome: Option<Vec<RunningJob>>,
     pub(crate) controls: BTreeSet<ControlId>,
+    /// Which types the welcome says are paused.
+    pub(crate) paused: Option<PausedTypes>,
     pub(crate) lease_seconds: f64,
     pub(crate) published: Vec<Publication>,
     /// The events of jobs that were confirmed, without log lines.
@@ -77,6 +79,7 @@ impl FakeBroker {
             settling: Duration::ZERO,
             welcome: Some(Vec::new()),
             controls: BTreeSet::new(),
+            paused: None,
             lease_seconds: 15.0,
             published: Vec::new(),
             events: Vec::new(),
@@ -266,6 +269,7 @@ impl State {
                 worker_session: event.worker_session,
                 cancelled,
                 controls: self.controls.clone(),
+                paused: self.paused.clone(),
                 lease_seconds: self.lease_seconds,
             });
         }

@@ -6,6 +6,7 @@ mod fake;
 mod jobs;
 mod leases;
 mod outages;
+mod pauses;
 mod permits;
 mod unfit;
 

@@ -173,6 +173,7 @@ impl Desk {
                 worker_session: event.worker_session,
                 cancelled: Vec::new(),
                 controls: Default::default(),
+                paused: None,
                 lease_seconds: 4.0,
             };
             self.send(String::new(), queue, &welcome, Properties::default()).await;

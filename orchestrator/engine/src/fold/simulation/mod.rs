@@ -1,8 +1,8 @@
-//! A small world around the fold, kept in memory: the rows, the answers to what a fold asks for, workflows of any shape, and
-//! the audit of what must hold after every fold. For tests and for the simulation (feature `simulation`).
+//! A small world around the fold: rows in memory, workflows of any shape, the audit of what must hold after every fold, and
+//! the replay of what was kept. For tests and for the simulation (feature `simulation`).
 #![allow(clippy::unwrap_used, reason = "what fails here fails a test")]
 
-mod answers;
+pub mod archive;
 pub mod audit;
 pub mod catalog;
 mod seeded;

@@ -35,6 +35,10 @@ proptest! {
             if !tape.one_in(4) {
                 world.fold(std::mem::take(&mut batch));
             }
+            if tape.one_in(16) {
+                // Under way, too, the history leads to the rows.
+                world.archive.check(&world.store);
+            }
         }
         finish(&mut world);
     }

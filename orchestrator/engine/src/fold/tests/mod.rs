@@ -14,9 +14,10 @@ mod nested;
 mod order;
 mod pauses;
 mod play;
+mod replays;
 mod retries;
 mod shapes;
 mod tape;
 mod world;
 
-use super::simulation::{audit, store};
+use super::simulation::{archive, audit, store};

@@ -7,6 +7,7 @@ use drover_protocol::{JobId, JobType};
 use serde_json::Value;
 
 use super::{
+    archive::{self, Archive},
     audit::{Audit, Held, brief},
     store::Store,
 };
@@ -24,9 +25,19 @@ pub(super) struct World {
     /// Everything that was decided, in order, except what the fold asked for.
     pub(super) effects: Vec<Command>,
     pub(super) audit: Audit,
+    pub(super) archive: Archive,
     /// The sequence number of the last event that was made.
     pub(super) seq: u64,
     entropy: Seeded,
+}
+
+impl Drop for World {
+    /// Whatever a test did: its history leads to its rows.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.archive.check(&self.store);
+        }
+    }
 }
 
 impl World {
@@ -42,6 +53,7 @@ impl World {
             limits: Limits::default(),
             effects: Vec::new(),
             audit: Audit::default(),
+            archive: Archive::default(),
             seq: 0,
             entropy: Seeded::default(),
         }
@@ -51,7 +63,8 @@ impl World {
     pub(super) fn fold(&mut self, inputs: Vec<Input>) -> Vec<Outcome> {
         let repeated = Outcome::Ignored(crate::Ignored::Repeat);
         let tree = self.store.tree_for(&inputs);
-        let steers = |input: &Input| matches!(input, Input::Resume { .. } | Input::Cancel { .. });
+        // A job that ended may be retried in the same batch.
+        let steers = |input: &Input| matches!(input, Input::Resume { .. } | Input::Cancel { .. } | Input::Retry { .. });
         let held = if inputs.iter().any(steers) { Held::default() } else { Held::of(&self.store) };
         let inputs = self.store.without_known_items(inputs);
         self.transact(tree, held, |fold| {
@@ -70,11 +83,12 @@ impl World {
         let mut fold = Fold::new(tree, self.now, &mut self.entropy, &*definitions, self.limits);
         let done = work(&mut fold);
         let effects = self.store.settle(&mut fold);
-        let tree = std::mem::take(&mut fold.tree);
+        let (tree, given) = (std::mem::take(&mut fold.tree), fold.given());
         for job in tree.created() {
             assert!(!held.holds(&tree, job.id), "made while paused: {}", brief(job));
         }
         self.store.save(&tree);
+        self.archive.keep(archive::records(&effects), given);
         for effect in &effects {
             match effect {
                 Command::Publish { job_id, dispatch }

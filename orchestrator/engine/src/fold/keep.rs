@@ -1,0 +1,133 @@
+//! What an input leaves in the history.
+
+use std::collections::BTreeMap;
+
+use drover_protocol::{JobId, ProgressReport, WorkerSession};
+use serde_json::{Map, Value};
+
+use super::{Fold, JobStatus};
+use crate::{
+    Command, Given, Input, Job, Progress, Record,
+    record::{Kept, Reported, Reports},
+};
+
+/// An input that is about to be folded, and what its job's reports had come to.
+pub(super) struct Keep {
+    job_id: JobId,
+    kept: Kept,
+    lease: Option<WorkerSession>,
+    reported: Reported,
+}
+
+impl Fold<'_> {
+    /// What is to be kept of an input if it changes something. A progress report is kept only where it takes the lease.
+    pub(super) fn keep(&self, input: &Input) -> Option<Keep> {
+        let job = self.tree.get(input.job_id())?;
+        if job.lease.is_some() && input.is_progress() {
+            return None;
+        }
+        let (kept, reports) = Kept::of(input)?;
+        let mut reported_below = match reports {
+            Reports::None => BTreeMap::new(),
+            Reports::Below => self.reports_below(job.id),
+            Reports::Beside => job.parent.map(|parent| self.reports_below(parent.id)).unwrap_or_default(),
+        };
+        reported_below.remove(&job.id);
+        let reported = job.lease.is_some().then(|| report_of(job));
+        Some(Keep { job_id: job.id, kept, lease: job.lease, reported: Reported { reported, reported_below } })
+    }
+
+    fn reports_below(&self, id: JobId) -> BTreeMap<JobId, ProgressReport> {
+        let leaves = self.unfinished_leaves(id).into_iter().filter_map(|leaf| self.tree.get(leaf));
+        let leased = leaves.filter(|job| job.lease.is_some());
+        leased.map(|job| (job.id, report_of(job))).filter(|(_, report)| *report != ProgressReport::default()).collect()
+    }
+
+    /// Puts an input that was applied into the first record that it led to; those that are its own begin at `first`.
+    pub(super) fn kept(&mut self, keep: Keep, first: usize) {
+        let Keep { job_id, mut kept, lease, mut reported } = keep;
+        let Some(job) = self.tree.get(job_id) else { return };
+        if job.parked.is_none() {
+            kept.not_parked();
+        }
+        // Reports come under a lease. While it lasts there may be more of them.
+        let ended = lease.is_some() && job.lease != lease;
+        let full = matches!(job.status, JobStatus::Completed | JobStatus::CompletedWithErrors);
+        reported.reported =
+            reported.reported.filter(|_| ended).and_then(|report| unsaid(report, kept.progress(), full));
+        let index = self.own_record(job_id, first).unwrap_or_else(|| {
+            let record = self.new_record(job_id, kept.name(), Map::new());
+            self.effects.splice(first..first, record.map(Command::Record));
+            first
+        });
+        if let Some(Command::Record(record)) = self.effects.get_mut(index) {
+            record.input = Some(kept.name());
+            record.detail.extend(kept.fields());
+            record.detail.extend(reported.fields());
+        }
+    }
+
+    /// The record that tells best what an input of the job did, rather than what goes with it: that its worker has the lease,
+    /// that its message is withdrawn.
+    fn own_record(&self, job_id: JobId, first: usize) -> Option<usize> {
+        let own = |(index, effect): (usize, &Command)| match effect {
+            Command::Record(record) if record.job_id == job_id => Some((first + index, record.kind)),
+            _ => None,
+        };
+        let own: Vec<(usize, &str)> = self.effects.iter().skip(first).enumerate().filter_map(own).collect();
+        let telling = own.iter().find(|(_, kind)| !matches!(*kind, "started" | "withdrawn"));
+        telling.or(own.first()).map(|(index, _)| *index)
+    }
+
+    pub(super) fn record(&mut self, id: JobId, kind: &'static str, detail: Value) {
+        let mut fields = match detail {
+            Value::Object(fields) => fields,
+            _ => Map::new(),
+        };
+        fields.retain(|_, value| !value.is_null());
+        let record = self.new_record(id, kind, fields);
+        self.effects.extend(record.map(Command::Record));
+    }
+
+    fn new_record(&mut self, id: JobId, kind: &'static str, detail: Map<String, Value>) -> Option<Record> {
+        let job = self.tree.jobs.get(&id)?;
+        let (root_id, attempt, dispatch) = (job.root_id, job.attempt, job.dispatch);
+        self.given_for(root_id);
+        Some(Record { at: self.now, root_id, job_id: id, attempt, dispatch, kind, detail, input: None, given: None })
+    }
+
+    pub(super) fn given_for(&mut self, root: JobId) -> &mut Given {
+        let limits = self.limits;
+        self.given.entry(root).or_insert_with(|| Given::new(limits))
+    }
+
+    /// What the fold was given for each tree that it has records of. To be noted on the first of them.
+    pub fn given(&mut self) -> BTreeMap<JobId, Given> {
+        std::mem::take(&mut self.given)
+    }
+}
+
+/// What a job's reports have come to.
+pub(crate) fn report_of(job: &Job) -> ProgressReport {
+    // Where both counts are known, a report without a percentage would say that it follows from them.
+    let counted = job.processed.value.is_some() && job.total.value.is_some();
+    ProgressReport {
+        percent: (counted || job.progress > Progress::ZERO).then(|| job.progress.percent()),
+        message: job.message.value.clone(),
+        processed: job.processed.value,
+        total: job.total.value,
+    }
+}
+
+/// The part of the reports that the end does not say itself. `full`: it completed, wherever its bar stood.
+fn unsaid(reported: ProgressReport, end: Option<&ProgressReport>, full: bool) -> Option<ProgressReport> {
+    let none = ProgressReport::default();
+    let end = end.unwrap_or(&none);
+    let unsaid = ProgressReport {
+        percent: reported.percent.filter(|_| !full),
+        message: reported.message.filter(|_| end.message.is_none()),
+        processed: reported.processed.filter(|_| end.processed.is_none()),
+        total: reported.total.filter(|_| end.total.is_none()),
+    };
+    (unsaid != none).then_some(unsaid)
+}

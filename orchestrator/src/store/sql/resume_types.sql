@@ -1,0 +1,1 @@
+DELETE FROM paused_types WHERE name = $1
