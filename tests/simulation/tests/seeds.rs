@@ -31,8 +31,8 @@ const fn hint(rule: Rule) -> u64 {
     match rule {
         Rule::QueuedCancelSettlesByAcks => 25_500,
         Rule::StaleWorkerBeginsNothing => 8_600,
-        Rule::OwedIsRecovered => 5_900,
-        Rule::LostConnectionHoldsMarkers => 2_200,
+        Rule::OwedIsRecovered => 9_200,
+        Rule::LostConnectionHoldsMarkers => 30_700,
         _ => 0,
     }
 }
