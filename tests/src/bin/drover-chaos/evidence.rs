@@ -106,7 +106,7 @@ fn happened(record: &Record) -> anyhow::Result<Happened> {
         job: record.get("job_id"),
         dispatch: u32::try_from(record.get::<_, i32>("dispatch"))?,
         kind: record.get("kind"),
-        detail: record.get("detail"),
+        detail: record.get::<_, Option<Value>>("detail").unwrap_or_default(),
         at_ns: u64::try_from(at.timestamp_nanos_opt().context("a time")?)?,
     })
 }

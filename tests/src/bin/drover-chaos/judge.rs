@@ -42,6 +42,7 @@ pub(crate) struct Judged {
     pub(crate) double_effects: u64,
     pub(crate) after_abandoned: u64,
     pub(crate) after_lost: u64,
+    pub(crate) late_copies: u64,
     /// Rows of every kind, and calls of handlers.
     pub(crate) rows: usize,
     pub(crate) calls: usize,
@@ -116,6 +117,7 @@ impl Judge<'_> {
         judged.double_effects += found.double_effects;
         judged.after_abandoned += found.after_abandoned;
         judged.after_lost += found.after_lost;
+        judged.late_copies += found.late_copies;
         Ok(())
     }
 

@@ -56,6 +56,7 @@ impl Report {
             ("late_handlers", wrong(Wrong::Late)),
             ("late_after_abandoned", json!(judged.after_abandoned)),
             ("late_after_lost", json!(judged.after_lost)),
+            ("late_copies", json!(judged.late_copies)),
             ("progress_regressions", wrong(Wrong::Regression)),
             ("replayed", json!(judged.replayed)),
             ("replay_mismatches", if judged.replayed.is_some() { wrong(Wrong::Replay) } else { Value::Null }),

@@ -38,17 +38,21 @@ const LINE: Duration = Duration::from_secs(5);
 
 /// One whole run.
 pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<Report> {
+    let servers = Servers::own()?;
     let (seed, length) = (arguments.seed(), arguments.length());
     let folder = folder(seed)?;
     eprintln!("chaos: seed {seed}, {} s of faults, files in {}", length.as_secs(), folder.display());
-    let stage = Stage::set(seed, folder).await?;
+    let stage = Stage::set(seed, servers, folder.clone()).await?;
     let outcome = stage.play(arguments, seed).await;
     if arguments.keep {
         eprintln!("chaos: kept until the next run: {}", stage.database.url());
         std::mem::forget(stage);
-    } else {
-        stage.victims.fleet.end().await;
+        return outcome;
     }
+    stage.victims.fleet.end().await;
+    // The programs are large, and of a run without a fault there is nothing to look up.
+    let done_with = if outcome.as_ref().is_ok_and(Report::is_clean) { folder } else { folder.join("bin") };
+    fs::remove_dir_all(&done_with).with_context(|| done_with.display().to_string())?;
     outcome
 }
 
@@ -71,8 +75,7 @@ struct Stage {
 }
 
 impl Stage {
-    async fn set(seed: u64, folder: PathBuf) -> anyhow::Result<Self> {
-        let servers = Servers::own()?;
+    async fn set(seed: u64, servers: Servers, folder: PathBuf) -> anyhow::Result<Self> {
         let (database, vhost) = (Database::create().await?, Vhost::create().await?);
         let site = Site { amqp_url: vhost.url(), database_url: database.url(), folder: &folder, seed };
         let fleet = Arc::new(Fleet::start(&site).await?);

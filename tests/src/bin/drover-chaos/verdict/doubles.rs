@@ -1,21 +1,17 @@
 //! What was done twice in one run, and whether a fault explains it.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use drover_tests::ledger::{Deed, Line};
 
-use super::{Case, Found, Wrong};
+use super::{
+    Case, Found, Wrong,
+    explain::{AFTERMATH, RECOVERY, Span, copies, server},
+};
 use crate::{
     evidence::{Happened, Row},
-    settings::LEASE,
-    strike::{Kind, Struck},
+    strike::Struck,
 };
-
-/// How long a fault still tells after it is over: connections and leases end in their time.
-const AFTERMATH: Duration = LEASE.saturating_mul(3);
-/// That a broker lost its data each orchestrator finds out for itself, within a minute, and then dispatches again what it
-/// published under the old name of the data.
-const RECOVERY: Duration = Duration::from_secs(75);
 
 impl Case<'_> {
     /// Every effect beyond the first of a run.
@@ -42,42 +38,30 @@ impl Case<'_> {
 
     /// A lost worker, a cut connection or a lost confirm, of one of those who had to do with it and at that time.
     fn is_explained(&self, row: &Row, first: &Line, second: &Line) -> bool {
-        let older = first.dispatch.min(second.dispatch);
-        let newer = first.dispatch.max(second.dispatch);
-        // All who began it, not only those who did it: whoever was heard first has the lease.
-        let parties: Vec<&Line> = self
-            .lines(row)
-            .iter()
-            .filter(|line| line.deed == Deed::Begin && (older..=newer).contains(&line.dispatch))
-            .collect();
-        // The message may have lain in its queue for long, twice since then.
-        let dispatched = self.history(row).find(|happened| happened.kind == "dispatched" && happened.dispatch == older);
-        let begun = parties.iter().map(|line| line.at_ns).min().unwrap_or(first.at_ns);
-        let from = dispatched.filter(|_| older == newer).map_or(begun, |happened| happened.at_ns.min(begun));
-        let until = first.at_ns.max(second.at_ns);
+        let (older, newer) = (first.dispatch.min(second.dispatch), first.dispatch.max(second.dispatch));
+        let parties = self.parties(row, older, newer);
+        let begun_ns = parties.iter().map(|line| line.at_ns).min().unwrap_or(first.at_ns);
+        let until_ns = first.at_ns.max(second.at_ns);
+        if older == newer {
+            let from_ns = self.dispatched_ns(row, older).map_or(begun_ns, |dispatched_ns| dispatched_ns.min(begun_ns));
+            return self.was_struck(Span { from_ns, until_ns }, AFTERMATH, |struck| copies(struck, &parties));
+        }
+        let span = Span { from_ns: begun_ns, until_ns };
         let happened = |kind: &str| {
             let mut own = self.history(row).filter(|happened| (older..newer).contains(&happened.dispatch));
             // A timeout that its worker did not keep gives the dispatch up, too.
             own.any(|happened| happened.kind == kind && (kind != "retry_scheduled" || is_timeout(happened)))
         };
-        let struck = |aftermath: Duration, could: &dyn Fn(&Struck) -> bool| {
-            let aftermath_ns = u64::try_from(aftermath.as_nanos()).unwrap_or(u64::MAX);
-            let at_the_time =
-                |struck: &&Struck| struck.from_ns <= until && struck.until_ns.saturating_add(aftermath_ns) >= from;
-            self.struck.iter().filter(at_the_time).any(could)
-        };
-        let server = |struck: &Struck| matches!(struck.kind, Kind::ServerKill | Kind::EmptyBroker);
         if happened("republished") {
-            return struck(RECOVERY, &server);
+            return self.was_struck(span, RECOVERY, server);
         }
-        let party = |struck: &Struck| match &struck.who {
-            // Of the orchestrators only what loses a confirm, and so publishes one dispatch twice.
-            Some(who) if who.starts_with("orchestrator") => older == newer,
+        // What happens to an orchestrator loses nobody.
+        let theirs = |struck: &Struck| match &struck.who {
             Some(who) => parties.iter().any(|line| line.worker() == who),
             None => server(struck),
         };
         let given_up = ["worker_lost", "released", "retry_scheduled", "withdrawn"].into_iter().any(happened);
-        (older == newer || given_up) && struck(AFTERMATH, &party)
+        given_up && self.was_struck(span, AFTERMATH, theirs)
     }
 }
 

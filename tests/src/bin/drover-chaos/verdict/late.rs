@@ -2,7 +2,10 @@
 
 use drover_tests::ledger::{Deed, Line};
 
-use super::{Case, Found, Wrong};
+use super::{
+    Case, Found, Wrong,
+    explain::{AFTERMATH, Span, copies},
+};
 use crate::evidence::{Happened, Row};
 
 impl Case<'_> {
@@ -16,6 +19,7 @@ impl Case<'_> {
             match self.excuse(row, cancel, line) {
                 Some(Excuse::Abandoned) => found.after_abandoned += 1,
                 Some(Excuse::Lost) => found.after_lost += 1,
+                Some(Excuse::Copy) => found.late_copies += 1,
                 None => {
                     let late_ms = (line.at_ns - cancel.at_ns) / 1_000_000;
                     let said = format!(
@@ -46,7 +50,21 @@ impl Case<'_> {
             let timed_out = happened.detail["error"]["kind"] == "timeout";
             (lost || timed_out) && happened.dispatch >= line.dispatch && happened.at_ns <= cancel.at_ns
         });
-        (began && line.deed == Deed::Effect && given_up).then_some(Excuse::Lost)
+        if began && line.deed == Deed::Effect && given_up {
+            return Some(Excuse::Lost);
+        }
+        self.is_copy(row, cancel, line).then_some(Excuse::Copy)
+    }
+
+    /// The dispatch had run on another worker, by whose word the cancel settled, and a fault made a second message of it.
+    fn is_copy(&self, row: &Row, cancel: &Happened, line: &Line) -> bool {
+        let parties = self.parties(row, line.dispatch, line.dispatch);
+        let own = parties.iter().find(|party| party.call == line.call);
+        let first = parties.iter().find(|party| party.call != line.call && party.at_ns < cancel.at_ns);
+        let (Some(first), Some(own)) = (first, own) else { return false };
+        let from_ns = self.dispatched_ns(row, line.dispatch).unwrap_or(first.at_ns);
+        let span = Span { from_ns, until_ns: own.at_ns };
+        own.at_ns > cancel.at_ns && self.was_struck(span, AFTERMATH, |struck| copies(struck, &parties))
     }
 }
 
@@ -54,4 +72,5 @@ impl Case<'_> {
 enum Excuse {
     Abandoned,
     Lost,
+    Copy,
 }

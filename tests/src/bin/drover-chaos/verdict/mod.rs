@@ -2,6 +2,7 @@
 
 mod doubles;
 mod ends;
+mod explain;
 mod late;
 #[cfg(test)]
 mod tests;
@@ -55,6 +56,9 @@ pub(crate) struct Found {
     pub(crate) after_abandoned: u64,
     /// Effects, after the cancel settled, of a handler on a worker that was lost.
     pub(crate) after_lost: u64,
+    /// Begins and effects of a second copy of a message whose first was begun before the cancel: it settles by the word of
+    /// who ran that.
+    pub(crate) late_copies: u64,
 }
 
 /// A tree with what its handlers wrote down.

@@ -154,6 +154,19 @@ fn what_was_written_off_or_lost_is_counted_apart() {
 }
 
 #[test]
+fn a_copy_of_what_had_run_is_counted_apart_when_a_fault_explains_it() {
+    let mut scene = Scene::cancelled("cancelled");
+    scene.call(11, 1, "worker-1/1/0", &[Deed::Begin, Deed::Failed]);
+    scene.call(14, 1, "worker-2/1/0", &[Deed::Begin, Deed::Effect]);
+    assert_eq!(scene.wrong(), [Wrong::Late, Wrong::Late], "nothing made a copy of it");
+    scene.strikes(Kind::Cut, Some("orchestrator-1"), 9, 10);
+    let found = scene.found();
+    assert_eq!((found.late_copies, found.violations.len()), (2, 0), "{found:?}");
+    scene.ledger.values_mut().for_each(|lines| lines.retain(|line| line.worker() == "worker-2"));
+    assert_eq!(scene.wrong(), [Wrong::Late, Wrong::Late], "it had not run anywhere");
+}
+
+#[test]
 fn a_later_run_may_begin_after_the_cancel_of_an_earlier_one() {
     let mut scene = Scene::cancelled("cancelled");
     scene.tree.history.push(happened(JOB, 14, "retried", 1));
