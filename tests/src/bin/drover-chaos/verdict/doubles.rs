@@ -61,7 +61,14 @@ impl Case<'_> {
             None => server(struck),
         };
         let given_up = ["worker_lost", "released", "retry_scheduled", "withdrawn"].into_iter().any(happened);
-        given_up && self.was_struck(span, AFTERMATH, theirs)
+        (given_up && self.was_struck(span, AFTERMATH, theirs)) || self.is_late_copy(row, older, until_ns)
+    }
+
+    /// The older dispatch had run and failed, a fault brought its message a second time, and that ran beside its successor.
+    fn is_late_copy(&self, row: &Row, older: u32, until_ns: u64) -> bool {
+        let parties = self.parties(row, older, older);
+        let Some(from_ns) = self.dispatched_ns(row, older) else { return false };
+        parties.len() > 1 && self.was_struck(Span { from_ns, until_ns }, AFTERMATH, |struck| copies(struck, &parties))
     }
 }
 

@@ -204,6 +204,21 @@ fn a_double_effect_counts_and_is_explained_by_a_fault_of_its_worker_alone() {
 }
 
 #[test]
+fn a_copy_of_a_dispatch_that_had_failed_may_do_what_its_successor_does() {
+    let mut scene = Scene::clean();
+    scene.ledger.clear();
+    scene.tree.rows[1].dispatch = 2;
+    scene.tree.rows[1].result = json!({ "call": "worker-2/1/0" });
+    scene.tree.history.insert(2, happened(JOB, 12, "retry_scheduled", 1));
+    scene.call(11, 1, "worker-1/1/0", &[Deed::Begin, Deed::Failed]);
+    scene.call(13, 2, "worker-2/1/0", &[Deed::Begin, Deed::Effect, Deed::Completed]);
+    scene.call(13, 1, "worker-3/1/0", &[Deed::Begin, Deed::Effect, Deed::Completed]);
+    assert_eq!(scene.wrong(), [Wrong::Double], "nothing made a copy of it");
+    scene.strikes(Kind::Kill, Some("worker-1"), 11, 12);
+    assert_eq!(scene.wrong(), [], "its acknowledgement was lost with it");
+}
+
+#[test]
 fn whoever_was_heard_first_and_died_explains_what_others_did_again() {
     let mut scene = twice();
     scene.strikes(Kind::Death, Some("worker-4"), 12, 12);
