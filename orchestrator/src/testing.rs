@@ -238,7 +238,7 @@ impl Desk {
 
     pub(crate) async fn fail(&self, job: JobId, message: &str) {
         let error = JobError::permanent("io", message);
-        self.report(job, JobEventKind::Failed { error, result: None, progress: None }).await;
+        self.report(job, JobEventKind::Failed { error, result: None, items: Default::default(), progress: None }).await;
     }
 
     /// Keeps a log line of a job.

@@ -128,21 +128,37 @@ pub(crate) enum Kept {
         /// What it had produced by then.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         result: Option<Value>,
+        /// How many values each items list has.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        items: BTreeMap<String, u64>,
         /// The progress it ended at.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         progress: Option<ProgressReport>,
+        /// Where the end waits for its items: the rest of the event, which its row keeps.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        parked: Option<Envelope>,
     },
     /// See [`JobEventKind::Cancelled`].
     Cancelled {
         /// What it had produced by then.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         result: Option<Value>,
+        /// How many values each items list has.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        items: BTreeMap<String, u64>,
         /// The progress it ended at.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         progress: Option<ProgressReport>,
+        /// Where the end waits for its items: the rest of the event, which its row keeps.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        parked: Option<Envelope>,
     },
     /// See [`JobEventKind::Released`].
-    Released,
+    Released {
+        /// The progress it was given back at.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        progress: Option<ProgressReport>,
+    },
     /// See [`Input::LeaseLost`].
     WorkerLost,
     /// See [`Input::Due`].
@@ -238,9 +254,13 @@ impl Kept {
             JobEventKind::CompletedWithErrors { result, errors, items, progress } => {
                 Self::CompletedWithErrors { result, errors, items, progress, parked: Some(envelope) }
             }
-            JobEventKind::Failed { error, result, progress } => Self::Failed { error, result, progress },
-            JobEventKind::Cancelled { result, progress } => Self::Cancelled { result, progress },
-            JobEventKind::Released => Self::Released,
+            JobEventKind::Failed { error, result, items, progress } => {
+                Self::Failed { error, result, items, progress, parked: Some(envelope) }
+            }
+            JobEventKind::Cancelled { result, items, progress } => {
+                Self::Cancelled { result, items, progress, parked: Some(envelope) }
+            }
+            JobEventKind::Released { progress } => Self::Released { progress },
         })
     }
 
@@ -254,7 +274,7 @@ impl Kept {
             Self::CompletedWithErrors { .. } => "completed_with_errors",
             Self::Failed { .. } => "failed",
             Self::Cancelled { .. } => "cancelled",
-            Self::Released => "released",
+            Self::Released { .. } => "released",
             Self::WorkerLost => "worker_lost",
             Self::Due => "due",
             Self::TimedOut => "timed_out",
@@ -274,14 +294,19 @@ impl Kept {
             Self::Completed { progress, .. }
             | Self::CompletedWithErrors { progress, .. }
             | Self::Failed { progress, .. }
-            | Self::Cancelled { progress, .. } => progress.as_ref(),
+            | Self::Cancelled { progress, .. }
+            | Self::Released { progress } => progress.as_ref(),
             _ => None,
         }
     }
 
     /// An end that is folded at once needs no more than what it says.
     pub(crate) fn not_parked(&mut self) {
-        if let Self::Completed { parked, .. } | Self::CompletedWithErrors { parked, .. } = self {
+        if let Self::Completed { parked, .. }
+        | Self::CompletedWithErrors { parked, .. }
+        | Self::Failed { parked, .. }
+        | Self::Cancelled { parked, .. } = self
+        {
             *parked = None;
         }
     }
@@ -366,10 +391,16 @@ mod tests {
                 progress: progress.clone(),
                 parked: parked.clone(),
             },
-            Kept::CompletedWithErrors { result, errors: vec![error.clone()], items, progress, parked },
-            Kept::Failed { error: error.clone(), result: None, progress: None },
-            Kept::Cancelled { result: Some(json!([])), progress: None },
-            Kept::Released,
+            Kept::CompletedWithErrors {
+                result,
+                errors: vec![error.clone()],
+                items: items.clone(),
+                progress: progress.clone(),
+                parked: parked.clone(),
+            },
+            Kept::Failed { error: error.clone(), result: None, items: items.clone(), progress: None, parked: None },
+            Kept::Cancelled { result: Some(json!([])), items, progress: progress.clone(), parked },
+            Kept::Released { progress },
             Kept::WorkerLost,
             Kept::Due,
             Kept::TimedOut,

@@ -125,6 +125,7 @@ fn failure_of(part: &BadPart) -> Option<Input> {
         kind: JobEventKind::Failed {
             error: JobError::permanent("invalid_event", message),
             result: None,
+            items: Default::default(),
             progress: None,
         },
     };

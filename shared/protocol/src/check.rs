@@ -127,10 +127,12 @@ fn event_kind(kind: &JobEventKind) -> Checked {
             at_most(format_args!("/errors"), errors.len(), limits::ERRORS_PER_RESULT, "entries")?;
             errors.iter().enumerate().try_for_each(|(index, entry)| error(format_args!("/errors/{index}"), entry))
         }
-        JobEventKind::Failed { error: cause, .. } => error(format_args!("/error"), cause),
-        JobEventKind::Started | JobEventKind::Progress(_) | JobEventKind::Cancelled { .. } | JobEventKind::Released => {
-            Ok(())
+        JobEventKind::Failed { error: cause, items, .. } => {
+            lists(items)?;
+            error(format_args!("/error"), cause)
         }
+        JobEventKind::Cancelled { items, .. } => lists(items),
+        JobEventKind::Started | JobEventKind::Progress(_) | JobEventKind::Released { .. } => Ok(()),
     }
 }
 

@@ -102,6 +102,11 @@ pub enum JobEventKind {
         /// What it had produced by then, if anything.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         result: Option<Value>,
+        /// How many values of each `items` list belong to this result. The end counts only when they have all arrived, so
+        /// that no order of delivery loses a part of a list.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        #[schemars(extend("maxProperties" = limits::ITEM_LISTS))]
+        items: BTreeMap<String, u64>,
         /// The progress it ended at.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         progress: Option<ProgressReport>,
@@ -111,12 +116,22 @@ pub enum JobEventKind {
         /// What it had produced by then, if anything.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         result: Option<Value>,
+        /// How many values of each `items` list belong to this result. The end counts only when they have all arrived, so
+        /// that no order of delivery loses a part of a list.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        #[schemars(extend("maxProperties" = limits::ITEM_LISTS))]
+        items: BTreeMap<String, u64>,
         /// The progress it ended at.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         progress: Option<ProgressReport>,
     },
-    /// The worker gave the job back, not begun or drained: the same attempt is dispatched again.
-    Released,
+    /// The worker gave the job back, not begun or drained: the same attempt is dispatched again. What it had produced is
+    /// forgotten; its bar waits where it was.
+    Released {
+        /// The progress it was given back at.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        progress: Option<ProgressReport>,
+    },
 }
 
 /// How far a job is. An absent field keeps its old value.
@@ -211,8 +226,9 @@ impl JobEventKind {
             Self::Completed { progress, .. }
             | Self::CompletedWithErrors { progress, .. }
             | Self::Failed { progress, .. }
-            | Self::Cancelled { progress, .. } => progress.as_ref(),
-            Self::Started | Self::Items { .. } | Self::Log { .. } | Self::Released => None,
+            | Self::Cancelled { progress, .. }
+            | Self::Released { progress } => progress.as_ref(),
+            Self::Started | Self::Items { .. } | Self::Log { .. } => None,
         }
     }
 
@@ -228,7 +244,7 @@ impl JobEventKind {
             Self::CompletedWithErrors { .. } => "completed_with_errors",
             Self::Failed { .. } => "failed",
             Self::Cancelled { .. } => "cancelled",
-            Self::Released => "released",
+            Self::Released { .. } => "released",
         }
     }
 

@@ -1,6 +1,6 @@
 //! What a handler does: a short script, drawn when it is called.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use drover_protocol::{JobError, JobEventKind, ProgressReport};
 use serde_json::{Value, json};
@@ -78,22 +78,27 @@ pub(crate) fn report(percent: u32) -> ProgressReport {
 pub(crate) fn event(end: End, call: usize, list: usize, progress: Option<ProgressReport>) -> JobEventKind {
     let inline: Vec<usize> = (0..call % 4).collect();
     let result = json!({ "call": call, "n": 1, "list": inline, "flag": call.is_multiple_of(7) });
-    let items = match u64::try_from(list) {
-        Ok(count) if count > 0 => [("list".to_owned(), count)].into(),
-        _ => [].into(),
-    };
+    let items = lists(list);
     match end {
         End::Done => JobEventKind::Completed { result, warnings: Vec::new(), items, progress },
         End::DoneWithErrors => {
             let errors = vec![JobError::permanent("row", "a row was bad")];
             JobEventKind::CompletedWithErrors { result, errors, items, progress }
         }
-        End::FailedOnce => failed(JobError::retryable("io", "the disk hiccuped"), progress),
-        End::Failed => failed(JobError::permanent("format", "it is no archive"), progress),
-        End::Cancelled => JobEventKind::Cancelled { result: None, progress },
+        End::FailedOnce => failed(JobError::retryable("io", "the disk hiccuped"), list, progress),
+        End::Failed => failed(JobError::permanent("format", "it is no archive"), list, progress),
+        End::Cancelled => JobEventKind::Cancelled { result: None, items, progress },
     }
 }
 
-pub(crate) fn failed(error: JobError, progress: Option<ProgressReport>) -> JobEventKind {
-    JobEventKind::Failed { error, result: None, progress }
+pub(crate) fn failed(error: JobError, list: usize, progress: Option<ProgressReport>) -> JobEventKind {
+    JobEventKind::Failed { error, result: None, items: lists(list), progress }
+}
+
+/// How many values of its list a handler sent, as an end says it.
+pub(crate) fn lists(list: usize) -> BTreeMap<String, u64> {
+    match u64::try_from(list) {
+        Ok(count) if count > 0 => [("list".to_owned(), count)].into(),
+        _ => BTreeMap::new(),
+    }
 }

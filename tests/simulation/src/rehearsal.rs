@@ -36,11 +36,11 @@ impl World {
         let rng = &mut self.rng;
         let mut kinds = vec![JobEventKind::Started];
         let (mut percent, mut latest, end) = (0, None, rng.below(8));
-        let mut sent = job.items.get("list").copied().unwrap_or(0);
+        let mut sent = usize::try_from(job.items.get("list").copied().unwrap_or(0)).unwrap_or(0);
         // Lists belong to results: only an end with one says how long they are, and knows whether all of it has come.
-        let completes = end < 3;
+        let ends = end < 6;
         for _ in 0..rng.below(5) {
-            if completes && rng.one_in(3) {
+            if ends && rng.one_in(3) {
                 kinds.push(JobEventKind::Items { name: "list".into(), values: vec![json!(1), json!(2)] });
                 sent += 2;
             } else {
@@ -49,18 +49,16 @@ impl World {
                 kinds.extend(latest.clone().map(JobEventKind::Progress));
             }
         }
-        let items = if sent > 0 { [("list".to_owned(), sent)].into() } else { [].into() };
         kinds.extend(match end {
             0..3 => Some(JobEventKind::Completed {
                 result: json!({ "n": 5, "flag": false }),
                 warnings: Vec::new(),
-                items,
+                items: handler::lists(sent),
                 progress: latest,
             }),
-            3 | 4 => Some(handler::failed(JobError::retryable("io", "the disk hiccuped"), latest)),
-            5 => Some(JobEventKind::Cancelled { result: None, progress: latest }),
-            // One that gives the job back had not begun it.
-            6 if kinds.len() == 1 => Some(JobEventKind::Released),
+            3 | 4 => Some(handler::failed(JobError::retryable("io", "the disk hiccuped"), sent, latest)),
+            5 => Some(JobEventKind::Cancelled { result: None, items: handler::lists(sent), progress: latest }),
+            6 => Some(JobEventKind::Released { progress: latest }),
             _ => None,
         });
         let worker_session = job.lease.unwrap_or(WorkerSession(Uuid::from_u128(u128::MAX)));

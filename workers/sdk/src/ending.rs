@@ -56,36 +56,41 @@ pub(crate) fn of(returned: Returned, stop: Option<Stop>, ran: Ran) -> Option<Job
         Returned::Done { result, errors: Some(errors), .. } => {
             JobEventKind::CompletedWithErrors { result, errors: cut_errors(errors), items, progress }
         }
-        Returned::Failure(JobFailure::Failed { error, partial }) => failed(error, partial, progress),
-        Returned::Panicked(message) => failed(JobError::retryable("panic", message), None, progress),
-        Returned::Failure(JobFailure::Cancelled { partial }) => stopped(stop, timeout, partial, progress),
-        Returned::Dropped => stopped(stop, timeout, None, progress),
+        Returned::Failure(JobFailure::Failed { error, partial }) => failed(error, partial, items, progress),
+        Returned::Panicked(message) => failed(JobError::retryable("panic", message), None, items, progress),
+        Returned::Failure(JobFailure::Cancelled { partial }) => {
+            stopped(stop, partial, Ran { progress, items, timeout })
+        }
+        Returned::Dropped => stopped(stop, None, Ran { progress, items, timeout }),
     })
 }
 
-fn stopped(
-    stop: Option<Stop>,
-    timeout: Option<Duration>,
-    partial: Option<Value>,
-    progress: Option<ProgressReport>,
-) -> JobEventKind {
+fn stopped(stop: Option<Stop>, partial: Option<Value>, ran: Ran) -> JobEventKind {
+    let Ran { progress, items, timeout } = ran;
     match stop {
         Some(Stop::Timeout) => {
             let seconds = timeout.unwrap_or_default().as_secs_f64();
-            failed(
-                JobError::retryable("timeout", format!("it ran longer than its timeout of {seconds} s")),
-                partial,
-                progress,
-            )
+            let error = JobError::retryable("timeout", format!("it ran longer than its timeout of {seconds} s"));
+            failed(error, partial, items, progress)
         }
-        Some(Stop::Drain | Stop::Isolation) => JobEventKind::Released,
+        Some(Stop::Drain | Stop::Isolation) => JobEventKind::Released { progress },
         // A handler may also decide by itself to count as cancelled.
-        Some(Stop::Cancel | Stop::Taken) | None => JobEventKind::Cancelled { result: partial, progress },
+        Some(Stop::Cancel | Stop::Taken) | None => JobEventKind::Cancelled { result: partial, items, progress },
     }
 }
 
-pub(crate) fn failed(error: JobError, result: Option<Value>, progress: Option<ProgressReport>) -> JobEventKind {
-    JobEventKind::Failed { error: clean(error), result, progress }
+fn failed(
+    error: JobError,
+    result: Option<Value>,
+    items: BTreeMap<String, u64>,
+    progress: Option<ProgressReport>,
+) -> JobEventKind {
+    JobEventKind::Failed { error: clean(error), result, items, progress }
+}
+
+/// A failure of which nothing but the reason is to be told.
+pub(crate) fn failure(error: JobError) -> JobEventKind {
+    failed(error, None, BTreeMap::new(), None)
 }
 
 fn clean(error: JobError) -> JobError {
@@ -157,12 +162,15 @@ pub(crate) fn instead_of(kind: JobEventKind, problem: &str) -> JobEventKind {
     let progress = kind.progress().cloned();
     match kind {
         // The error that the job failed with is worth more than its partial result.
-        JobEventKind::Failed { error, .. } => {
+        JobEventKind::Failed { error, items, .. } => {
             let message = format!("{} (the partial result was left out: {problem})", error.message);
-            failed(JobError { message, ..error }, None, progress)
+            failed(JobError { message, ..error }, None, items, progress)
         }
-        JobEventKind::Cancelled { .. } => JobEventKind::Cancelled { result: None, progress },
-        _ => failed(JobError::permanent("invalid_result", problem), None, progress),
+        JobEventKind::Cancelled { items, .. } => JobEventKind::Cancelled { result: None, items, progress },
+        JobEventKind::Completed { items, .. } | JobEventKind::CompletedWithErrors { items, .. } => {
+            failed(JobError::permanent("invalid_result", problem), None, items, progress)
+        }
+        other => other,
     }
 }
 
@@ -215,7 +223,10 @@ mod tests {
         let ran = Ran { timeout: Some(Duration::from_secs(3)), ..Ran::default() };
         let kind = of(Returned::Failure(failure), Some(Stop::Timeout), ran);
         let error = JobError::retryable("timeout", "it ran longer than its timeout of 3 s");
-        assert_eq!(kind, Some(JobEventKind::Failed { error, result: Some(7.into()), progress: None }));
+        assert_eq!(
+            kind,
+            Some(JobEventKind::Failed { error, result: Some(7.into()), items: BTreeMap::new(), progress: None })
+        );
     }
 
     #[test]

@@ -238,7 +238,7 @@ impl<J: Job> TestCase<J> {
         recorder.at(&state, Moment::Start);
         let handlers = Handle::current();
         let handler = execute(registry::any(self.job), &state, params, self.grace, &handlers);
-        let outcome = handler.instrument(state.span.clone()).await.unwrap_or(JobEventKind::Released);
+        let outcome = handler.instrument(state.span.clone()).await.unwrap_or(JobEventKind::Released { progress: None });
         let outcome = ending::checked(outcome, limits::MESSAGE_BYTES);
         let Seen { progress, mut items, logs } = std::mem::take(&mut *recorder.lock());
         // A list without values was not sent, and is known.

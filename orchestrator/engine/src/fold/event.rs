@@ -1,5 +1,7 @@
 //! What a worker says of a job.
 
+use std::collections::BTreeMap;
+
 use drover_protocol::{JobError, JobEvent, JobEventKind, JobId, JobStatus, ProgressReport, RunningJob, WorkerSession};
 use serde_json::{Value, json};
 
@@ -17,16 +19,11 @@ impl Fold<'_> {
             JobEventKind::Started => self.started(event.job_id, event.worker_session),
             JobEventKind::Progress(report) => self.progress(event.job_id, event.worker_session, &report, event.seq),
             JobEventKind::Items { .. } => self.items(event),
-            JobEventKind::Released => self.release(event.job_id, "released"),
-            JobEventKind::Completed { .. } | JobEventKind::CompletedWithErrors { .. } => self.finished(event),
-            JobEventKind::Failed { error, result, progress } => {
-                self.partial(event.job_id, result, progress.as_ref(), event.seq);
-                self.failed(event.job_id, error)
-            }
-            JobEventKind::Cancelled { result, progress } => {
-                self.partial(event.job_id, result, progress.as_ref(), event.seq);
-                self.stopped(event.job_id, "cancelled", Value::Null)
-            }
+            JobEventKind::Released { progress } => self.given_back(event.job_id, progress.as_ref(), event.seq),
+            JobEventKind::Completed { .. }
+            | JobEventKind::CompletedWithErrors { .. }
+            | JobEventKind::Failed { .. }
+            | JobEventKind::Cancelled { .. } => self.ended(event),
             // Log lines have a queue of their own; one that strayed here changes no state.
             JobEventKind::Log { .. } => Outcome::Ignored(Ignored::Stale),
         }
@@ -110,18 +107,18 @@ impl Fold<'_> {
         });
         self.report(event.job_id, seen);
         match parked {
-            Some(end) => self.finished(*end),
+            Some(end) => self.ended(*end),
             None => Outcome::Applied,
         }
     }
 
-    /// An end with a result. One whose items lists have not all arrived waits for them.
-    fn finished(&mut self, event: JobEvent) -> Outcome {
+    /// An end. One whose items lists have not all arrived waits for them.
+    fn ended(&mut self, event: JobEvent) -> Outcome {
         let id = event.job_id;
         let seen = self.see(id);
         let whole = {
             let Some(job) = self.tree.jobs.get_mut(&id) else { return Outcome::Ignored(Ignored::UnknownJob) };
-            let whole = has_all_items(job, &event);
+            let whole = has_all_items(job, &event.kind);
             if !whole {
                 job.parked = Some(Box::new(event.clone()));
             }
@@ -135,47 +132,66 @@ impl Fold<'_> {
             self.report(id, seen);
             return Outcome::Applied;
         }
-        let (trigger, kind, result, progress, errors, items) = match event.kind {
-            JobEventKind::Completed { result, progress, warnings: _, items } => {
-                (Trigger::Complete, "completed", result, progress, Vec::new(), items)
+        let seq = event.seq;
+        match event.kind {
+            JobEventKind::Completed { result, warnings: _, items, progress } => self.finished(
+                id,
+                Trigger::Complete,
+                Produced { result: Some(result), items, progress, seq },
+                Vec::new(),
+            ),
+            JobEventKind::CompletedWithErrors { result, errors, items, progress } => {
+                let produced = Produced { result: Some(result), items, progress, seq };
+                self.finished(id, Trigger::CompleteWithErrors, produced, errors)
             }
-            JobEventKind::CompletedWithErrors { result, progress, errors, items } => {
-                (Trigger::CompleteWithErrors, "completed_with_errors", result, progress, errors, items)
+            JobEventKind::Failed { error, result, items, progress } => {
+                self.partial(id, Produced { result, items, progress, seq });
+                self.failed(id, error)
             }
-            _ => return Outcome::Ignored(Ignored::Stale),
-        };
-        // The end says which lists there are, an empty one too, whatever came before it.
-        let mut lists = self.tree.get(id).map(|job| job.items.clone()).unwrap_or_default();
-        lists.extend(items);
+            JobEventKind::Cancelled { result, items, progress } => {
+                self.partial(id, Produced { result, items, progress, seq });
+                self.stopped(id, "cancelled", Value::Null)
+            }
+            _ => Outcome::Ignored(Ignored::Stale),
+        }
+    }
+
+    fn finished(&mut self, id: JobId, trigger: Trigger, produced: Produced, errors: Vec<JobError>) -> Outcome {
+        let seen = self.see(id);
         if let Err(outcome) = self.transit(id, trigger) {
             return outcome;
         }
         if let Some(job) = self.tree.jobs.get_mut(&id) {
-            if let Some(report) = &progress {
-                take_snapshot(job, report, event.seq);
-            }
-            job.result = Some(with_item_lists(result, id, &lists));
+            produced.keep(job);
             job.error = errors.first().cloned();
             job.error_count =
                 u64::try_from(errors.len()).unwrap_or(u64::MAX).max(u64::from(trigger != Trigger::Complete));
         }
-        self.record(id, kind, Value::Null);
+        let clean = trigger == Trigger::Complete;
+        self.record(id, if clean { "completed" } else { "completed_with_errors" }, Value::Null);
         self.report(id, seen);
         Outcome::Applied
     }
 
     /// Keeps what a job had produced when it failed or stopped.
-    fn partial(&mut self, id: JobId, result: Option<Value>, progress: Option<&ProgressReport>, seq: u64) {
+    fn partial(&mut self, id: JobId, produced: Produced) {
         let seen = self.see(id);
         let Some(job) = self.tree.jobs.get_mut(&id) else { return };
-        // Its lists are kept as far as they came: there is no end that counts them.
-        if result.is_some() || !job.items.is_empty() {
-            job.result = Some(with_item_lists(result.unwrap_or_default(), id, &job.items));
-        }
-        if let Some(report) = progress {
-            take_snapshot(job, report, seq);
+        produced.keep(job);
+        self.report(id, seen);
+    }
+
+    /// The worker gave the dispatch back: its bar stays where the last report, which may come after this, has brought it.
+    fn given_back(&mut self, id: JobId, progress: Option<&ProgressReport>, seq: u64) -> Outcome {
+        let seen = self.see(id);
+        if let Some(job) = self.tree.jobs.get_mut(&id) {
+            job.items.clear();
+            if let Some(report) = progress {
+                take_snapshot(job, report, seq);
+            }
         }
         self.report(id, seen);
+        self.release(id, "released")
     }
 
     /// A failure reported by the worker. Under a cancel it is the cancel's doing: the job stops, with the error kept.
@@ -280,15 +296,43 @@ fn fence(job: &Job, event: &JobEvent) -> Result<(), Ignored> {
     }
 }
 
-fn has_all_items(job: &Job, event: &JobEvent) -> bool {
-    let (JobEventKind::Completed { items, .. } | JobEventKind::CompletedWithErrors { items, .. }) = &event.kind else {
+/// What a dispatch had produced by its end.
+struct Produced {
+    result: Option<Value>,
+    /// How many values of each items list belong to it.
+    items: BTreeMap<String, u64>,
+    progress: Option<ProgressReport>,
+    /// The end's number.
+    seq: u64,
+}
+
+impl Produced {
+    fn keep(self, job: &mut Job) {
+        // The end says which lists there are, an empty one too, whatever came before it.
+        let mut lists = job.items.clone();
+        lists.extend(self.items);
+        if self.result.is_some() || !lists.is_empty() {
+            job.result = Some(with_item_lists(self.result.unwrap_or_default(), job.id, &lists));
+        }
+        if let Some(report) = &self.progress {
+            take_snapshot(job, report, self.seq);
+        }
+    }
+}
+
+fn has_all_items(job: &Job, end: &JobEventKind) -> bool {
+    let (JobEventKind::Completed { items, .. }
+    | JobEventKind::CompletedWithErrors { items, .. }
+    | JobEventKind::Failed { items, .. }
+    | JobEventKind::Cancelled { items, .. }) = end
+    else {
         return true;
     };
     items.iter().all(|(name, count)| job.items.get(name).copied().unwrap_or(0) >= *count)
 }
 
 /// Puts a reference into the result for each list that came as items: `{"$items": {job_id, name, count}}`.
-fn with_item_lists(mut result: Value, id: JobId, lists: &std::collections::BTreeMap<String, u64>) -> Value {
+fn with_item_lists(mut result: Value, id: JobId, lists: &BTreeMap<String, u64>) -> Value {
     if lists.is_empty() {
         return result;
     }

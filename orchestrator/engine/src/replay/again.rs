@@ -57,9 +57,13 @@ pub(super) fn input(job: &Job, line: &Line, kept: Kept) -> Option<Input> {
         Kept::CompletedWithErrors { result, errors, items, progress, parked } => {
             with(parked, JobEventKind::CompletedWithErrors { result, errors, items, progress })
         }
-        Kept::Failed { error, result, progress } => own(JobEventKind::Failed { error, result, progress }),
-        Kept::Cancelled { result, progress } => own(JobEventKind::Cancelled { result, progress }),
-        Kept::Released => own(JobEventKind::Released),
+        Kept::Failed { error, result, items, progress, parked } => {
+            with(parked, JobEventKind::Failed { error, result, items, progress })
+        }
+        Kept::Cancelled { result, items, progress, parked } => {
+            with(parked, JobEventKind::Cancelled { result, items, progress })
+        }
+        Kept::Released { progress } => own(JobEventKind::Released { progress }),
         Kept::WorkerLost => job.lease.map(|session| Input::LeaseLost { job_id, dispatch, session }),
         Kept::Due => Some(Input::Due { job_id }),
         Kept::TimedOut => job.timeout_at.map(|timeout_at| Input::TimedOut { job_id, timeout_at }),

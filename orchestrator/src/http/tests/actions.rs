@@ -195,7 +195,12 @@ async fn a_cancelled_workflow_ends_when_its_sub_jobs_have() {
     api.desk.start(subs[1]).await;
     let answer = api.post(&at(id, "cancel")).await;
     assert_eq!(answer.body["status"], "cancelling");
-    api.desk.report(subs[1], drover_protocol::JobEventKind::Cancelled { result: None, progress: None }).await;
+    api.desk
+        .report(
+            subs[1],
+            drover_protocol::JobEventKind::Cancelled { result: None, items: Default::default(), progress: None },
+        )
+        .await;
     assert_eq!(api.job(id).await["status"], "cancelling", "the other was published and may yet start");
     let never = Input::NeverStarted { job_id: subs[2], dispatch: 1 };
     let folded = api.desk.app.store.fold(&api.desk.app.context, vec![never]).await.unwrap();

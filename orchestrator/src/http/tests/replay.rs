@@ -152,7 +152,11 @@ async fn a_nested_workflow_with_retries_a_lost_worker_and_a_cancel_is_rebuilt() 
     // Under way: what the workers have reported is taken as it is, everything above it must follow from it.
     assert_eq!(api.is_rebuilt(id).await, (6, 5));
     let error = JobError::retryable("io", "the disk hiccuped");
-    api.report(one, JobEventKind::Failed { error, result: Some(json!({ "rows": 1 })), progress: None }).await;
+    api.report(
+        one,
+        JobEventKind::Failed { error, result: Some(json!({ "rows": 1 })), items: Default::default(), progress: None },
+    )
+    .await;
     api.is_rebuilt(id).await;
     api.comes_due(one).await;
     let session = api.desk.worker;

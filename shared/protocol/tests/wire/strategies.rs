@@ -72,7 +72,7 @@ fn event_kind() -> impl Strategy<Value = JobEventKind> {
     let level = prop_oneof![Just(LogLevel::Trace), Just(LogLevel::Info), Just(LogLevel::Error)];
     prop_oneof![
         Just(JobEventKind::Started),
-        Just(JobEventKind::Released),
+        option::of(progress()).prop_map(|progress| JobEventKind::Released { progress }),
         progress().prop_map(JobEventKind::Progress),
         ("[a-z]{1,8}", vec(json(), 0..4)).prop_map(|(name, values)| JobEventKind::Items { name, values }),
         (level, text(30), fields).prop_map(|(level, message, fields)| JobEventKind::Log { level, message, fields }),
@@ -82,13 +82,10 @@ fn event_kind() -> impl Strategy<Value = JobEventKind> {
         (json(), vec(error(), 0..3), lists(), option::of(progress())).prop_map(|(result, errors, items, progress)| {
             JobEventKind::CompletedWithErrors { result, errors, items, progress }
         }),
-        (error(), present_json(), option::of(progress())).prop_map(|(error, result, progress)| JobEventKind::Failed {
-            error,
-            result,
-            progress
-        }),
-        (present_json(), option::of(progress()))
-            .prop_map(|(result, progress)| JobEventKind::Cancelled { result, progress }),
+        (error(), present_json(), lists(), option::of(progress()))
+            .prop_map(|(error, result, items, progress)| { JobEventKind::Failed { error, result, items, progress } }),
+        (present_json(), lists(), option::of(progress()))
+            .prop_map(|(result, items, progress)| JobEventKind::Cancelled { result, items, progress }),
     ]
 }
 

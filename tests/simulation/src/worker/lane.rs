@@ -36,7 +36,7 @@ impl World {
             } else if known(&worker.cancelled) && self.broken != Some(Rule::TombstonesAreObeyed) {
                 let Some(waiting) = worker.inbox.pop_front() else { break };
                 if self.broken == Some(Rule::QueuedCancelSettlesByAcks) {
-                    let kind = JobEventKind::Cancelled { result: None, progress: None };
+                    let kind = JobEventKind::Cancelled { result: None, items: Default::default(), progress: None };
                     worker.push(now, job, waiting.job.attempt, kind, Then::Settle(waiting.tag));
                     self.work_after(number, 0, Step::Report);
                 } else {

@@ -191,9 +191,11 @@ fn last_word(held: &Held, end: Option<End>) -> Option<JobEventKind> {
     }
     Some(match (end, held.stop) {
         (Some(end), _) => handler::event(end, held.call, held.sent, progress),
-        (None, Some(Stop::Timeout)) => handler::failed(JobError::retryable("timeout", "it ran too long"), progress),
-        (None, Some(Stop::Drain | Stop::Isolation)) => JobEventKind::Released,
-        (None, _) => JobEventKind::Cancelled { result: None, progress },
+        (None, Some(Stop::Timeout)) => {
+            handler::failed(JobError::retryable("timeout", "it ran too long"), held.sent, progress)
+        }
+        (None, Some(Stop::Drain | Stop::Isolation)) => JobEventKind::Released { progress },
+        (None, _) => JobEventKind::Cancelled { result: None, items: handler::lists(held.sent), progress },
     })
 }
 

@@ -48,7 +48,7 @@ impl Lane {
         }
         if let Some(deadline) = message.deadline.filter(|deadline| *deadline < Utc::now()) {
             let error = JobError::permanent("deadline", format!("it was not started before its deadline, {deadline}"));
-            self.shared.reporter.not_begun(&facts, ending::failed(error, None, None), receipt);
+            self.shared.reporter.not_begun(&facts, ending::failure(error), receipt);
             return None;
         }
         Some(Ready { facts, params: message.params, receipt, redelivered })

@@ -87,7 +87,7 @@ impl Reporter {
         tracing::warn!(job_id = %facts.job_id, reason, "the job's end cannot be sent as it is");
         let kind = match serde_json::from_slice::<JobEvent>(body) {
             Ok(event) => ending::instead_of(event.kind, reason),
-            Err(error) => ending::failed(JobError::permanent("invalid_result", error.to_string()), None, None),
+            Err(error) => ending::failure(JobError::permanent("invalid_result", error.to_string())),
         };
         let event = self.session.event(facts, kind);
         // Only texts that were cut to their limits are left in it.

@@ -46,7 +46,7 @@ async fn a_running_job_is_told_and_its_partial_result_is_kept() {
     let (id, control) = cancel(&[&job]);
     scene.broker.tell(&control);
     let events = scene.ended(&job).await;
-    let JobEventKind::Cancelled { result, progress } = &events.last().unwrap().kind else {
+    let JobEventKind::Cancelled { result, progress, .. } = &events.last().unwrap().kind else {
         panic!("cancelled: {events:?}");
     };
     assert_eq!(*result, Some("three of ten".into()));

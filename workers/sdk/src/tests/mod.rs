@@ -74,7 +74,7 @@ impl Scene {
     /// Waits for the last event of a job; gives all events of that job.
     async fn ended(&self, job: &JobMessage) -> Vec<JobEvent> {
         let last = |event: &JobEvent| {
-            event.job_id == job.id && (event.kind.is_terminal() || event.kind == JobEventKind::Released)
+            event.job_id == job.id && (event.kind.is_terminal() || matches!(event.kind, JobEventKind::Released { .. }))
         };
         let mut events = self.broker.events_until("the job's last event", last).await;
         events.retain(|event| event.job_id == job.id);

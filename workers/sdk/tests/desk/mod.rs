@@ -183,7 +183,7 @@ impl Desk {
 
     /// Waits for the job's end; gives its events in the order of their seq, each once.
     pub(crate) async fn ended(&mut self, job: JobId) -> Vec<JobEvent> {
-        let last = |event: &JobEvent| event.kind.is_terminal() || event.kind == JobEventKind::Released;
+        let last = |event: &JobEvent| event.kind.is_terminal() || matches!(event.kind, JobEventKind::Released { .. });
         while !self.job_events.iter().any(|event| event.job_id == job && last(event)) {
             self.hear().await;
         }

@@ -122,8 +122,14 @@ fn a_job_of_its_own_is_cancelled_in_every_phase() {
     world.start(running);
     world.cancel(running);
     assert_eq!(world.never_started(running), Outcome::Ignored(Ignored::Repeat), "somebody did");
-    world
-        .report(running, JobEventKind::Cancelled { result: Some(json!({ "rows": 7 })), progress: Some(percent(70.0)) });
+    world.report(
+        running,
+        JobEventKind::Cancelled {
+            result: Some(json!({ "rows": 7 })),
+            items: Default::default(),
+            progress: Some(percent(70.0)),
+        },
+    );
     assert_eq!(
         (world.status(running), world.bar(running), world.result(running)),
         (S::Cancelled, 70.0, json!({ "rows": 7 }))
@@ -139,7 +145,7 @@ fn whatever_a_cancelled_job_says_but_an_end_is_the_cancel_s_doing() {
         world.cancel(id);
     }
     world.fail(failed, flaky());
-    world.report(released, JobEventKind::Released);
+    world.report(released, JobEventKind::Released { progress: None });
     world.stopped(stopped);
     assert_eq!(world.lose(lost), Outcome::Applied);
     // This one no worker held.
@@ -232,7 +238,8 @@ fn another_worker_s_word_on_a_cancelled_job_is_no_end_of_it() {
     let id = world.submit("work", json!({}));
     world.start(id);
     world.cancel(id);
-    let mut event = world.event(id, JobEventKind::Cancelled { result: None, progress: None });
+    let mut event =
+        world.event(id, JobEventKind::Cancelled { result: None, items: Default::default(), progress: None });
     event.worker_session = session(9);
     assert_eq!(world.apply(Input::Event(event)), Outcome::Ignored(Ignored::OtherSession));
     assert_eq!(world.status(id), S::Cancelling);

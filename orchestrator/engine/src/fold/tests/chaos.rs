@@ -124,9 +124,14 @@ fn event_kind(tape: &mut Tape) -> JobEventKind {
             total: tape.of(&[None, Some(0), Some(u64::MAX)]).flatten(),
         }),
         6 | 7 => failed(flaky()),
-        8 => JobEventKind::Failed { error: broken(), result: Some(result(tape)), progress: Some(percent(50.0)) },
+        8 => JobEventKind::Failed {
+            error: broken(),
+            result: Some(result(tape)),
+            items: Default::default(),
+            progress: Some(percent(50.0)),
+        },
         9 => completed_with_errors(result(tape), tape.pick(3)),
-        10 => JobEventKind::Released,
+        10 => JobEventKind::Released { progress: None },
         11 => items("list", &[1, 2]),
         12 => JobEventKind::Completed {
             result: json!({}),
@@ -134,7 +139,7 @@ fn event_kind(tape: &mut Tape) -> JobEventKind {
             items: counts(u64::try_from(tape.pick(5)).unwrap()),
             progress: None,
         },
-        _ => JobEventKind::Cancelled { result: None, progress: None },
+        _ => JobEventKind::Cancelled { result: None, items: Default::default(), progress: None },
     }
 }
 

@@ -34,9 +34,12 @@ fn an_older_dispatch_changes_nothing_and_its_worker_is_told_to_stop() {
 fn only_the_session_with_the_lease_is_heard() {
     let (mut world, id) = published();
     world.start(id);
-    for kind in
-        [JobEventKind::Started, JobEventKind::Progress(percent(9.0)), completed(json!({})), JobEventKind::Released]
-    {
+    for kind in [
+        JobEventKind::Started,
+        JobEventKind::Progress(percent(9.0)),
+        completed(json!({})),
+        JobEventKind::Released { progress: None },
+    ] {
         let mut event = world.event(id, kind);
         event.worker_session = session(2);
         assert_eq!(world.apply(Input::Event(event)), Outcome::Ignored(Ignored::OtherSession));
@@ -110,10 +113,15 @@ fn a_job_given_back_is_published_again_as_the_same_attempt() {
     let (mut world, id) = published();
     world.start(id);
     world.progress(id, 30.0);
-    world.report(id, JobEventKind::Released);
+    world.report(id, JobEventKind::Released { progress: None });
     let job = world.job(id);
     assert_eq!((job.status, job.attempt, job.dispatch, job.lease, job.failures), (S::Pending, 1, 2, None, 0));
     assert_eq!((world.publications(id), world.bar(id)), (2, 30.0));
+    // What overtook its own reports says itself where they had brought the bar.
+    let report = world.event(id, JobEventKind::Progress(percent(55.0)));
+    world.report(id, JobEventKind::Released { progress: Some(percent(55.0)) });
+    assert_eq!(world.apply(Input::Event(report)), Outcome::Ignored(Ignored::OtherDispatch));
+    assert_eq!((world.publications(id), world.bar(id)), (3, 55.0));
 }
 
 #[test]
@@ -175,7 +183,9 @@ fn a_message_that_cannot_be_delivered_after_all_was_delivered_is_no_failure() {
 fn nobody_but_the_orchestrator_speaks_for_a_workflow() {
     let mut world = World::with(&["{ name: w, steps: [{ key: a, job: work }] }"]);
     let id = world.submit("w", json!({}));
-    for kind in [JobEventKind::Started, completed(json!({})), failed(flaky()), JobEventKind::Released] {
+    for kind in
+        [JobEventKind::Started, completed(json!({})), failed(flaky()), JobEventKind::Released { progress: None }]
+    {
         assert_eq!(world.send(id, kind), Outcome::Ignored(Ignored::OtherSession));
     }
     assert_eq!(world.apply(Input::Republish { job_id: id, dispatch: 1 }), Outcome::Ignored(Ignored::OtherSession));

@@ -82,8 +82,29 @@ fn an_end_that_is_parked_is_forgotten_with_its_dispatch() {
 }
 
 #[test]
+fn a_partial_result_that_overtakes_its_list_waits_for_it() {
+    let counts = || [("files".to_owned(), 2)].into();
+    let stopped = JobEventKind::Cancelled { result: None, items: counts(), progress: None };
+    let broke = JobEventKind::Failed { error: broken(), result: None, items: counts(), progress: None };
+    for (cancel, end, last) in [(true, stopped, S::Cancelled), (false, broke, S::Failed)] {
+        let (mut world, id) = begun(LISTED, json!({}));
+        let scan = world.sub_job(id, "scan");
+        let list = world.event(scan, items("files", &[1, 2]));
+        if cancel {
+            world.cancel(scan);
+        }
+        world.report(scan, end);
+        assert!(!world.job(scan).is_terminal());
+        world.apply(Input::Event(list));
+        assert_eq!(world.status(scan), last);
+        let list = json!({ "$items": { "job_id": scan, "name": "files", "count": 2 } });
+        assert_eq!(world.result(scan), json!({ "files": list }));
+    }
+}
+
+#[test]
 fn lists_of_a_job_that_failed_or_stopped_are_kept_as_far_as_they_came() {
-    let stopped = JobEventKind::Cancelled { result: None, progress: None };
+    let stopped = JobEventKind::Cancelled { result: None, items: Default::default(), progress: None };
     for (cancel, end) in [(false, failed(broken())), (true, stopped)] {
         let (mut world, id) = begun(LISTED, json!({}));
         let scan = world.sub_job(id, "scan");

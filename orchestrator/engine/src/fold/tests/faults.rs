@@ -80,7 +80,7 @@ fn fault_3_no_progress_message_is_lost() {
     world.progress(a, 50.0);
     assert_eq!(world.message(a), "closing");
     let progress = Some(ProgressReport { message: Some("closed".into()), ..percent(80.0) });
-    world.report(a, JobEventKind::Failed { error: broken(), result: None, progress });
+    world.report(a, JobEventKind::Failed { error: broken(), result: None, items: Default::default(), progress });
     assert_eq!((world.message(a), world.bar(a)), ("closed".into(), 80.0));
 }
 
@@ -138,7 +138,15 @@ fn fault_9_only_what_completed_shows_100() {
     let ends: [fn(&mut World, JobId); 3] = [
         |world, id| world.fail(id, broken()),
         |world, id| {
-            world.report(id, JobEventKind::Failed { error: broken(), result: None, progress: Some(percent(100.0)) })
+            world.report(
+                id,
+                JobEventKind::Failed {
+                    error: broken(),
+                    result: None,
+                    items: Default::default(),
+                    progress: Some(percent(100.0)),
+                },
+            )
         },
         |world, id| {
             world.cancel(id);
@@ -200,12 +208,19 @@ fn fault_14_partial_results_outlive_failure_and_cancel() {
     world.complete(world.sub_job(id, "a"), json!({ "files": 1 }));
     let batches = [0, 1, 2, 3].map(|batch| world.batch(id, "b", batch));
     world.complete(batches[0], json!({ "rows": 10 }));
-    let failure =
-        JobEventKind::Failed { error: broken(), result: Some(json!({ "rows": 4 })), progress: Some(percent(40.0)) };
+    let failure = JobEventKind::Failed {
+        error: broken(),
+        result: Some(json!({ "rows": 4 })),
+        items: Default::default(),
+        progress: Some(percent(40.0)),
+    };
     world.report(batches[1], failure);
     world.start(batches[2]);
     world.cancel(id);
-    world.report(batches[2], JobEventKind::Cancelled { result: Some(json!({ "rows": 2 })), progress: None });
+    world.report(
+        batches[2],
+        JobEventKind::Cancelled { result: Some(json!({ "rows": 2 })), items: Default::default(), progress: None },
+    );
     world.never_started(batches[3]);
     assert_eq!(world.status(id), S::Cancelled);
     let result = world.result(id);

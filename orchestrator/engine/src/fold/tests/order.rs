@@ -76,8 +76,8 @@ fn history(world: &mut World, batch: JobId, tape: &mut Tape) -> Vec<JobEvent> {
             1..=3 if by_percent => latest.percent = Some((latest.percent.unwrap_or(0.0) + 9.7).min(100.0)),
             1 | 2 => latest.processed = Some(latest.processed.unwrap_or(0) + 1),
             3 => latest.total = latest.total.or(Some(20)),
-            // Lists belong to results; only an end with one says how long they are.
-            _ if end < 3 => {
+            // Lists belong to results; only an end that keeps one says how long they are.
+            _ if end < 6 => {
                 let name = ["files", "rows"][tape.pick(2)];
                 *lists.entry(name.into()).or_default() += 2;
                 kinds.push(items(name, &[1, 2]));
@@ -85,20 +85,17 @@ fn history(world: &mut World, batch: JobId, tape: &mut Tape) -> Vec<JobEvent> {
             }
             _ => {}
         }
-        // One that gives the job back had not begun it.
-        if end != 6 {
-            kinds.push(JobEventKind::Progress(latest.clone()));
-        }
+        kinds.push(JobEventKind::Progress(latest.clone()));
     }
     let progress = (latest != ProgressReport::default()).then_some(latest);
     let result = json!({ "n": 5 });
     kinds.extend(match end {
         0 | 1 => Some(JobEventKind::Completed { result, warnings: Vec::new(), items: lists, progress }),
         2 => Some(JobEventKind::CompletedWithErrors { result, errors: vec![broken()], items: lists, progress }),
-        3 => Some(JobEventKind::Failed { error: flaky(), result: Some(result), progress }),
-        4 => Some(JobEventKind::Failed { error: broken(), result: None, progress }),
-        5 => Some(JobEventKind::Cancelled { result: Some(result), progress }),
-        _ => Some(JobEventKind::Released),
+        3 => Some(JobEventKind::Failed { error: flaky(), result: Some(result), items: lists, progress }),
+        4 => Some(JobEventKind::Failed { error: broken(), result: None, items: lists, progress }),
+        5 => Some(JobEventKind::Cancelled { result: Some(result), items: lists, progress }),
+        _ => Some(JobEventKind::Released { progress }),
     });
     if tape.one_in(6) {
         // Still at it.

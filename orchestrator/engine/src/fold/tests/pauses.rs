@@ -122,9 +122,9 @@ fn what_comes_back_from_a_worker_waits() {
     let [first, second, third] = [0, 1, 2].map(|batch| world.batch(id, "each", batch));
     world.start(second);
     world.pause(id);
-    world.report(first, JobEventKind::Released);
+    world.report(first, JobEventKind::Released { progress: None });
     assert_eq!(world.lose(second), Outcome::Applied);
-    world.report(third, JobEventKind::Released);
+    world.report(third, JobEventKind::Released { progress: None });
     for job in [first, second, third] {
         assert_eq!((world.status(job), is_paused(&world, job)), (S::Pending, Some(PauseReason::Parent)));
         assert_eq!(world.publications(job), 1);
@@ -250,7 +250,7 @@ fn a_job_of_its_own_is_held_until_it_has_begun() {
     world.pause(begun);
     world.start(begun);
     assert_eq!((world.status(begun), world.pause(begun)), (S::Running, Outcome::Ignored(Ignored::Repeat)));
-    world.report(begun, JobEventKind::Released);
+    world.report(begun, JobEventKind::Released { progress: None });
     assert_eq!((world.status(begun), world.publications(begun)), (S::Pending, 1));
     world.resume(begun);
     assert_eq!(world.publications(begun), 2);

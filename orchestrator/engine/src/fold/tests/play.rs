@@ -28,7 +28,7 @@ pub(super) fn completed_with_errors(result: Value, errors: usize) -> JobEventKin
 }
 
 pub(super) fn failed(error: JobError) -> JobEventKind {
-    JobEventKind::Failed { error, result: None, progress: None }
+    JobEventKind::Failed { error, result: None, items: Default::default(), progress: None }
 }
 
 pub(super) fn items(name: &str, values: &[i64]) -> JobEventKind {
@@ -87,7 +87,7 @@ impl World {
 
     /// The worker says that it stopped.
     pub(super) fn stopped(&mut self, id: JobId) {
-        self.report(id, JobEventKind::Cancelled { result: None, progress: None });
+        self.report(id, JobEventKind::Cancelled { result: None, items: Default::default(), progress: None });
     }
 
     pub(super) fn lose(&mut self, id: JobId) -> Outcome {

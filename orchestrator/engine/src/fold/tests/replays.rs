@@ -68,7 +68,12 @@ fn an_end_that_says_less_than_was_reported_is_rebuilt_with_what_was_reported() {
     world.say(batches[0], "row 5 of 8");
     world.complete(batches[0], json!({}));
     world.say(batches[1], "row 7 of 9");
-    let kind = drover_protocol::JobEventKind::Failed { error: broken(), result: None, progress: Some(percent(12.5)) };
+    let kind = drover_protocol::JobEventKind::Failed {
+        error: broken(),
+        result: None,
+        items: Default::default(),
+        progress: Some(percent(12.5)),
+    };
     world.report(batches[1], kind);
     check(&world);
     assert_eq!((world.message(batches[0]).as_str(), world.message(batches[1]).as_str()), ("row 5 of 8", "row 7 of 9"));

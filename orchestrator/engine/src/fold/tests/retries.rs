@@ -270,7 +270,7 @@ fn a_job_that_is_given_back_keeps_its_bar_until_it_passes_it() {
     let id = world.submit("w", json!({}));
     let job = world.sub_job(id, "a");
     world.progress(job, 40.0);
-    world.report(job, JobEventKind::Released);
+    world.report(job, JobEventKind::Released { progress: None });
     assert_eq!((world.status(job), world.bar(job), world.bar(id)), (S::Pending, 40.0, 40.0));
     world.progress(job, 10.0);
     assert_eq!((world.bar(job), world.bar(id)), (40.0, 40.0));
