@@ -148,6 +148,7 @@ impl Desk {
             names: Names::default(),
             relay,
             live,
+            press: Default::default(),
             metrics: Metrics::default(),
             message_bytes,
             replay: ReplayLimits { jobs: 1_000, history_bytes: 16 * 1024 * 1024 },
