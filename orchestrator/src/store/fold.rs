@@ -64,7 +64,7 @@ impl Store {
     /// # Errors
     /// When the database refuses or is away: nothing is changed, and the same batch may be tried again.
     pub async fn fold(&self, context: &FoldContext, inputs: Vec<Input>) -> Result<Folded, StoreError> {
-        let mut client = self.client().await?;
+        let mut client = self.by_key().await?;
         let tx = client.transaction().await?;
         let ids: Vec<Uuid> = inputs.iter().map(|input| input.job_id().0).collect::<BTreeSet<_>>().into_iter().collect();
         let mut tree = Tree::default();
