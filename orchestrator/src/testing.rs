@@ -132,7 +132,7 @@ impl Desk {
     pub(crate) fn on(url: &str, message_bytes: usize) -> App {
         let store = Store::new(&StoreConfig {
             url: url.to_owned().into(),
-            connections: 4,
+            connections: 8,
             wait: Duration::from_secs(10),
             statement_timeout: Duration::from_secs(10),
         });
