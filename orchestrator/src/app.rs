@@ -19,10 +19,13 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::{
+    duty::Press,
     live::Live,
     metrics::Metrics,
     relay::RelayHandle,
-    store::{Accepted, FoldContext, Folded, Known, NewRoot, ReplayLimits, Store, StoreError, SubmissionKey, Types},
+    store::{
+        Accepted, FoldContext, Folded, Known, NewRoot, Outgoing, ReplayLimits, Store, StoreError, SubmissionKey, Types,
+    },
 };
 
 /// How often a delete is tried against a job whose state changes under it.
@@ -42,6 +45,8 @@ pub struct App {
     pub relay: RelayHandle,
     /// Tells those who watch.
     pub live: Live,
+    /// Wakes what a cancel waits for.
+    pub press: Press,
     /// Counts.
     pub metrics: Metrics,
     /// Largest message, in bytes.
@@ -307,8 +312,12 @@ impl App {
     /// After a commit: what is owed to the broker goes to the relay, those who watch are told.
     pub fn committed(&self, folded: Folded) {
         self.metrics.folded(&folded.outcomes);
+        let told = folded.outbox.iter().any(|row| matches!(row.outgoing, Outgoing::Control(_)));
         self.relay.send(folded.outbox);
-        self.live.changed(&folded.changed);
+        self.live.changed(&folded.changed, told);
+        if told {
+            self.press.beat();
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use crate::{app::App, live::Changed, relay::properties};
+use crate::{app::App, live::Told, relay::properties};
 
 /// The routing key on the notifications exchange.
 const KEY: &str = "changed";
@@ -24,6 +24,9 @@ const TREES: usize = 1_000;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 struct ChangedTrees {
     roots: Vec<JobId>,
+    /// See [`Told`].
+    #[serde(default)]
+    pressing: bool,
     /// Who tells: a replica passes over its own words.
     from: uuid::Uuid,
 }
@@ -39,14 +42,16 @@ fn own() -> uuid::Uuid {
 }
 
 /// Tells until shutdown.
-pub async fn tell(app: Arc<App>, mut changed: mpsc::Receiver<Changed>, shutdown: CancellationToken) {
+pub async fn tell(app: Arc<App>, mut changed: mpsc::Receiver<Told>, shutdown: CancellationToken) {
     while let Some(Some(first)) = shutdown.run_until_cancelled(changed.recv()).await {
-        let mut roots: BTreeSet<JobId> = first.iter().copied().collect();
+        let mut roots: BTreeSet<JobId> = first.roots.iter().copied().collect();
+        let mut pressing = first.pressing;
         while let Ok(more) = changed.try_recv() {
-            roots.extend(more.iter());
+            roots.extend(more.roots.iter());
+            pressing |= more.pressing;
         }
         for roots in Vec::from_iter(roots).chunks(TREES) {
-            let message = ChangedTrees { roots: roots.to_vec(), from: own() };
+            let message = ChangedTrees { roots: roots.to_vec(), pressing, from: own() };
             let publication = Publication {
                 exchange: app.names.notifications_exchange(),
                 routing_key: KEY.into(),
@@ -88,6 +93,9 @@ pub async fn hear(app: Arc<App>, reconnected: Arc<Notify>, shutdown: Cancellatio
             && changed.from != own()
         {
             app.live.heard(changed.roots.into());
+            if changed.pressing {
+                app.press.beat();
+            }
         }
     }
 }

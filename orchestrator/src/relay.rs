@@ -293,6 +293,7 @@ pub fn properties<T: MessageType>(app: &App) -> Properties {
 #[cfg(test)]
 mod tests {
     use drover_protocol::Submission;
+    use drover_tests::wait::{self, Seen};
     use serde_json::json;
 
     use super::*;
@@ -326,6 +327,29 @@ mod tests {
         assert_eq!((&job["status"], &job["error"]["kind"]), (&json!("failed"), &json!("undeliverable")), "{job}");
         assert!(job["error"]["message"].as_str().is_some_and(|text| text.contains("a header is too long")), "{job}");
         assert_eq!(owed, 0, "it is not tried again");
+    }
+
+    #[tokio::test]
+    async fn what_nobody_sent_is_found_in_the_outbox() {
+        let desk = Desk::new().await;
+        desk.announce(&["work"]).await;
+        // Whoever committed this ended before it could send anything.
+        let id = desk.submit("work").await;
+        let client = desk.database.connect().await.expect("a connection");
+        client.execute("UPDATE outbox SET claimed_until = clock_timestamp()", &[]).await.expect("its claim is over");
+        let (shutdown, pace) = (CancellationToken::new(), Pace { lease: Duration::from_secs(15) });
+        let sweeper = tokio::spawn(sweep(Arc::clone(&desk.app), pace, shutdown.clone()));
+        wait::until("an empty outbox", Duration::from_secs(10), async || {
+            let owed: i64 = client.query_one("SELECT count(*) FROM outbox", &[]).await?.get(0);
+            Ok(if owed == 0 { Seen::Yes(()) } else { Seen::not_yet(format!("{owed} rows")) })
+        })
+        .await
+        .expect("swept");
+        shutdown.cancel();
+        sweeper.await.expect("it ends");
+        let published = desk.broker.published();
+        let message = published.iter().find(|message| message.properties.message_id == Some(id.to_string()));
+        assert!(message.is_some(), "{published:?}");
     }
 
     #[tokio::test]

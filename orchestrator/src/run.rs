@@ -62,6 +62,7 @@ pub async fn run(
         names,
         relay,
         live,
+        press: Default::default(),
         metrics: Metrics::default(),
         message_bytes: config.amqp.message_bytes,
         replay: ReplayLimits { jobs: own.replay_jobs, history_bytes: own.replay_mib * 1024 * 1024 },

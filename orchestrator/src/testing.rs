@@ -132,7 +132,7 @@ impl Desk {
     pub(crate) fn on(url: &str, message_bytes: usize) -> App {
         let store = Store::new(&StoreConfig {
             url: url.to_owned().into(),
-            connections: 4,
+            connections: 8,
             wait: Duration::from_secs(10),
             statement_timeout: Duration::from_secs(10),
         });
@@ -148,6 +148,7 @@ impl Desk {
             names: Names::default(),
             relay,
             live,
+            press: Default::default(),
             metrics: Metrics::default(),
             message_bytes,
             replay: ReplayLimits { jobs: 1_000, history_bytes: 16 * 1024 * 1024 },

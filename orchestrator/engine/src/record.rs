@@ -329,9 +329,18 @@ impl Kept {
     }
 }
 
-/// What unkept progress reports came to, beside the fields of an input.
+/// Whether the input of that name is an event that ends a dispatch.
+pub(crate) fn is_end(input: &str) -> bool {
+    matches!(input, "completed" | "completed_with_errors" | "failed" | "cancelled" | "released")
+}
+
+/// What has no line of its own, beside the fields of an input: what unkept progress reports came to, and a beginning in the
+/// fold of the end.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Reported {
+    /// The worker that had begun what ended in the same fold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) started: Option<WorkerSession>,
     /// Those of the lease that ended, where the end does not say so itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) reported: Option<ProgressReport>,
@@ -351,9 +360,10 @@ impl Reported {
     /// When they are not what they should be.
     pub(crate) fn read(detail: &Map<String, Value>) -> Result<Self, serde_json::Error> {
         let own = |key: &str| detail.get(key).cloned().unwrap_or_default();
+        let started = serde_json::from_value(own("started"))?;
         let reported = serde_json::from_value(own("reported"))?;
         let below: Option<_> = serde_json::from_value(own("reported_below"))?;
-        Ok(Self { reported, reported_below: below.unwrap_or_default() })
+        Ok(Self { started, reported, reported_below: below.unwrap_or_default() })
     }
 }
 

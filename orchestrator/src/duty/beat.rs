@@ -55,7 +55,7 @@ pub async fn run(
             Err(_) => tracing::warn!("this replica cannot say that it lives: the database does not answer"),
         }
         let wait = if *cancelling.borrow() { pace.pressing() } else { pace.beat() };
-        if shutdown.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
+        if shutdown.run_until_cancelled(app.press.next_beat(wait)).await.is_none() {
             break;
         }
     }
@@ -78,8 +78,10 @@ async fn send(app: &App, markers: Vec<Publication>) {
 }
 
 async fn conclude(app: &App, pace: Pace) {
-    if let Err(error) = app.store.folded_through(pace.dead_after()).await {
-        tracing::warn!(%error, "how far the queues are folded cannot be told");
+    match app.store.folded_through(pace.dead_after()).await {
+        Ok(further) if further => app.press.settle(),
+        Ok(_) => {}
+        Err(error) => tracing::warn!(%error, "how far the queues are folded cannot be told"),
     }
 }
 

@@ -22,7 +22,7 @@ pub async fn run(app: Arc<App>, pace: Pace, mut cancelling: watch::Receiver<bool
             }
         };
         let wait = if more { Duration::ZERO } else { pace.pressing() };
-        if shutdown.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
+        if shutdown.run_until_cancelled(app.press.next_settling(wait)).await.is_none() {
             return;
         }
     }

@@ -6,6 +6,7 @@ mod definitions;
 mod epoch;
 mod housekeeping;
 mod leases;
+mod press;
 mod queues;
 mod timers;
 
@@ -20,7 +21,8 @@ use crate::{
 
 pub use {
     beat::Identity, beat::run as beat, cancels::run as cancels, definitions::run as definitions, epoch::run as epoch,
-    housekeeping::run as housekeeping, leases::run as leases, queues::run as queues, timers::run as timers,
+    housekeeping::run as housekeeping, leases::run as leases, press::Press, queues::run as queues,
+    timers::run as timers,
 };
 
 /// How fast things are noticed. All of it follows from the lease.
@@ -46,7 +48,7 @@ impl Pace {
     /// How often while a cancel waits to settle: a person is looking.
     #[must_use]
     pub fn pressing(self) -> Duration {
-        self.beat().min(Duration::from_millis(200))
+        self.beat().min(Duration::from_millis(100))
     }
 
     /// A marker that is under way longer than this means that its queue is behind.
@@ -89,8 +91,8 @@ impl Pace {
     }
 }
 
-/// Most inputs that one round of a duty folds; the rest is found in the next.
-const ROUND: i64 = 500;
+/// Most inputs that one round of a duty folds; the rest is found in the next. A whole window of a fan-out, by default.
+const ROUND: i64 = 1_000;
 
 /// Folds what a duty found. Whether there was anything.
 async fn fold(app: &App, what: &'static str, inputs: Vec<Input>) -> bool {

@@ -177,3 +177,102 @@ async fn culprit(app: &App, input: Input, error: &StoreError, shutdown: &Cancell
     }
     Some(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        collections::VecDeque,
+        sync::atomic::{AtomicBool, Ordering},
+    };
+
+    use async_trait::async_trait;
+    use drover_broker::{BrokerError, Properties, Settle, Settler, Tag};
+    use drover_protocol::{MessageType, encode};
+    use drover_tests::wait::{self, Seen};
+
+    use super::*;
+    use crate::testing::Desk;
+
+    /// A queue with what it is given, then closed. It knows whether anything was settled.
+    struct Queue {
+        waiting: VecDeque<Delivery>,
+        settled: Arc<AtomicBool>,
+    }
+
+    #[async_trait]
+    impl Deliveries for Queue {
+        async fn next(&mut self) -> Option<Delivery> {
+            self.waiting.pop_front()
+        }
+
+        fn try_next(&mut self) -> Option<Delivery> {
+            self.waiting.pop_front()
+        }
+
+        async fn settle(&self, _: Tag, _: Settle) -> bool {
+            self.settled.store(true, Ordering::SeqCst);
+            true
+        }
+
+        async fn ack_through(&self, tag: Tag) -> bool {
+            self.settle(tag, Settle::Ack).await
+        }
+
+        fn settler(&self) -> Box<dyn Settler> {
+            unreachable!("a batch is settled by its own loop")
+        }
+
+        async fn pause(&mut self) -> Result<(), BrokerError> {
+            Ok(())
+        }
+
+        async fn resume(&mut self) -> Result<(), BrokerError> {
+            Ok(())
+        }
+    }
+
+    fn delivery(event: &JobEvent) -> Delivery {
+        Delivery {
+            tag: Tag { session: 1, number: event.seq },
+            body: encode(event, 10_000).expect("it fits").into(),
+            properties: Properties { kind: Some(JobEvent::type_property()), ..Properties::default() },
+            exchange: String::new(),
+            routing_key: String::new(),
+            redelivered: false,
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_is_acknowledged_before_it_is_committed() {
+        let desk = Desk::new().await;
+        desk.announce(&["work"]).await;
+        let id = desk.submit("work").await;
+        let mut other = desk.database.connect().await.expect("a connection");
+        let lock = other.transaction().await.expect("begun");
+        lock.execute("SELECT FROM jobs WHERE id = $1 FOR UPDATE", &[&id.0]).await.expect("locked");
+
+        let settled = Arc::new(AtomicBool::new(false));
+        let waiting = [delivery(&desk.event(id, JobEventKind::Started))].into();
+        let mut queue: Box<dyn Deliveries> = Box::new(Queue { waiting, settled: Arc::clone(&settled) });
+        let app = Arc::clone(&desk.app);
+        let intake = tokio::spawn(async move {
+            let pace = Pace { lease: std::time::Duration::from_secs(15) };
+            fold_queue(&app, "q", &mut queue, &Behind::default(), pace, &CancellationToken::new()).await;
+        });
+        let watch = desk.database.connect().await.expect("a connection");
+        let held_up =
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        wait::until("the fold to wait for its root", std::time::Duration::from_secs(10), async || {
+            let waiting: i64 = watch.query_one(held_up, &[]).await?.get(0);
+            Ok(if waiting > 0 { Seen::Yes(()) } else { Seen::not_yet("nobody waits") })
+        })
+        .await
+        .expect("it waits");
+        assert!(!settled.load(Ordering::SeqCst), "acknowledged, and not folded");
+        lock.commit().await.expect("let go");
+        intake.await.expect("the queue is closed");
+        assert!(settled.load(Ordering::SeqCst));
+        let job = desk.app.store.view_job(id, false).await.expect("read").expect("it is there");
+        assert_eq!(job.view["status"], "running");
+    }
+}

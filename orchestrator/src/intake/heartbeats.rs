@@ -65,6 +65,9 @@ async fn take_queue(
         if let Some(marker) = read.marker {
             marker.received(app, "heartbeats", pace).await;
         }
+        if read.beats.values().any(|beat| !beat.acknowledged.is_empty()) {
+            app.press.beat();
+        }
         let kept = bury(app, queue, &taken, read.bad, shutdown).await;
         settle(&**deliveries, &taken, &kept).await;
     }

@@ -64,7 +64,7 @@ impl Store {
     /// # Errors
     /// When the database refuses or is away: nothing is changed, and the same batch may be tried again.
     pub async fn fold(&self, context: &FoldContext, inputs: Vec<Input>) -> Result<Folded, StoreError> {
-        let mut client = self.client().await?;
+        let mut client = self.by_key().await?;
         let tx = client.transaction().await?;
         let ids: Vec<Uuid> = inputs.iter().map(|input| input.job_id().0).collect::<BTreeSet<_>>().into_iter().collect();
         let mut tree = Tree::default();
@@ -272,9 +272,11 @@ async fn open_windows(
 
 #[cfg(test)]
 mod tests {
+    use drover_engine::Ignored;
     use drover_protocol::JobEvent;
 
     use super::*;
+    use crate::testing::Desk;
 
     fn items(session: u128, seq: u64) -> Input {
         Input::Event(JobEvent {
@@ -286,6 +288,25 @@ mod tests {
             at: chrono::DateTime::UNIX_EPOCH,
             kind: JobEventKind::Items { name: "list".into(), values: vec![] },
         })
+    }
+
+    #[tokio::test]
+    async fn a_chunk_that_is_delivered_again_counts_once() {
+        let desk = Desk::new().await;
+        desk.announce(&["work"]).await;
+        let id = desk.submit("work").await;
+        let values = vec![1.into(), 2.into()];
+        let chunk = desk.event(id, JobEventKind::Items { name: "list".into(), values });
+        let fold = async |events: &[&JobEvent]| {
+            let inputs = events.iter().map(|event| Input::Event((*event).clone())).collect();
+            desk.app.store.fold(&desk.app.context, inputs).await.expect("folded").outcomes
+        };
+        let repeat = Outcome::Ignored(Ignored::Repeat);
+        assert_eq!(fold(&[&chunk, &chunk]).await, [Outcome::Applied, repeat.clone()], "in one transaction");
+        assert_eq!(fold(&[&chunk]).await, [repeat], "in another one");
+        desk.complete(id, Value::Null).await;
+        let job = desk.app.store.view_job(id, true).await.expect("read").expect("it is there");
+        assert_eq!(job.view["result"]["list"]["$items"]["count"], 2, "{}", job.view);
     }
 
     #[test]

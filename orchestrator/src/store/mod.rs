@@ -61,10 +61,15 @@ pub struct StoreConfig {
     pub statement_timeout: Duration,
 }
 
+/// Every row that the fold, the submissions and the relay touch is looked up by its key. A planner that has not yet heard how
+/// much a table has grown would read all of it instead, for as long as the connection keeps its plans.
+const BY_KEY: &str = "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off";
+
 /// The database.
 #[derive(Clone)]
 pub struct Store {
     pool: Pool,
+    by_key: Pool,
 }
 
 impl Store {
@@ -73,38 +78,12 @@ impl Store {
     /// # Errors
     /// When the address cannot be used.
     pub fn new(config: &StoreConfig) -> Result<Self, StoreError> {
-        let mut postgres: tokio_postgres::Config = config.url.expose_secret().parse()?;
-        let milliseconds = config.statement_timeout.as_millis();
-        // A time-out on our side would leave the statement running on the server.
-        let settings = format!(
-            "-c timezone=UTC -c statement_timeout={milliseconds} -c lock_timeout={milliseconds} \
-             -c idle_in_transaction_session_timeout={milliseconds}"
-        );
-        let options = match postgres.get_options() {
-            Some(options) => format!("{options} {settings}"),
-            None => settings,
-        };
-        postgres.options(options);
-        postgres.application_name("drover-orchestrator");
-        postgres.connect_timeout(config.wait);
-        // A host that went without a word is noticed: by what it does not acknowledge, or by its silence.
-        postgres.tcp_user_timeout(UNACKNOWLEDGED);
-        postgres.keepalives_idle(Duration::from_secs(30));
-        postgres.keepalives_interval(Duration::from_secs(5));
-        postgres.keepalives_retries(3);
-        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Verified };
-        let manager = Manager::from_config(postgres, migrate::tls(), recycling);
-        let pool = Pool::builder(manager)
-            .max_size(config.connections)
-            .wait_timeout(Some(config.wait))
-            .create_timeout(Some(config.wait))
-            .recycle_timeout(Some(config.wait))
-            // The connection that was used last has its statements prepared and its caches warm.
-            .queue_mode(QueueMode::Lifo)
-            .runtime(Runtime::Tokio1)
-            .build()
-            .map_err(|error| StoreError::Migrate(error.to_string()))?;
-        Ok(Self { pool })
+        let by_key = config.connections / 2;
+        Ok(Self {
+            pool: pool(config, config.connections - by_key, "", RecyclingMethod::Verified)?,
+            // Whoever uses these tries again: a connection that has died without a word needs no question each time.
+            by_key: pool(config, by_key, BY_KEY, RecyclingMethod::Fast)?,
+        })
     }
 
     /// Whether the database answers.
@@ -119,4 +98,47 @@ impl Store {
     async fn client(&self) -> Result<Object, StoreError> {
         Ok(self.pool.get().await?)
     }
+
+    /// A connection for statements that look up what they touch by key.
+    async fn by_key(&self) -> Result<Object, StoreError> {
+        Ok(self.by_key.get().await?)
+    }
+}
+
+fn pool(
+    config: &StoreConfig,
+    connections: usize,
+    planner: &str,
+    recycling_method: RecyclingMethod,
+) -> Result<Pool, StoreError> {
+    let mut postgres: tokio_postgres::Config = config.url.expose_secret().parse()?;
+    let milliseconds = config.statement_timeout.as_millis();
+    // A time-out on our side would leave the statement running on the server.
+    let settings = format!(
+        "-c timezone=UTC -c statement_timeout={milliseconds} -c lock_timeout={milliseconds} \
+             -c idle_in_transaction_session_timeout={milliseconds} {planner}"
+    );
+    let options = match postgres.get_options() {
+        Some(options) => format!("{options} {settings}"),
+        None => settings,
+    };
+    postgres.options(options);
+    postgres.application_name("drover-orchestrator");
+    postgres.connect_timeout(config.wait);
+    // A host that went without a word is noticed: by what it does not acknowledge, or by its silence.
+    postgres.tcp_user_timeout(UNACKNOWLEDGED);
+    postgres.keepalives_idle(Duration::from_secs(30));
+    postgres.keepalives_interval(Duration::from_secs(5));
+    postgres.keepalives_retries(3);
+    let manager = Manager::from_config(postgres, migrate::tls(), ManagerConfig { recycling_method });
+    Pool::builder(manager)
+        .max_size(connections)
+        .wait_timeout(Some(config.wait))
+        .create_timeout(Some(config.wait))
+        .recycle_timeout(Some(config.wait))
+        // The connection that was used last has its statements prepared and its caches warm.
+        .queue_mode(QueueMode::Lifo)
+        .runtime(Runtime::Tokio1)
+        .build()
+        .map_err(|error| StoreError::Migrate(error.to_string()))
 }

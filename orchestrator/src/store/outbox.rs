@@ -176,7 +176,7 @@ impl Store {
     /// # Errors
     /// When the database is away; then the messages are sent once more, which the fence makes harmless.
     pub async fn delete_outbox(&self, ids: &[i64]) -> Result<(), StoreError> {
-        let client = self.client().await?;
+        let client = self.by_key().await?;
         let statement = client.prepare_cached(sql::DELETE_OUTBOX).await?;
         client.execute(&statement, &[&ids]).await?;
         Ok(())
@@ -187,7 +187,7 @@ impl Store {
     /// # Errors
     /// When the database is away or a row cannot be read.
     pub async fn job_messages(&self, dispatches: &[(JobId, u32)]) -> Result<Vec<JobMessage>, StoreError> {
-        let client = self.client().await?;
+        let client = self.by_key().await?;
         let statement = client.prepare_cached(sql::JOB_MESSAGES).await?;
         let ids: Vec<Uuid> = dispatches.iter().map(|(id, _)| id.0).collect();
         let numbers: Vec<i32> = dispatches.iter().map(|(_, dispatch)| signed(*dispatch)).collect();

@@ -48,15 +48,14 @@ impl Store {
         Ok(())
     }
 
-    /// Draws the conclusion from markers and beats: how far the queues are folded by all replicas.
+    /// Draws the conclusion from markers and beats: how far the queues are folded by all replicas. Whether that is further.
     ///
     /// # Errors
     /// When the database is away.
-    pub async fn folded_through(&self, dead_after: Duration) -> Result<(), StoreError> {
+    pub async fn folded_through(&self, dead_after: Duration) -> Result<bool, StoreError> {
         let client = self.client().await?;
         let statement = client.prepare_cached(sql::FOLDED_THROUGH).await?;
-        client.execute(&statement, &[&seconds(dead_after)]).await?;
-        Ok(())
+        Ok(client.execute(&statement, &[&seconds(dead_after)]).await? > 0)
     }
 
     /// A marker came out of a queue.

@@ -53,7 +53,7 @@ impl Store {
         context: &FoldContext,
         roots: Vec<NewRoot>,
     ) -> Result<(Vec<Accepted>, Folded), StoreError> {
-        let mut client = self.client().await?;
+        let mut client = self.by_key().await?;
         let tx = client.transaction().await?;
         let mut claims = claim(&tx, &roots).await?.into_iter();
         let mut accepted = Vec::with_capacity(roots.len());

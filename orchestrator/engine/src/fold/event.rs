@@ -156,8 +156,12 @@ impl Fold<'_> {
         }
     }
 
-    fn finished(&mut self, id: JobId, trigger: Trigger, produced: Produced, errors: Vec<JobError>) -> Outcome {
+    fn finished(&mut self, id: JobId, trigger: Trigger, mut produced: Produced, errors: Vec<JobError>) -> Outcome {
         let seen = self.see(id);
+        // The end forgets what came before it.
+        if let Some(job) = self.tree.get(id) {
+            produced.add_lists(job);
+        }
         if let Err(outcome) = self.transit(id, trigger) {
             return outcome;
         }
@@ -307,12 +311,17 @@ struct Produced {
 }
 
 impl Produced {
-    fn keep(self, job: &mut Job) {
-        // The end says which lists there are, an empty one too, whatever came before it.
-        let mut lists = job.items.clone();
-        lists.extend(self.items);
-        if self.result.is_some() || !lists.is_empty() {
-            job.result = Some(with_item_lists(self.result.unwrap_or_default(), job.id, &lists));
+    /// The end says which lists there are, an empty one too; those that it does not name are as long as they came.
+    fn add_lists(&mut self, job: &Job) {
+        for (name, count) in &job.items {
+            self.items.entry(name.clone()).or_insert(*count);
+        }
+    }
+
+    fn keep(mut self, job: &mut Job) {
+        self.add_lists(job);
+        if self.result.is_some() || !self.items.is_empty() {
+            job.result = Some(with_item_lists(self.result.unwrap_or_default(), job.id, &self.items));
         }
         if let Some(report) = &self.progress {
             take_snapshot(job, report, self.seq);

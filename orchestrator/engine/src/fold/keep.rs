@@ -1,6 +1,6 @@
 //! What an input leaves in the history.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use drover_protocol::{JobId, ProgressReport, WorkerSession};
 use serde_json::{Map, Value};
@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::{Fold, JobStatus};
 use crate::{
     Command, Given, Input, Job, Progress, Record,
-    record::{Kept, Reported, Reports},
+    record::{self, Kept, Reported, Reports},
 };
 
 /// An input that is about to be folded, and what its job's reports had come to.
@@ -34,7 +34,8 @@ impl Fold<'_> {
         };
         reported_below.remove(&job.id);
         let reported = job.lease.is_some().then(|| report_of(job));
-        Some(Keep { job_id: job.id, kept, lease: job.lease, reported: Reported { reported, reported_below } })
+        let reported = Reported { started: None, reported, reported_below };
+        Some(Keep { job_id: job.id, kept, lease: job.lease, reported })
     }
 
     fn reports_below(&self, id: JobId) -> BTreeMap<JobId, ProgressReport> {
@@ -105,6 +106,41 @@ impl Fold<'_> {
     pub fn given(&mut self) -> BTreeMap<JobId, Given> {
         std::mem::take(&mut self.given)
     }
+}
+
+/// The same in fewer lines, since each costs as much as the job's own row: a sub-job is made and dispatched in one line, and one
+/// that begins and ends within a fold has one line, which names who began it ([`Reported::started`]).
+pub(super) fn briefly(mut effects: Vec<Command>) -> Vec<Command> {
+    let (mut created, mut started) = (HashMap::new(), HashMap::new());
+    let (mut spare, mut begun) = (HashSet::new(), Vec::new());
+    for (index, effect) in effects.iter().enumerate() {
+        let Command::Record(record) = effect else { continue };
+        let dispatch = (record.job_id, record.dispatch);
+        match record.kind {
+            "created" if record.input.is_none() => drop(created.insert(record.job_id, index)),
+            "dispatched" => spare.extend(created.remove(&record.job_id)),
+            "started" if record.input == Some("started") => drop(started.insert(dispatch, index)),
+            "completed" | "completed_with_errors" | "failed" | "cancelled" | "retry_scheduled" | "released"
+                if record.input.is_some_and(record::is_end) =>
+            {
+                begun.extend(started.remove(&dispatch).map(|started| (started, index)));
+            }
+            // What came between must come between again.
+            _ if record.input.is_some() => drop(started.remove(&dispatch)),
+            _ => {}
+        }
+    }
+    for (started, ended) in begun {
+        let Some(Command::Record(start)) = effects.get_mut(started) else { continue };
+        let session = start.detail.remove("worker_session");
+        if let (Some(session), Some(Command::Record(end))) = (session, effects.get_mut(ended)) {
+            end.detail.insert("started".into(), session);
+            spare.insert(started);
+        }
+    }
+    let mut index = 0..;
+    effects.retain(|_| index.next().is_none_or(|index| !spare.contains(&index)));
+    effects
 }
 
 /// What a job's reports have come to.

@@ -241,7 +241,7 @@ impl<'a> Fold<'a> {
 
     /// What is to be carried out with the changed rows.
     pub fn effects(&mut self) -> Vec<Command> {
-        std::mem::take(&mut self.effects)
+        keep::briefly(std::mem::take(&mut self.effects))
     }
 
     /// The result of a workflow that ended, put together.

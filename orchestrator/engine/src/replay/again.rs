@@ -10,6 +10,9 @@ use crate::{
 
 /// Folds a line's input, after the reports that it made final.
 pub(super) fn apply(fold: &mut Fold<'_>, line: &Line, kept: Kept, reported: Reported) -> Outcome {
+    if let Some(worker_session) = reported.started {
+        begin(fold, line, worker_session);
+    }
     for (id, below) in reported.reported_below {
         report(fold, id, below);
     }
@@ -21,6 +24,14 @@ pub(super) fn apply(fold: &mut Fold<'_>, line: &Line, kept: Kept, reported: Repo
         Some(input) => fold.apply(input),
         // What the input speaks of, a lease or a time-out, the rebuilt job does not have.
         None => Outcome::Ignored(Ignored::Repeat),
+    }
+}
+
+fn begin(fold: &mut Fold<'_>, line: &Line, worker_session: WorkerSession) {
+    let Some(job) = fold.tree.get(line.job_id) else { return };
+    // That the rebuilt job cannot begin will show in what follows.
+    if let Some(started) = input(job, line, Kept::Started { worker_session }) {
+        let _ = fold.apply(started);
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a fold was given from outside, given again.
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     sync::Arc,
     time::Duration,
 };
@@ -49,9 +49,12 @@ pub(super) struct Fate {
 }
 
 impl Fate {
-    pub(super) fn of(lines: &[Line]) -> Self {
-        let made = |line: &&Line| line.kind == "created" && line.input.is_none();
-        let ids = lines.iter().filter(made).map(|line| line.job_id).collect();
+    /// From the lines of a fold; `is_known`: the jobs that there were before.
+    pub(super) fn of(lines: &[Line], is_known: impl Fn(JobId) -> bool) -> Self {
+        let mut met = HashSet::new();
+        // A submitted job brings its id along.
+        let mut drawn = |line: &&Line| met.insert(line.job_id) && line.input.is_none() && !is_known(line.job_id);
+        let ids = lines.iter().filter(|line| drawn(line)).map(|line| line.job_id).collect();
         let delays = lines.iter().filter(|line| line.kind == "retry_scheduled").filter_map(delay).collect();
         Self { ids, delays, spare: 0 }
     }

@@ -260,7 +260,7 @@ impl Replay {
         }
         let given = lines.first().and_then(|line| line.given.clone()).unwrap_or_default();
         let catalog = given.catalog(&self.definitions);
-        let mut fate = Fate::of(lines);
+        let mut fate = Fate::of(lines, |id| self.memory.rows.contains_key(&id));
         let mut fold = Fold::new(self.tree_for(&inputs), at, &mut fate, &catalog, given.limits());
         for (line, kept, reported) in inputs {
             self.inputs += 1;

@@ -201,6 +201,6 @@ async fn the_stream_of_a_deleted_job_ends() {
     events.next().await.unwrap();
     let client = api.desk.database.connect().await.unwrap();
     client.execute("DELETE FROM jobs WHERE id = $1", &[&id.0]).await.unwrap();
-    api.desk.app.live.changed(&[id]);
+    api.desk.app.live.changed(&[id], false);
     assert!(events.next().await.is_none());
 }

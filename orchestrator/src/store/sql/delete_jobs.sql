@@ -1,9 +1,16 @@
--- Whole finished trees. What is kept by root goes with them.
-WITH roots AS (
-    DELETE FROM jobs WHERE id = ANY($1) AND parent_id IS NULL
-        AND status IN ('completed', 'completed_with_errors', 'failed', 'cancelled')
-    RETURNING id
-), gone_history AS (DELETE FROM history USING roots WHERE history.root_id = roots.id),
+-- Whole finished trees, with all that is kept of them.
+WITH roots AS MATERIALIZED (
+    SELECT id FROM jobs
+    WHERE id = ANY($1) AND parent_id IS NULL AND status IN ('completed', 'completed_with_errors', 'failed', 'cancelled')
+    ORDER BY id FOR UPDATE
+), tree AS MATERIALIZED (
+    SELECT id FROM roots
+    UNION ALL
+    SELECT jobs.id FROM roots JOIN jobs ON jobs.root_id = roots.id AND jobs.parent_id IS NOT NULL
+), gone AS (DELETE FROM jobs USING tree WHERE jobs.id = tree.id),
+gone_batches AS (DELETE FROM batches USING tree WHERE batches.job_id = tree.id),
+gone_fan_outs AS (DELETE FROM fan_outs USING tree WHERE fan_outs.job_id = tree.id),
+gone_history AS (DELETE FROM history USING roots WHERE history.root_id = roots.id),
 gone_logs AS (DELETE FROM logs USING roots WHERE logs.root_id = roots.id),
 gone_submissions AS (DELETE FROM submissions USING roots WHERE submissions.job_id = roots.id)
 SELECT id FROM roots

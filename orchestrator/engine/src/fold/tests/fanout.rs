@@ -68,6 +68,16 @@ fn an_end_that_overtakes_its_list_waits_for_it() {
 }
 
 #[test]
+fn a_list_that_its_end_does_not_name_is_as_long_as_it_came() {
+    let (mut world, id) = begun(LISTED, json!({}));
+    let scan = world.sub_job(id, "scan");
+    world.report(scan, items("files", &[1, 2]));
+    world.complete(scan, json!({ "seen": 2 }));
+    let list = json!({ "$items": { "job_id": scan, "name": "files", "count": 2 } });
+    assert_eq!(world.result(scan), json!({ "seen": 2, "files": list }));
+}
+
+#[test]
 fn an_end_that_is_parked_is_forgotten_with_its_dispatch() {
     let (mut world, id) = begun(LISTED, json!({}));
     let scan = world.sub_job(id, "scan");
