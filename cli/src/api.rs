@@ -97,6 +97,9 @@ pub(crate) struct JobView {
     pub(crate) paused_at: Option<DateTime<Utc>>,
     #[serde(default)]
     pub(crate) error: Option<JobError>,
+    /// Why it is where it is; only where one job alone was asked for.
+    #[serde(default)]
+    pub(crate) why: Option<String>,
     #[serde(default)]
     pub(crate) metadata: Option<Metadata>,
     #[serde(default)]

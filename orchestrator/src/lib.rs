@@ -14,6 +14,8 @@ pub mod redrive;
 pub mod relay;
 pub mod run;
 pub mod store;
+pub(crate) mod ui;
+pub mod why;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]

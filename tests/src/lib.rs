@@ -21,6 +21,7 @@
 //! first test starts.
 
 mod binary;
+pub mod browser;
 mod claim;
 mod database;
 pub mod fleet;
@@ -37,6 +38,7 @@ mod vhost;
 pub mod wait;
 
 pub use binary::binary;
+pub use browser::Browser;
 pub use database::Database;
 pub use fleet::Fleet;
 pub use management::Management;

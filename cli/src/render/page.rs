@@ -40,6 +40,9 @@ fn header(job: &JobView) -> String {
     };
     line("id", job.id.to_string());
     line("status", status(job));
+    if let Some(why) = &job.why {
+        line("why", one_line(why));
+    }
     line("progress", progress(job));
     line("created", format!("{} ({})", time::moment(job.created_at), time::ago(job.created_at)));
     if let Some(at) = job.run_at.filter(|_| job.started_at.is_none()) {

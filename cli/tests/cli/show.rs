@@ -39,6 +39,15 @@ async fn a_sub_job_names_its_parent() {
 }
 
 #[tokio::test]
+async fn a_job_that_has_not_ended_says_why_it_is_where_it_is() {
+    let server = Server::always(200, job("pending", json!({ "why": "waiting: no live worker takes type a" }))).await;
+    let run = server.run(&["show", ID]).await;
+    assert!(run.code(0).contains("\nwhy         waiting: no live worker takes type a\n"), "{}", run.stdout);
+    let server = Server::always(200, job("completed", json!({ "why": null }))).await;
+    assert!(!server.run(&["show", ID]).await.stdout.contains("\nwhy"));
+}
+
+#[tokio::test]
 async fn json_is_the_answer_as_it_came() {
     let job = job("running", json!({ "metadata": metadata("x"), "of_a_later_version": [1] }));
     let server = Server::always(200, job.clone()).await;

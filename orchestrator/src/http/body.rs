@@ -23,6 +23,8 @@ pub(crate) enum Kind {
     Json,
     /// JSON is YAML, too.
     Yaml,
+    /// What a browser sends of a form.
+    Form,
 }
 
 impl Kind {
@@ -30,12 +32,13 @@ impl Kind {
         match self {
             Self::Json => &["application/json"],
             Self::Yaml => &["application/yaml", "application/x-yaml", "text/yaml", "application/json"],
+            Self::Form => &["application/x-www-form-urlencoded"],
         }
     }
 
     fn takes(self, content_type: &str) -> bool {
         let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        self.types().contains(&essence.as_str()) || essence.ends_with("+json")
+        self.types().contains(&essence.as_str()) || self != Self::Form && essence.ends_with("+json")
     }
 }
 
@@ -87,6 +90,7 @@ mod tests {
         for yaml in ["application/yaml", "text/yaml;charset=utf-8", "application/x-yaml"] {
             assert!(Kind::Yaml.takes(yaml) && !Kind::Json.takes(yaml), "{yaml}");
         }
+        assert!(Kind::Form.takes("application/x-www-form-urlencoded") && !Kind::Form.takes("application/vnd.api+json"));
         for bad in ["", "text/plain", "application/x-www-form-urlencoded", "json", "application/jsonx"] {
             assert!(!Kind::Json.takes(bad) && !Kind::Yaml.takes(bad), "{bad:?}");
         }

@@ -34,7 +34,8 @@ pub(crate) async fn list(State(shared): State<Shared>, parameters: Parameters) -
     Ok(Json(json!({ "messages": messages, "next_cursor": next_cursor })))
 }
 
-fn filter(parameters: &Parameters) -> DeadFilter {
+/// Reads a filter.
+pub(crate) fn filter(parameters: &Parameters) -> DeadFilter {
     let text = |name: &str| parameters.text(name).map(str::to_owned);
     DeadFilter { queue: text("queue"), reason: text("reason") }
 }
@@ -52,7 +53,8 @@ pub(crate) async fn show(
     }
 }
 
-fn unknown(id: i64) -> Problem {
+/// There is no such letter.
+pub(crate) fn unknown(id: i64) -> Problem {
     Problem::not_found(format!("there is no dead letter {id}; GET /api/v1/dead lists them"))
 }
 
@@ -149,13 +151,21 @@ impl Many {
     }
 }
 
-/// A body that is no text is shown in base64.
-fn view(letter: DeadView) -> Value {
-    let whole = usize::try_from(letter.body_bytes).is_ok_and(|bytes| bytes == letter.body.len());
-    let (body, encoding) = match text(&letter.body, whole) {
+/// What is shown of a body, and how it is written: a body that is no text is shown in base64.
+pub(crate) fn excerpt(letter: &DeadView) -> (String, &'static str) {
+    let whole = is_whole(letter);
+    match text(&letter.body, whole) {
         Some(text) => (text.to_owned(), "utf-8"),
         None => (STANDARD.encode(&letter.body), "base64"),
-    };
+    }
+}
+
+fn is_whole(letter: &DeadView) -> bool {
+    usize::try_from(letter.body_bytes).is_ok_and(|bytes| bytes == letter.body.len())
+}
+
+fn view(letter: DeadView) -> Value {
+    let (whole, (body, encoding)) = (is_whole(&letter), excerpt(&letter));
     json!({
         "id": letter.id, "at": letter.at, "queue": letter.queue, "reason": letter.reason, "detail": letter.detail,
         "message_id": letter.message_id, "message_type": letter.message_type, "content_type": letter.content_type,

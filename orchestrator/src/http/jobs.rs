@@ -18,6 +18,7 @@ use super::{
 use crate::{
     app::{ActionError, Idempotency},
     store::{JobFilter, SeenJob},
+    why,
 };
 
 /// `POST /api/v1/jobs`
@@ -125,7 +126,9 @@ pub(crate) async fn show(
     parameters: Parameters,
 ) -> Result<Json<Value>, Problem> {
     parameters.only(&[])?;
-    Ok(Json(find(&shared, id, false).await?.view))
+    let mut view = find(&shared, id, false).await?.view;
+    view["why"] = why::of(&shared.app, id).await?.into();
+    Ok(Json(view))
 }
 
 /// `POST /api/v1/jobs/{id}/cancel`

@@ -1,18 +1,19 @@
-//! The HTTP API, version 1. Errors are `application/problem+json`.
+//! The HTTP API, version 1, and the server of the web pages. Errors of the API are `application/problem+json`.
 
-mod body;
+pub(crate) mod body;
 mod bulk;
-mod cursor;
-mod dead;
+mod changes;
+pub(crate) mod cursor;
+pub(crate) mod dead;
 mod definitions;
 mod events;
 mod fleet;
 mod health;
-mod jobs;
-mod parts;
+pub(crate) mod jobs;
+pub(crate) mod parts;
 mod pauses;
 mod problem;
-mod query;
+pub(crate) mod query;
 mod recover;
 mod replay;
 mod serve;
@@ -25,7 +26,7 @@ use std::{io, sync::Arc, time::Duration};
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request},
-    http::Response,
+    http::{Response, header},
     middleware::{self, Next},
     response::IntoResponse,
     routing::{get, post, put},
@@ -38,7 +39,7 @@ use tower_http::{
 };
 use tracing::Level;
 
-use crate::app::App;
+use crate::{app::App, ui};
 
 pub use problem::Problem;
 
@@ -83,6 +84,7 @@ fn routes(shared: Shared) -> Router {
         .route("/api/v1/jobs/{id}/history", get(parts::history))
         .route("/api/v1/jobs/{id}/replay", get(replay::replay))
         .route("/api/v1/jobs/{id}/events", get(events::stream))
+        .route("/api/v1/events", get(changes::stream))
         .route("/api/v1/definitions", get(definitions::list).put(definitions::apply))
         .route("/api/v1/definitions/{name}", get(definitions::show).merge(put(definitions::apply_named)))
         .route("/api/v1/types", get(fleet::types))
@@ -101,12 +103,14 @@ fn routes(shared: Shared) -> Router {
         .route("/healthz/live", get(health::live))
         .route("/healthz/ready", get(health::ready))
         .route("/metrics", get(health::metrics))
-        .fallback(async || Problem::not_found("there is nothing at this address; the API is under /api/v1"))
+        .merge(ui::routes())
+        .fallback(nowhere)
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .with_state(shared)
         .layer(middleware::from_fn(in_time))
         // Handlers read bodies themselves, each with the limit of what it takes.
         .layer(DefaultBodyLimit::disable())
+        .layer(middleware::from_fn(ui::guard::guard))
         .layer(CatchPanicLayer::custom(|_panic| -> Response<axum::body::Body> {
             Problem::internal("a handler panicked").into_response()
         }))
@@ -120,6 +124,17 @@ fn routes(shared: Shared) -> Router {
                 .on_response(DefaultOnResponse::new().level(Level::DEBUG))
                 .on_failure(()),
         )
+}
+
+/// A person who follows a broken link gets a page, a program a problem.
+async fn nowhere(request: Request) -> axum::response::Response {
+    let problem =
+        Problem::not_found("there is nothing at this address; the API is under /api/v1, the pages begin at /");
+    let accepts = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    if accepts.is_some_and(|kinds| kinds.contains("text/html")) {
+        return ui::Failure::from(problem).into_response();
+    }
+    problem.into_response()
 }
 
 /// A live stream's answer begins at once; what follows has no limit.

@@ -62,7 +62,7 @@ pub(crate) async fn logs(
 }
 
 /// The level asked for and all above it.
-fn levels(parameters: &Parameters) -> Result<Option<Vec<LogLevel>>, Problem> {
+pub(crate) fn levels(parameters: &Parameters) -> Result<Option<Vec<LogLevel>>, Problem> {
     let all = [LogLevel::Trace, LogLevel::Debug, LogLevel::Info, LogLevel::Warn, LogLevel::Error];
     let Some(text) = parameters.text("level") else { return Ok(None) };
     let Some(least) = all.iter().find(|level| level.as_str() == text) else {
@@ -86,7 +86,7 @@ pub(crate) async fn history(
 }
 
 /// Whose lines are meant: a job's own, or with those of the jobs below it.
-fn trail(job: &SeenJob, id: drover_protocol::JobId, whole: bool) -> Trail {
+pub(crate) fn trail(job: &SeenJob, id: drover_protocol::JobId, whole: bool) -> Trail {
     let root = job.root_id;
     match (whole && job.is_workflow, root == id) {
         (false, _) => Trail::Job { id, root },

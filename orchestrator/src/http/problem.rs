@@ -63,9 +63,13 @@ impl Problem {
     }
 
     /// The HTTP status.
-    #[cfg(test)]
     pub(crate) const fn status(&self) -> StatusCode {
         self.status
+    }
+
+    /// What of the request does not fit, where that is more than one thing.
+    pub(crate) fn errors(&self) -> &[Value] {
+        &self.errors
     }
 
     /// What people are told.
@@ -81,6 +85,11 @@ impl Problem {
     /// Nothing is there.
     pub(crate) fn not_found(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", detail)
+    }
+
+    /// Whoever asks may not.
+    pub(crate) fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
     }
 
     pub(crate) fn method_not_allowed() -> Self {

@@ -9,15 +9,18 @@ mod load;
 mod logs;
 mod migrate;
 mod outbox;
+mod overview;
 mod pauses;
 mod registry;
 mod replay;
 mod replicas;
 mod rows;
+mod standing;
 mod statements;
 mod submit;
 #[cfg(test)]
 mod tests;
+mod trails;
 mod view;
 mod write;
 
@@ -32,11 +35,14 @@ pub use error::StoreError;
 pub use fleet::{Briefing, WorkerArrival, WorkerBeat};
 pub use fold::{FoldContext, Folded};
 pub use outbox::{Claim, Fresh, OutboxRow, Outgoing};
+pub use overview::{Counted, Ended, QueueStanding, WorkerJob};
 pub use pauses::{TypeStanding, Types};
 pub use registry::{Known, Registry};
 pub use replay::{ReplayFailure, ReplayLimits};
 pub use replicas::Beat;
+pub(crate) use standing::AHEAD;
 pub use submit::{Accepted, NewRoot, SubmissionKey};
+pub use trails::{Found, HistoryLine, LogLine, LogSearch};
 pub use view::{JobFilter, MatchedJob, SeenJob, Trail};
 
 /// A connection whose other end acknowledges nothing for this long is dead.

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod actions;
+mod changes;
 mod dead;
 mod definitions;
 mod events;
@@ -9,6 +10,7 @@ mod fleet;
 mod fuzz;
 mod health;
 mod list;
+mod pages;
 mod parts;
 mod pauses;
 mod problems;
@@ -17,6 +19,7 @@ mod replay;
 mod serving;
 mod submit;
 mod sweep;
+mod why;
 
 use std::sync::Arc;
 

@@ -1,0 +1,74 @@
+//! What a person does to a job.
+
+use axum::{extract::State, response::Response};
+use drover_protocol::JobStatus;
+use maud::{Markup, html};
+
+use super::super::{
+    Failure,
+    form::{Form, away},
+    model::Job,
+    page::Note,
+    parts,
+};
+use crate::http::{Shared, query::Id};
+
+/// The buttons that make sense for its state.
+pub(super) fn buttons(job: &Job) -> Markup {
+    let at = |action: &str| format!("/jobs/{}/{action}", job.id);
+    let ended = job.status.is_terminal();
+    let may_retry = matches!(job.status, JobStatus::Failed | JobStatus::CompletedWithErrors | JobStatus::Cancelled);
+    // What a worker runs cannot be paused half-way.
+    let may_pause =
+        !job.paused && (job.status == JobStatus::Pending || job.is_workflow && job.status == JobStatus::Running);
+    html! {
+        div.actions role="group" aria-label="Actions" {
+            @if job.paused { (parts::action(&at("resume"), "Resume", "primary", &[])) }
+            @if may_pause { (parts::action(&at("pause"), "Pause", "", &[])) }
+            @if matches!(job.status, JobStatus::Pending | JobStatus::Running) { (parts::action(&at("cancel"), "Cancel", "", &[])) }
+            @if job.status == JobStatus::Cancelling {
+                (parts::careful(&at("cancel"), "Cancel now", "Ends it without waiting. What still runs is named as abandoned, and may go on for a while.", &[("now", "true")]))
+            }
+            @if may_retry && job.parent_id.is_none() {
+                (parts::action(&at("retry"), if job.is_workflow { "Retry what failed" } else { "Retry" }, "primary", &[]))
+                @if job.is_workflow { (parts::action(&at("retry"), "Retry from the start", "", &[("from", "start")])) }
+            } @else if may_retry {
+                (parts::action(&at("retry"), "Retry", "primary", &[]))
+            }
+            @if ended && job.parent_id.is_none() {
+                (parts::careful(&at("delete"), "Delete", "Deletes it with its sub-jobs, logs, results and history.", &[]))
+            }
+        }
+    }
+}
+
+/// `POST /jobs/{id}/cancel`
+pub(in crate::ui) async fn cancel(State(shared): State<Shared>, Id(id): Id, form: Form) -> Result<Response, Failure> {
+    let now = form.text("now") == Some("true");
+    shared.app.cancel(id, now).await?;
+    Ok(form.back(&format!("/jobs/{id}"), if now { Note::CancelledNow } else { Note::Cancelled }))
+}
+
+/// `POST /jobs/{id}/pause`
+pub(in crate::ui) async fn pause(State(shared): State<Shared>, Id(id): Id, form: Form) -> Result<Response, Failure> {
+    shared.app.pause(id).await?;
+    Ok(form.back(&format!("/jobs/{id}"), Note::Paused))
+}
+
+/// `POST /jobs/{id}/resume`
+pub(in crate::ui) async fn resume(State(shared): State<Shared>, Id(id): Id, form: Form) -> Result<Response, Failure> {
+    shared.app.resume(id).await?;
+    Ok(form.back(&format!("/jobs/{id}"), Note::Resumed))
+}
+
+/// `POST /jobs/{id}/retry`
+pub(in crate::ui) async fn retry(State(shared): State<Shared>, Id(id): Id, form: Form) -> Result<Response, Failure> {
+    shared.app.retry(id, form.text("from") == Some("start")).await?;
+    Ok(form.back(&format!("/jobs/{id}"), Note::Retried))
+}
+
+/// `POST /jobs/{id}/delete`
+pub(in crate::ui) async fn delete(State(shared): State<Shared>, Id(id): Id, _: Form) -> Result<Response, Failure> {
+    shared.app.delete(id).await?;
+    Ok(away("/jobs", Some(Note::Deleted)))
+}

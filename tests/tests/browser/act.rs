@@ -1,0 +1,65 @@
+//! What a person does to a job, and what is seen of it.
+
+use drover_tests::browser::Screen;
+use fantoccini::key::Key;
+use serde_json::json;
+
+use crate::{done, one_fails, page, stage};
+
+#[tokio::test]
+async fn a_cancel_says_what_it_waits_for_until_nothing_runs() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let gate = folder.path().join("gate");
+    let (fleet, browser) = stage(1, Screen::WIDE).await;
+    let script = json!({ "gate": gate, "stubborn": true });
+    let id = fleet.submit("thumbnails", json!({ "items": [script, script, script] })).await.expect("accepted");
+    browser.goto(&page(&fleet, &id)).await.expect("loaded");
+    browser.until(".why", "window of step Make them full, 2 of 2 running, 1 wait for it").await.expect("it says why");
+    browser.click_words("button", "Cancel").await.expect("cancelled");
+    browser.until(".note", "The cancel was accepted").await.expect("it says so");
+    browser.until(".why", "waiting for 2 of 3 sub-jobs").await.expect("it says what it waits for");
+    std::fs::write(&gate, "").expect("opened");
+    browser.until("h1 .badge", "cancelled").await.expect("it ends");
+    done(fleet, browser);
+}
+
+#[tokio::test]
+async fn a_failed_batch_is_opened_and_what_failed_is_retried() {
+    let (fleet, browser) = stage(1, Screen::WIDE).await;
+    let id = fleet.submit("thumbnails", one_fails()).await.expect("accepted");
+    fleet.ended(&id).await.expect("it ends");
+    browser.goto(&page(&fleet, &id)).await.expect("loaded");
+    browser.until("h1 .badge", "with errors").await.expect("it has errors");
+    browser.click_words("a", "1 failed").await.expect("those that failed");
+    browser.until(".words .bad", "frame 7 is broken").await.expect("it says why");
+    browser.click_words("a", "Batch 0").await.expect("opened");
+    browser.until(".error", "frame 7 is broken").await.expect("its own page says it, too");
+    browser.click_words("a", "workflow").await.expect("back");
+    browser.click_words("button", "Retry what failed").await.expect("retried");
+    browser.until("h1 .badge", "completed").await.expect("it completes");
+    assert_eq!(fleet.ended(&id).await.expect("it has ended")["status"], "completed");
+    done(fleet, browser);
+}
+
+#[tokio::test]
+async fn everything_can_be_reached_and_done_by_keyboard() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let gate = folder.path().join("gate");
+    let (fleet, browser) = stage(1, Screen::WIDE).await;
+    let id = fleet.submit("script", json!({ "gate": gate })).await.expect("accepted");
+    browser.goto(&page(&fleet, &id)).await.expect("loaded");
+    browser.until("h1 .badge", "running").await.expect("it runs");
+    let focused = "return document.activeElement.textContent.trim()";
+    browser.press(&Key::Tab.to_string()).await.expect("pressed");
+    assert_eq!(browser.script(focused).await.expect("read"), "To the content");
+    browser.press(&Key::Enter.to_string()).await.expect("pressed");
+    let mut passed = Vec::new();
+    while browser.script(focused).await.expect("read") != "Cancel" {
+        assert!(passed.len() < 20, "the button was not reached: {passed:?}");
+        browser.press(&Key::Tab.to_string()).await.expect("pressed");
+        passed.push(browser.script(focused).await.expect("read"));
+    }
+    browser.press(&Key::Enter.to_string()).await.expect("pressed");
+    browser.until("h1 .badge", "cancelled").await.expect("it ends");
+    done(fleet, browser);
+}
