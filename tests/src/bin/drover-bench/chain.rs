@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use crate::{
-    arguments::Counts,
+    counts::Counts,
     figures::Figures,
     system::{System, noop_step},
     time::{ms, percentile},

@@ -10,7 +10,7 @@ use drover_tests::{
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::{arguments::Counts, chain, figures::Figures, time::percentile};
+use crate::{chain, counts::Counts, figures::Figures, time::percentile};
 
 /// A chain of jobs that have next to nothing to do: its worker is the import worker, and this folder is empty. Commits are those
 /// of the whole server, less what the duties of an idle system commit in the same time.

@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::ensure;
 use serde_json::{Value, json};
 
-use crate::{arguments::Counts, figures::Figures, system::System, time::per_second};
+use crate::{counts::Counts, figures::Figures, system::System, time::per_second};
 
 /// How many run at once: the most of a definition.
 const MAX_PARALLEL: u32 = 1_000;

@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::json;
 use tokio_postgres::Client;
 
-use crate::{arguments::Counts, fan_out, figures::Figures, submissions, system::System, workflows};
+use crate::{counts::Counts, fan_out, figures::Figures, submissions, system::System, workflows};
 
 /// What the names of the figures begin with.
 pub(crate) const STATES: [&str; 2] = ["empty_tables", "full_tables"];

@@ -13,7 +13,7 @@ use lapin::{
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::{arguments::Counts, figures::Figures, meter, system::System};
+use crate::{counts::Counts, figures::Figures, meter, system::System};
 
 /// How often each worker beats: the SDK sends four heartbeats in a lease of 15 s.
 const INTERVAL: Duration = Duration::from_millis(3_750);

@@ -121,7 +121,7 @@ fn cancels(sizes: &[u32]) -> Vec<Line> {
         let title = format!("cancel {}, {window}, max", thousands(size.into()));
         plain(title, cancel::figure(size, window, "ms_max"), Unit::Ms).target("< 1,000 ms")
     };
-    sizes.iter().flat_map(|size| cancel::WINDOWS.map(|(window, _)| line(*size, window))).collect()
+    sizes.iter().flat_map(|size| cancel::WINDOWS.map(|(window, ..)| line(*size, window))).collect()
 }
 
 /// A larger fleet against one of each.

@@ -5,7 +5,7 @@ use std::{fs, thread};
 use drover_tests::{Database, Management};
 use serde_json::{Map, Value, json};
 
-use crate::{arguments::Counts, system};
+use crate::{counts::Counts, system};
 
 /// Machine, servers, build and counts, as they go into the output.
 pub(crate) async fn facts(counts: &Counts) -> anyhow::Result<Map<String, Value>> {

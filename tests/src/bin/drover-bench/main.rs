@@ -6,6 +6,7 @@
 mod arguments;
 mod cancel;
 mod chain;
+mod counts;
 mod dev;
 mod ends;
 mod fan_out;
@@ -35,7 +36,8 @@ use clap::Parser as _;
 use drover_tests::Vhost;
 use serde_json::Value;
 
-use arguments::{Arguments, Counts, Part};
+use arguments::{Arguments, Part};
+use counts::Counts;
 use figures::Figures;
 use system::System;
 
@@ -56,7 +58,7 @@ async fn main() -> ExitCode {
 
 /// All runs; what is to be printed.
 async fn measure(arguments: &Arguments) -> anyhow::Result<String> {
-    let counts = arguments.counts();
+    let counts = arguments.counts()?;
     let facts = machine::facts(&counts).await?;
     let mut figures = Figures::default();
     for run in 1..=counts.runs {

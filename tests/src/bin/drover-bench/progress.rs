@@ -10,7 +10,7 @@ use anyhow::{Context, bail, ensure};
 use serde_json::json;
 use tokio::time::sleep;
 
-use crate::{arguments::Counts, figures::Figures, system::System, time::per_second};
+use crate::{counts::Counts, figures::Figures, system::System, time::per_second};
 
 /// Most batches of a fan-out at once: more running jobs are those of several workflows.
 const JOBS_PER_WORKFLOW: u32 = 1_000;

@@ -7,7 +7,7 @@ use serde_json::json;
 use tokio::time::sleep;
 
 use crate::{
-    arguments::Counts,
+    counts::Counts,
     figures::Figures,
     system::System,
     time::{ms, percentile},

@@ -1,6 +1,6 @@
 //! Two orchestrators and four workers against one and one, on the same servers.
 
-use crate::{arguments::Counts, fan_out, figures::Figures, system::System, workflows};
+use crate::{counts::Counts, fan_out, figures::Figures, system::System, workflows};
 
 /// How many orchestrators, how many workers, and what the names of the figures begin with.
 pub(crate) const FLEETS: [(usize, usize, &str); 2] = [(1, 1, "scale_1_1"), (2, 4, "scale_2_4")];

@@ -7,7 +7,7 @@ use drover_tests::Fleet;
 use serde_json::json;
 use tokio::time::sleep_until;
 
-use crate::{arguments::Counts, figures::Figures, submissions, system::System, time::ms, weight, workflows};
+use crate::{counts::Counts, figures::Figures, submissions, system::System, time::ms, weight, workflows};
 
 /// Tables that are written for every job.
 pub(crate) const TABLES: [&str; 4] = ["jobs", "history", "outbox", "submissions"];

@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use tokio::{sync::Mutex, time::timeout};
 
 use crate::{
-    arguments::Counts,
+    counts::Counts,
     figures::Figures,
     system::System,
     time::{ms, per_second, percentile},

@@ -7,7 +7,7 @@ use drover_tests::{Fleet, Signal, fleet::PATIENCE, wait, wait::Seen};
 use serde_json::{Value, json};
 
 use crate::{
-    arguments::Counts,
+    counts::Counts,
     ends::Ends,
     figures::Figures,
     meter::{Cost, Meter},

@@ -5,7 +5,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use crate::{
-    arguments::Counts,
+    counts::Counts,
     figures::Figures,
     submissions,
     system::{System, noop_step},
