@@ -11,6 +11,8 @@ pub(crate) struct Statement {
     pub(crate) calls: i64,
     pub(crate) rows: i64,
     pub(crate) mean_ms: f64,
+    /// Of a call, for planning it anew; nothing where the server does not track planning or a plan was kept.
+    pub(crate) plan_ms: f64,
     pub(crate) total_ms: f64,
     pub(crate) wal_bytes: i64,
 }
@@ -33,11 +35,12 @@ pub(crate) async fn reset(database: &Client) -> anyhow::Result<()> {
 pub(crate) async fn list(database: &Client) -> anyhow::Result<Vec<Statement>> {
     let rows = database
         .query(
-            "SELECT query, calls, rows, total_exec_time / calls, total_exec_time, wal_bytes::bigint
+            "SELECT query, calls, rows, total_exec_time / calls, total_plan_time / calls, total_plan_time + total_exec_time,
+                 wal_bytes::bigint
              FROM pg_stat_statements
-             WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+             WHERE calls > 0 AND dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
                  AND query NOT ILIKE '%pg_stat_statements%' AND query NOT ILIKE '%pg_current_wal_insert_lsn%'
-             ORDER BY total_exec_time DESC",
+             ORDER BY 6 DESC",
             &[],
         )
         .await?;
@@ -46,8 +49,9 @@ pub(crate) async fn list(database: &Client) -> anyhow::Result<Vec<Statement>> {
         calls: row.get(1),
         rows: row.get(2),
         mean_ms: row.get(3),
-        total_ms: row.get(4),
-        wal_bytes: row.get(5),
+        plan_ms: row.get(4),
+        total_ms: row.get(5),
+        wal_bytes: row.get(6),
     };
     Ok(rows.iter().map(statement).collect())
 }

@@ -14,7 +14,7 @@ use crate::{
 /// Most statements that are listed of a measurement.
 const STATEMENTS: usize = 25;
 /// Longest text of a statement, in characters.
-const STATEMENT_CHARS: usize = 53;
+const STATEMENT_CHARS: usize = 45;
 
 /// The whole text. `sizes`: jobs of the fan-outs.
 pub(crate) fn text(figures: &Figures, facts: &Map<String, Value>, sizes: &[u32]) -> String {
@@ -110,15 +110,16 @@ fn costs(text: &mut String, figures: &Figures, sizes: &[u32]) {
 
 fn statements(text: &mut String, name: &str, list: &[Statement]) {
     let title = format!("{name}: statements");
-    let _ = writeln!(
-        text,
-        "\n{title:<53} {:>8} {:>7} {:>9} {:>10} {:>8}",
-        "calls", "mean ms", "total ms", "WAL bytes", "rows"
-    );
+    let head = ["calls", "mean ms", "plan ms", "total ms", "WAL bytes", "rows"];
+    let [calls, mean, plan, total, wal, rows] = head;
+    let _ = writeln!(text, "\n{title:<45} {calls:>8} {mean:>7} {plan:>7} {total:>9} {wal:>10} {rows:>8}");
     for one in list.iter().take(STATEMENTS) {
-        let Statement { calls, rows, mean_ms, total_ms, wal_bytes, .. } = one;
+        let Statement { calls, rows, mean_ms, plan_ms, total_ms, wal_bytes, .. } = one;
         let statement: String = one.statement.chars().take(STATEMENT_CHARS).collect();
-        let _ = writeln!(text, "{statement:<53} {calls:>8} {mean_ms:>7.2} {total_ms:>9.1} {wal_bytes:>10} {rows:>8}");
+        let _ = writeln!(
+            text,
+            "{statement:<45} {calls:>8} {mean_ms:>7.2} {plan_ms:>7.2} {total_ms:>9.1} {wal_bytes:>10} {rows:>8}"
+        );
     }
 }
 
@@ -131,17 +132,19 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::lines::Unit;
 
     #[test]
-    fn a_line_has_the_value_its_limit_and_their_ratio() {
-        let mut figures = Figures::default();
-        for line in lines::raw().iter().chain(&lines::own(&figures, &[10_000, 1_000_000])) {
-            for value in [1_000.0, 12_345_678.9] {
-                figures.add(line.figure.clone(), value);
+    fn a_table_compares_with_what_the_servers_can_do_and_fits_the_screen() {
+        let (mut figures, sizes) = (Figures::default(), [10_000, 1_000_000]);
+        for line in lines::raw().iter().chain(&lines::own(&figures, &sizes)) {
+            let value = if matches!(line.unit, Unit::Ms | Unit::Percent) { 12.345 } else { 212_345.678 };
+            for factor in [1.0, 1.0, 1.5] {
+                figures.add(line.figure.clone(), value * factor);
             }
         }
         let facts = json!({ "counts": { "runs": 3, "messages": 50_000 }, "cores": 2, "processor": "x".repeat(40) });
-        let text = text(&figures, facts.as_object().expect("an object"), &[10_000, 1_000_000]);
+        let text = text(&figures, facts.as_object().expect("an object"), &sizes);
         assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
         let chain = text.lines().find(|line| line.starts_with("chain, a step, p50")).expect("a line");
         assert!(chain.contains("0.50 x") && chain.contains("<= 1.5 x"), "{chain}");
@@ -167,8 +170,15 @@ mod tests {
         figures.add("fanout_1000000_commits", 0.02);
         figures.add("fanout_1000000_wal_bytes", 123_456.0);
         let statement = "x".repeat(200);
-        let one =
-            Statement { statement, calls: 9_999_999, rows: 9_999_999, mean_ms: 1.5, total_ms: 1e6, wal_bytes: 1 << 32 };
+        let one = Statement {
+            statement,
+            calls: 9_999_999,
+            rows: 9_999_999,
+            mean_ms: 1.5,
+            plan_ms: 0.5,
+            total_ms: 1e6,
+            wal_bytes: 1 << 32,
+        };
         figures.set_statements("fanout_1000000", vec![one]);
         let facts = json!({ "counts": { "runs": 1 } });
         let text = text(&figures, facts.as_object().expect("an object"), &[1_000_000]);
