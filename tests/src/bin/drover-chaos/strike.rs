@@ -10,7 +10,7 @@ use drover_tests::{Vhost, ledger::now_ns};
 use tokio::{
     sync::Mutex as Turn,
     task::JoinSet,
-    time::{Instant, sleep_until},
+    time::{Instant, sleep, sleep_until},
 };
 
 use crate::{
@@ -18,6 +18,9 @@ use crate::{
     schedule::{Blow, Fault, Server, Strikes},
     servers::Servers,
 };
+
+/// How long the broker's management API may take to be there.
+const MANAGED: Duration = Duration::from_secs(30);
 
 /// A fault that struck.
 #[derive(Clone, Debug, PartialEq)]
@@ -134,14 +137,21 @@ impl Victims {
     async fn kill_server(&self, server: Server, down: Duration) -> anyhow::Result<bool> {
         let Ok(_turn) = self.turn.try_lock() else { return Ok(false) };
         self.servers.kill(server).await?;
-        tokio::time::sleep(down).await;
+        sleep(down).await;
         self.servers.up().await?;
         Ok(true)
     }
 
     async fn empty_broker(&self) -> anyhow::Result<bool> {
         let Ok(_turn) = self.turn.try_lock() else { return Ok(false) };
-        self.vhost.lose_everything().await?;
+        // Right after it was started the broker takes connections before its management API does.
+        let until = Instant::now() + MANAGED;
+        while let Err(error) = self.vhost.lose_everything().await {
+            if Instant::now() > until {
+                return Err(error);
+            }
+            sleep(Duration::from_millis(200)).await;
+        }
         Ok(true)
     }
 }
