@@ -50,7 +50,7 @@ async fn too_many_at_once_are_told_as_any() {
     let api = Api::new().await;
     let mut all = open(&api, "").await;
     let roots: Vec<JobId> = (0..500).map(|_| JobId(uuid::Uuid::now_v7())).collect();
-    api.desk.app.live.changed(&roots);
+    api.desk.app.live.changed(&roots, false);
     assert_eq!(next(&mut all).await, json!(null));
 }
 
