@@ -36,6 +36,8 @@ pub(super) struct Subscription {
     /// The broker is being closed.
     pub(super) closing: CancellationToken,
     state: Mutex<State>,
+    /// Held while a settlement is sent: one that acknowledges several must not overtake another one's.
+    sending: tokio::sync::Mutex<()>,
 }
 
 struct State {
@@ -44,7 +46,19 @@ struct State {
     channel: Option<Arc<OpenChannel>>,
     /// Handed out and not settled. Settling a tag twice would cost the channel.
     unsettled: BTreeSet<u64>,
+    /// Done with, and not acknowledged yet.
+    acks: BTreeSet<u64>,
     backoff: Backoff,
+}
+
+impl State {
+    /// What waits to be acknowledged: through which tag all of it is, and the others, which are above one at work.
+    fn take_acks(&mut self) -> (Option<u64>, BTreeSet<u64>) {
+        let first_at_work = self.unsettled.first().copied().unwrap_or(u64::MAX);
+        let others = self.acks.split_off(&first_at_work);
+        let through = std::mem::take(&mut self.acks).last().copied();
+        (through, others)
+    }
 }
 
 /// A consumer at work.
@@ -65,11 +79,20 @@ impl Subscription {
             session: 0,
             channel: None,
             unsettled: BTreeSet::new(),
+            acks: BTreeSet::new(),
             backoff: Backoff::new(Duration::from_millis(50), Duration::from_secs(5)),
         };
         // To the broker, 0 means no limit.
         let prefetch = prefetch.max(1);
-        Arc::new(Self { link, declared, queue, prefetch, closing, state: Mutex::new(state) })
+        Arc::new(Self {
+            link,
+            declared,
+            queue,
+            prefetch,
+            closing,
+            state: Mutex::new(state),
+            sending: Default::default(),
+        })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -91,7 +114,8 @@ impl Subscription {
 
     /// Whether nothing that was handed out waits to be settled.
     pub(super) fn is_settled(&self) -> bool {
-        self.state().unsettled.is_empty()
+        let state = self.state();
+        state.unsettled.is_empty() && state.acks.is_empty()
     }
 
     /// Notes that a delivery is with the caller.
@@ -106,6 +130,7 @@ impl Subscription {
         let channel = {
             let mut state = self.state();
             state.unsettled.clear();
+            state.acks.clear();
             state.channel.take()
         };
         // A lost connection is reported once, by the link; a channel that the broker closed (an acknowledgement that took
@@ -125,17 +150,51 @@ impl Subscription {
 
     /// See [`crate::Deliveries::settle`].
     pub(super) async fn settle(&self, tag: Tag, how: Settle) -> bool {
+        if how == Settle::Ack {
+            return self.ack(tag).await;
+        }
+        let _sending = self.sending.lock().await;
         let Some(channel) = self.claim(tag) else { return false };
         send_settlement(&channel, tag.number, how, self.limit()).await.is_ok()
     }
 
+    /// Acknowledges a delivery, together with what else comes to be acknowledged while another acknowledgement is sent: each
+    /// frame costs a quorum queue an entry of its log.
+    async fn ack(&self, tag: Tag) -> bool {
+        {
+            let mut state = self.state();
+            if state.session != tag.session || !state.unsettled.remove(&tag.number) {
+                return false;
+            }
+            state.acks.insert(tag.number);
+        }
+        let _sending = self.sending.lock().await;
+        let (channel, (through, others)) = {
+            let mut state = self.state();
+            // A new channel knows nothing of the tag.
+            let channel = state.channel.clone().filter(|_| state.session == tag.session);
+            let Some(channel) = channel else { return false };
+            (channel, state.take_acks())
+        };
+        let ack = |number, multiple| {
+            let ack = channel.basic_ack(number, BasicAckOptions { multiple });
+            ask(self.limit(), || "acknowledge".to_owned(), ack)
+        };
+        // Nothing at all: another one has sent it along. All of it is on its way at once, should nobody wait for the end.
+        let all =
+            through.map(|number| (number, true)).into_iter().chain(others.into_iter().map(|number| (number, false)));
+        try_join_all(all.map(|(number, multiple)| ack(number, multiple))).await.is_ok()
+    }
+
     /// See [`crate::Deliveries::ack_through`].
     pub(super) async fn ack_through(&self, tag: Tag) -> bool {
+        let _sending = self.sending.lock().await;
         let (channel, number) = {
             let mut state = self.state();
             if state.session != tag.session {
                 return false;
             }
+            state.acks = state.acks.split_off(&(tag.number + 1));
             let later = state.unsettled.split_off(&(tag.number + 1));
             let settled = std::mem::replace(&mut state.unsettled, later);
             let (Some(channel), Some(highest)) = (state.channel.clone(), settled.last().copied()) else {
@@ -157,6 +216,7 @@ impl Subscription {
         let mut state = self.state();
         state.session += 1;
         state.unsettled.clear();
+        state.acks.clear();
         state.channel = Some(Arc::new(channel));
         Ok(Subscribed { consumer, session })
     }

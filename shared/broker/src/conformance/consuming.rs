@@ -62,6 +62,41 @@ pub async fn dead_letter_lands_in_the_dead_queue(fixture: &dyn Fixture) {
     wait_for_depth(&broker, &place.queue, 0).await;
 }
 
+/// What is settled side by side, in any order, is settled each by itself: what is still at work comes again.
+pub async fn settling_side_by_side_settles_no_other(fixture: &dyn Fixture) {
+    let broker = fixture.connect().await;
+    let place = Place::declare(&broker).await;
+    place.fill(&broker, 60).await;
+    let mut deliveries = broker.consume(&place.queue, 60).await.unwrap();
+    let mut tags = Vec::new();
+    for _ in 0..60 {
+        tags.push(next(&mut deliveries).await.tag);
+    }
+    let settler: Arc<dyn Settler> = deliveries.settler().into();
+    let mut tasks = JoinSet::new();
+    // The first twenty, backwards; then every third; one is given back, and one rejected, in their midst.
+    let done = (0..20).rev().chain((20..60).filter(|index| index % 3 == 0));
+    for index in done {
+        let (settler, tag) = (Arc::clone(&settler), tags[index]);
+        let how = match index {
+            7 => Settle::GiveBack,
+            12 => Settle::DeadLetter,
+            _ => Settle::Ack,
+        };
+        tasks.spawn(async move { assert!(settler.settle(tag, how).await, "{index}") });
+    }
+    while let Some(done) = tasks.join_next().await {
+        done.unwrap();
+    }
+    assert_eq!(text(&next(&mut deliveries).await), "7");
+    drop(deliveries);
+    let mut deliveries = broker.consume(&place.queue, 60).await.unwrap();
+    let left = [7].into_iter().chain((20..60).filter(|index| index % 3 != 0));
+    let left: Vec<String> = left.map(|index| index.to_string()).collect();
+    assert_eq!(counted(next_bodies(&mut deliveries, left.len()).await), counted(left));
+    wait_for_depth(&broker, &place.dead, 1).await;
+}
+
 /// One acknowledgement for all up to a delivery, and none beyond it.
 pub async fn ack_through_acknowledges_all_before(fixture: &dyn Fixture) {
     let broker = fixture.connect().await;

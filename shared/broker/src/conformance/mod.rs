@@ -64,6 +64,7 @@ macro_rules! conformance_tests {
             ack_removes
             give_back_redelivers
             dead_letter_lands_in_the_dead_queue
+            settling_side_by_side_settles_no_other
             ack_through_acknowledges_all_before
             settling_twice_is_refused
             prefetch_bounds_the_unsettled

@@ -1,6 +1,9 @@
-//! The command line, and how much is measured.
+//! The command line.
 
+use anyhow::ensure;
 use clap::{Parser, ValueEnum};
+
+use crate::counts::{self, Counts};
 
 /// Measures what RabbitMQ and Postgres can do on this machine, and how much of it Drover makes use of.
 ///
@@ -20,6 +23,19 @@ pub(crate) struct Arguments {
     /// Measure only this part; may be given several times.
     #[arg(long, value_name = "PART")]
     only: Vec<Part>,
+    /// Jobs of each fan-out that is run to its end and of each that is cancelled.
+    #[arg(long, value_name = "N", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(10..=1_000_000))]
+    fan_out: Vec<u32>,
+    /// How often everything is measured; the figures are the medians.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    runs: Option<u32>,
+    /// Also submit short workflows for so long, at half of the rate that was just reached: what grows, and what becomes slower.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(10..=86_400))]
+    pub(crate) soak: Option<u32>,
+    /// List the statements of each part by their total time. The server has to have pg_stat_statements loaded, which costs a
+    /// little of every rate.
+    #[arg(long)]
+    statements: bool,
 }
 
 /// What is measured.
@@ -27,13 +43,21 @@ pub(crate) struct Arguments {
 pub(crate) enum Part {
     RawBroker,
     RawPostgres,
-    Memory,
+    Weight,
     Chain,
     FanOut,
+    Cancel,
     Workflows,
     Progress,
     SubmitHttp,
     SubmitAmqp,
+    OneJob,
+    Scale,
+    FullTables,
+    Heartbeats,
+    Dev,
+    /// With --soak.
+    Soak,
 }
 
 impl Part {
@@ -42,96 +66,49 @@ impl Part {
         match self {
             Self::RawBroker => format!("RabbitMQ alone, {} messages", counts.messages),
             Self::RawPostgres => format!("Postgres alone, {} commits", counts.commits),
-            Self::Memory => "idle memory".into(),
+            Self::Weight => "idle memory and processor time, start and programs".into(),
             Self::Chain => format!("a chain of {} steps", counts.chain_steps),
-            Self::FanOut => format!("a fan-out of {} jobs", counts.fan_out_jobs),
+            Self::FanOut => format!("fan-outs of {:?} jobs", counts.fan_outs),
+            Self::Cancel => format!("cancels of fan-outs of {:?} jobs", counts.fan_outs),
             Self::Workflows => format!("{} workflows of {} steps", counts.workflows, counts.workflow_steps),
             Self::Progress => format!("{} reports of each of {} jobs", counts.reports, counts.running_jobs),
             Self::SubmitHttp => format!("{} submissions by HTTP", counts.submissions),
             Self::SubmitAmqp => format!("{} submissions by AMQP", counts.submissions),
+            Self::OneJob => format!("{} reports of one job", counts.loop_reports),
+            Self::Scale => "two orchestrators and four workers against one and one".into(),
+            Self::FullTables => format!("{} finished and {} waiting jobs", counts.finished_jobs, counts.waiting_jobs),
+            Self::Heartbeats => format!("heartbeats of {} workers", counts.crowd),
+            Self::Dev => "a chain in drover dev".into(),
+            Self::Soak => "half of the top rate for long".into(),
         }
     }
 }
 
-/// How much is measured.
-#[derive(Clone, Debug)]
-pub(crate) struct Counts {
-    pub(crate) profile: &'static str,
-    pub(crate) runs: u32,
-    /// Through one quorum queue.
-    pub(crate) messages: u32,
-    pub(crate) round_trips: u32,
-    pub(crate) commits: u32,
-    /// Updates of 500 rows each.
-    pub(crate) row_batches: u32,
-    pub(crate) chain_steps: u32,
-    pub(crate) fan_out_jobs: u32,
-    pub(crate) workflows: u32,
-    pub(crate) workflow_steps: u32,
-    pub(crate) running_jobs: u32,
-    /// Of each running job.
-    pub(crate) reports: u32,
-    /// By each way.
-    pub(crate) submissions: u32,
-    /// How long nothing happens before idle memory is read.
-    pub(crate) idle_seconds: f64,
-}
-
-const FULL: Counts = Counts {
-    profile: "full",
-    runs: 3,
-    messages: 50_000,
-    round_trips: 500,
-    commits: 500,
-    row_batches: 100,
-    chain_steps: 200,
-    fan_out_jobs: 10_000,
-    workflows: 1_000,
-    workflow_steps: 7,
-    running_jobs: 2_000,
-    reports: 10,
-    submissions: 10_000,
-    idle_seconds: 5.0,
-};
-
 impl Arguments {
     /// How much these arguments ask for.
-    pub(crate) fn counts(&self) -> Counts {
-        if self.tiny {
-            return Counts {
-                profile: "tiny",
-                runs: 1,
-                messages: 1_024,
-                round_trips: 10,
-                commits: 10,
-                row_batches: 2,
-                chain_steps: 5,
-                fan_out_jobs: 50,
-                workflows: 5,
-                running_jobs: 20,
-                reports: 3,
-                submissions: 50,
-                idle_seconds: 0.1,
-                ..FULL
-            };
+    ///
+    /// # Errors
+    /// When they contradict each other.
+    pub(crate) fn counts(&self) -> anyhow::Result<Counts> {
+        ensure!(self.soak.is_some() || !self.only.contains(&Part::Soak), "--only soak needs --soak SECONDS");
+        let mut counts = match (self.tiny, self.quick) {
+            (true, _) => counts::tiny(),
+            (false, true) => counts::quick(),
+            (false, false) => counts::full(),
+        };
+        if !self.fan_out.is_empty() {
+            counts.fan_outs.clone_from(&self.fan_out);
         }
-        if self.quick {
-            return Counts {
-                profile: "quick",
-                runs: 1,
-                messages: 20_000,
-                fan_out_jobs: 5_000,
-                workflows: 500,
-                submissions: 5_000,
-                idle_seconds: 2.0,
-                ..FULL
-            };
+        if let Some(runs) = self.runs {
+            counts.runs = runs;
         }
-        FULL
+        counts.statements = self.statements;
+        Ok(counts)
     }
 
     /// Whether a part is to be measured.
     pub(crate) fn wants(&self, part: Part) -> bool {
-        self.only.is_empty() || self.only.contains(&part)
+        let is_possible = part != Part::Soak || self.soak.is_some();
+        is_possible && (self.only.is_empty() || self.only.contains(&part))
     }
 }

@@ -7,14 +7,14 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use crate::{
-    arguments::Counts,
+    counts::Counts,
     figures::Figures,
     system::{System, noop_step},
     time::{ms, percentile},
 };
 
 /// A definition has at most 100 steps: a longer chain is run in parts, one after the other.
-const PART_STEPS: u32 = 100;
+pub(crate) const PART_STEPS: u32 = 100;
 
 /// Durations of the steps, by the times that the orchestrator gives them. A step begins in the fold that ends the one
 /// before, so its duration is the whole way: commit, relay, job queue, worker, events queue, intake, fold.
@@ -22,6 +22,7 @@ pub(crate) async fn measure(system: &mut System, counts: &Counts, figures: &mut 
     let mut times = Vec::new();
     let mut left = counts.chain_steps;
     let mut wall = 0.0;
+    let cost = system.begin().await?;
     while left > 0 {
         let steps = left.min(PART_STEPS);
         left -= steps;
@@ -31,6 +32,7 @@ pub(crate) async fn measure(system: &mut System, counts: &Counts, figures: &mut 
         wall += ms(start.elapsed());
         times.extend(durations_ms(&system.fleet.job(&id).await?, steps)?);
     }
+    system.end(cost, figures, "chain", counts.chain_steps).await?;
     figures.add("chain_step_ms_p50", percentile(&mut times, 50));
     figures.add("chain_step_ms_p99", percentile(&mut times, 99));
     // From the submission to the notification of the end, over the steps: what a caller sees.
@@ -38,7 +40,7 @@ pub(crate) async fn measure(system: &mut System, counts: &Counts, figures: &mut 
     Ok(())
 }
 
-fn durations_ms(job: &Value, expected: u32) -> anyhow::Result<Vec<f64>> {
+pub(crate) fn durations_ms(job: &Value, expected: u32) -> anyhow::Result<Vec<f64>> {
     let steps = job["metadata"]["steps"].as_array().context("a workflow has steps")?;
     ensure!(steps.len() == usize::try_from(expected)?, "{} steps, not {expected}", steps.len());
     steps.iter().map(duration_ms).collect()

@@ -5,7 +5,7 @@ use std::{fs, thread};
 use drover_tests::{Database, Management};
 use serde_json::{Map, Value, json};
 
-use crate::{arguments::Counts, system};
+use crate::{counts::Counts, system};
 
 /// Machine, servers, build and counts, as they go into the output.
 pub(crate) async fn facts(counts: &Counts) -> anyhow::Result<Map<String, Value>> {
@@ -36,12 +36,17 @@ pub(crate) async fn facts(counts: &Counts) -> anyhow::Result<Map<String, Value>>
             "commits": counts.commits,
             "update_batches_of_500": counts.row_batches,
             "chain_steps": counts.chain_steps,
-            "fanout_jobs": counts.fan_out_jobs,
+            "fan_outs": counts.fan_outs,
             "workflows": counts.workflows,
             "workflow_steps": counts.workflow_steps,
             "running_jobs": counts.running_jobs,
             "reports_of_each_job": counts.reports,
             "submissions": counts.submissions,
+            "loop_reports": counts.loop_reports,
+            "scale_fan_out": counts.scale_fan_out,
+            "finished_jobs": counts.finished_jobs,
+            "waiting_jobs": counts.waiting_jobs,
+            "heartbeating_workers": counts.crowd,
         },
     });
     let Value::Object(facts) = facts else { return Ok(Map::new()) };

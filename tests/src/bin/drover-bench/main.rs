@@ -1,22 +1,33 @@
 //! `drover-bench`: what RabbitMQ and Postgres can do on this machine, and how much of it Drover makes use of.
 //!
-//! Real servers, real processes. Each run starts a fresh system of one orchestrator and one worker; the figures are the
-//! medians of the runs. `docs/benchmarks.md` says what each figure means.
+//! Real servers, real processes. Each run starts fresh systems, of one orchestrator and one worker unless a part asks for more;
+//! the figures are the medians of the runs. `docs/benchmarks.md` says what each figure means.
 
 mod arguments;
+mod cancel;
 mod chain;
+mod counts;
+mod dev;
 mod ends;
 mod fan_out;
 mod figures;
+mod full_tables;
+mod heartbeats;
+mod lines;
 mod machine;
-mod memory;
+mod meter;
 mod progress;
 mod raw_broker;
 mod raw_postgres;
+mod reports;
+mod scale;
+mod soak;
+mod statements;
 mod submissions;
 mod system;
 mod table;
 mod time;
+mod weight;
 mod workflows;
 
 use std::{io::Write as _, process::ExitCode};
@@ -25,7 +36,8 @@ use clap::Parser as _;
 use drover_tests::Vhost;
 use serde_json::Value;
 
-use arguments::{Arguments, Counts, Part};
+use arguments::{Arguments, Part};
+use counts::Counts;
 use figures::Figures;
 use system::System;
 
@@ -46,7 +58,7 @@ async fn main() -> ExitCode {
 
 /// All runs; what is to be printed.
 async fn measure(arguments: &Arguments) -> anyhow::Result<String> {
-    let counts = arguments.counts();
+    let counts = arguments.counts()?;
     let facts = machine::facts(&counts).await?;
     let mut figures = Figures::default();
     for run in 1..=counts.runs {
@@ -58,8 +70,20 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<String> {
         object.extend(facts);
         return Ok(format!("{:#}\n", Value::Object(object)));
     }
-    Ok(table::text(&figures, &facts))
+    Ok(table::text(&figures, &facts, &counts.fan_outs))
 }
+
+/// The parts that one system goes through, one after the other.
+const SHARED: [Part; 8] = [
+    Part::Weight,
+    Part::Chain,
+    Part::FanOut,
+    Part::Workflows,
+    Part::Progress,
+    Part::Cancel,
+    Part::SubmitHttp,
+    Part::SubmitAmqp,
+];
 
 /// One run of all parts.
 struct Turn<'a> {
@@ -85,22 +109,41 @@ impl Turn<'_> {
         if self.begins(Part::RawPostgres) {
             raw_postgres::measure(self.counts, figures).await?;
         }
-        let own = [Part::Memory, Part::Chain, Part::FanOut, Part::Workflows, Part::Progress];
-        let submissions = [Part::SubmitHttp, Part::SubmitAmqp];
-        if !own.into_iter().chain(submissions).any(|part| self.arguments.wants(part)) {
-            return Ok(());
+        if SHARED.into_iter().any(|part| self.arguments.wants(part)) {
+            let mut system = System::start(self.counts).await?;
+            self.measure_system(&mut system, figures).await?;
+            system.done();
         }
-        let mut system = System::start(self.counts).await?;
-        let measured = self.measure_system(&mut system, figures).await;
-        if measured.is_ok() {
-            system.fleet.silence();
+        self.measure_others(figures).await
+    }
+
+    /// Parts that start a system of their own.
+    async fn measure_others(&self, figures: &mut Figures) -> anyhow::Result<()> {
+        if self.begins(Part::OneJob) {
+            reports::measure(self.counts, figures).await?;
         }
-        measured
+        if self.begins(Part::Scale) {
+            scale::measure(self.counts, figures).await?;
+        }
+        if self.begins(Part::FullTables) {
+            full_tables::measure(self.counts, figures).await?;
+        }
+        if self.begins(Part::Heartbeats) {
+            heartbeats::measure(self.counts, figures).await?;
+        }
+        if self.begins(Part::Dev) {
+            dev::measure(self.counts, figures).await?;
+        }
+        if let Some(seconds) = self.arguments.soak.filter(|_| self.begins(Part::Soak)) {
+            soak::measure(self.counts, seconds, figures).await?;
+        }
+        Ok(())
     }
 
     async fn measure_system(&self, system: &mut System, figures: &mut Figures) -> anyhow::Result<()> {
-        if self.begins(Part::Memory) {
-            memory::measure(system, figures, "idle").await?;
+        if self.begins(Part::Weight) {
+            weight::measure(system, figures, "idle").await?;
+            weight::start_up(system, figures).await?;
         }
         system.warm_up().await?;
         if self.begins(Part::Chain) {
@@ -110,13 +153,17 @@ impl Turn<'_> {
             fan_out::measure(system, self.counts, figures).await?;
         }
         if self.begins(Part::Workflows) {
-            workflows::measure(system, self.counts, figures).await?;
+            workflows::measure(system, self.counts, figures, "workflow").await?;
         }
         if self.begins(Part::Progress) {
             progress::measure(system, self.counts, figures).await?;
         }
-        if self.arguments.wants(Part::Memory) {
-            memory::measure(system, figures, "after_load").await?;
+        // Last of those with a worker: it leaves the most behind.
+        if self.begins(Part::Cancel) {
+            cancel::measure(system, self.counts, figures).await?;
+        }
+        if self.arguments.wants(Part::Weight) {
+            weight::measure(system, figures, "after_load").await?;
         }
         // From here on nobody takes what is submitted.
         system.stop_worker().await?;

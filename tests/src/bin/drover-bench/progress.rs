@@ -10,7 +10,7 @@ use anyhow::{Context, bail, ensure};
 use serde_json::json;
 use tokio::time::sleep;
 
-use crate::{arguments::Counts, figures::Figures, system::System, time::per_second};
+use crate::{counts::Counts, figures::Figures, system::System, time::per_second};
 
 /// Most batches of a fan-out at once: more running jobs are those of several workflows.
 const JOBS_PER_WORKFLOW: u32 = 1_000;
@@ -34,7 +34,7 @@ pub(crate) async fn measure(system: &mut System, counts: &Counts, figures: &mut 
     system.apply("reporting", json!([step])).await?;
     let expected = counts.running_jobs * counts.reports;
     for spacing_ms in SPACINGS_MS {
-        let (folded, took) = once(system, counts, spacing_ms).await?;
+        let (folded, took) = once(system, counts, spacing_ms, figures).await?;
         ensure!(folded <= expected, "{folded} reports folded of {expected}");
         if folded == expected {
             figures.add("progress_folded_per_second", per_second(folded, took));
@@ -47,7 +47,12 @@ pub(crate) async fn measure(system: &mut System, counts: &Counts, figures: &mut 
 }
 
 /// One try: how many reports were folded, and in what time.
-async fn once(system: &mut System, counts: &Counts, spacing_ms: u32) -> anyhow::Result<(u32, Duration)> {
+async fn once(
+    system: &mut System,
+    counts: &Counts,
+    spacing_ms: u32,
+    figures: &mut Figures,
+) -> anyhow::Result<(u32, Duration)> {
     let gates = Gates::new(spacing_ms)?;
     let params = |jobs: u32| {
         let items: Vec<u32> = (0..jobs).collect();
@@ -66,6 +71,7 @@ async fn once(system: &mut System, counts: &Counts, spacing_ms: u32) -> anyhow::
     }
     let before = folded(system).await?;
     let expected = counts.running_jobs * counts.reports;
+    let cost = system.begin().await?;
     let start = Instant::now();
     fs::write(&gates.begin, "")?;
     let (mut seen, mut at) = (0, start.elapsed());
@@ -75,6 +81,9 @@ async fn once(system: &mut System, counts: &Counts, spacing_ms: u32) -> anyhow::
         if now > seen {
             (seen, at) = (now, start.elapsed());
         }
+    }
+    if seen == expected {
+        system.end(cost, figures, "progress", expected).await?;
     }
     fs::write(&gates.end, "")?;
     system.ends.completed(ids).await?;

@@ -3,7 +3,7 @@
 use drover_tests::{Vhost, plain::Plain};
 
 use crate::{
-    arguments::Counts,
+    counts::Counts,
     figures::Figures,
     time::{ms, per_second, percentile},
 };

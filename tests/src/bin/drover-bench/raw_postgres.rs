@@ -6,7 +6,7 @@ use drover_tests::Database;
 use tokio_postgres::Client;
 
 use crate::{
-    arguments::Counts,
+    counts::Counts,
     figures::Figures,
     time::{ms, per_second, percentile},
 };

@@ -1,4 +1,4 @@
-//! The system that is measured: one orchestrator, one worker.
+//! The system that is measured: one orchestrator, one worker, unless a part asks for more.
 
 use std::time::Duration;
 
@@ -6,8 +6,15 @@ use anyhow::ensure;
 use drover_tests::{Fleet, Signal, fleet::PATIENCE, wait, wait::Seen};
 use serde_json::{Value, json};
 
-use crate::{arguments::Counts, ends::Ends};
+use crate::{
+    counts::Counts,
+    ends::Ends,
+    figures::Figures,
+    meter::{Cost, Meter},
+};
 
+/// The worker's program.
+pub(crate) const WORKER: &str = "drover-bench-worker";
 /// How many jobs the worker runs at once: all of the running jobs of the progress measurement.
 pub(crate) const CONCURRENCY: u32 = 2_000;
 /// The shortest time between two reports of a job that a worker can be told.
@@ -17,22 +24,54 @@ const PROGRESS_INTERVAL_SECONDS: &str = "0.01";
 pub(crate) struct System {
     pub(crate) fleet: Fleet,
     pub(crate) ends: Ends,
+    meter: Meter,
     /// How long it was left alone after its start.
     pub(crate) idle: Duration,
 }
 
 impl System {
-    /// Starts one.
+    /// Starts one orchestrator and one worker.
     pub(crate) async fn start(counts: &Counts) -> anyhow::Result<Self> {
-        let mut fleet = Fleet::start(1, &[]).await?;
+        Self::start_many(counts, 1, 1).await
+    }
+
+    /// Starts so many of each.
+    pub(crate) async fn start_many(counts: &Counts, orchestrators: usize, workers: usize) -> anyhow::Result<Self> {
         let concurrency = CONCURRENCY.to_string();
         let environment = [
             ("DROVER__WORKER__CONCURRENCY", concurrency.as_str()),
             ("DROVER__WORKER__PROGRESS_INTERVAL_SECONDS", PROGRESS_INTERVAL_SECONDS),
         ];
-        fleet.workers("drover-bench-worker", 1, &environment).await?;
+        Self::start_with(counts, orchestrators, workers, &environment).await
+    }
+
+    /// Starts so many of each, the workers with this environment.
+    pub(crate) async fn start_with(
+        counts: &Counts,
+        orchestrators: usize,
+        workers: usize,
+        environment: &[(&str, &str)],
+    ) -> anyhow::Result<Self> {
+        let mut fleet = Fleet::start(orchestrators, &[]).await?;
+        fleet.workers(WORKER, workers, environment).await?;
         let ends = Ends::listen(&fleet.vhost).await?;
-        Ok(Self { fleet, ends, idle: Duration::from_secs_f64(counts.idle_seconds) })
+        let meter = Meter::new(&fleet, counts.statements).await?;
+        Ok(Self { fleet, ends, meter, idle: Duration::from_secs_f64(counts.idle_seconds) })
+    }
+
+    /// Ends it: all went well, and what its processes wrote is of no interest.
+    pub(crate) fn done(mut self) {
+        self.fleet.silence();
+    }
+
+    /// A measurement begins.
+    pub(crate) async fn begin(&self) -> anyhow::Result<Cost> {
+        self.meter.begin(&self.fleet).await
+    }
+
+    /// It ended after so many units: what each of them cost, in figures whose names begin with `name`.
+    pub(crate) async fn end(&self, cost: Cost, figures: &mut Figures, name: &str, units: u32) -> anyhow::Result<()> {
+        self.meter.end(cost, &self.fleet, figures, name, units).await
     }
 
     /// Does a little of everything once: statements are prepared, queues declared, files mapped.

@@ -1,85 +1,36 @@
-//! The figures as a table for people, at most 100 columns wide.
+//! The figures as tables for people, at most 100 columns wide.
 
 use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
-use crate::figures::Figures;
+use crate::{
+    figures::Figures,
+    lines::{self, Line, thousands},
+    meter::PROCESSES,
+    statements::Statement,
+};
 
-/// A line of the table.
-struct Line {
-    title: &'static str,
-    figure: &'static str,
-    unit: Unit,
-    against: Option<Against>,
-    target: &'static str,
+/// Most statements that are listed of a measurement.
+const STATEMENTS: usize = 25;
+/// Longest text of a statement, in characters.
+const STATEMENT_CHARS: usize = 45;
+
+/// The whole text. `sizes`: jobs of the fan-outs.
+pub(crate) fn text(figures: &Figures, facts: &Map<String, Value>, sizes: &[u32]) -> String {
+    let mut text = head(facts);
+    table(&mut text, ["servers alone", "value", "spread", "", "", "", ""], &lines::raw(), figures);
+    let own = lines::own(figures, sizes);
+    table(&mut text, ["Drover", "value", "spread", "limit", "", "ratio", "target"], &own, figures);
+    costs(&mut text, figures, sizes);
+    for (name, list) in figures.statements() {
+        statements(&mut text, name, list);
+    }
+    text
 }
 
-#[derive(Clone, Copy)]
-enum Unit {
-    PerSecond,
-    Ms,
-    MiB,
-}
-
-/// What a figure is measured by, in the same unit.
-#[derive(Clone, Copy)]
-struct Against {
-    name: &'static str,
-    limit: fn(&Figures) -> Option<f64>,
-}
-
-const fn plain(title: &'static str, figure: &'static str, unit: Unit) -> Line {
-    Line { title, figure, unit, against: None, target: "" }
-}
-
-const RAW: &[Line] = &[
-    plain("publish to consume", "raw_publish_consume_per_second", Unit::PerSecond),
-    plain("round trip, p50", "quorum_round_trip_ms_p50", Unit::Ms),
-    plain("round trip, p99", "quorum_round_trip_ms_p99", Unit::Ms),
-    plain("commit, p50", "postgres_commit_ms_p50", Unit::Ms),
-    plain("commit, p99", "postgres_commit_ms_p99", Unit::Ms),
-    plain("rows updated, 500 at a time", "postgres_batch_update_rows_per_second", Unit::PerSecond),
-];
-
-const STEP_AT_BEST: Against = Against { name: "round trip + commit", limit: step_at_best };
-const FLOW: Against =
-    Against { name: "publish to consume", limit: |figures| figures.median("raw_publish_consume_per_second") };
-const CHAIN: Against = Against { name: "chain, p50", limit: |figures| figures.median("chain_step_ms_p50") };
-const ROWS: Against =
-    Against { name: "rows updated", limit: |figures| figures.median("postgres_batch_update_rows_per_second") };
-const COMMITS: Against = Against { name: "a commit each", limit: one_commit_each };
-
-const fn own(title: &'static str, figure: &'static str, unit: Unit, against: Against, target: &'static str) -> Line {
-    Line { title, figure, unit, against: Some(against), target }
-}
-
-const OWN: &[Line] = &[
-    own("chain, a step, p50", "chain_step_ms_p50", Unit::Ms, STEP_AT_BEST, "<= 1.5 x, 5 ms"),
-    own("chain, a step, p99", "chain_step_ms_p99", Unit::Ms, CHAIN, "<= 4 x"),
-    own("fan-out, sub-jobs joined", "fanout_jobs_per_second", Unit::PerSecond, FLOW, ">= 0.4 x, 5,000/s"),
-    own("workflows of 7 steps, steps", "workflow_steps_per_second", Unit::PerSecond, FLOW, ">= 4,000/s"),
-    own("progress reports folded", "progress_folded_per_second", Unit::PerSecond, ROWS, ">= 30,000/s"),
-    own("submissions by HTTP", "submit_http_per_second", Unit::PerSecond, COMMITS, ">= 2,000/s"),
-    own("submissions by AMQP", "submit_amqp_per_second", Unit::PerSecond, FLOW, ">= 3,000/s"),
-    plain("orchestrator, idle", "orchestrator_idle_rss_bytes", Unit::MiB),
-    plain("worker, idle", "worker_idle_rss_bytes", Unit::MiB),
-    plain("orchestrator, after load", "orchestrator_after_load_rss_bytes", Unit::MiB),
-    plain("worker, after load", "worker_after_load_rss_bytes", Unit::MiB),
-];
-
-/// A step cannot take less than its job's way there and back and one commit.
-fn step_at_best(figures: &Figures) -> Option<f64> {
-    Some(figures.median("quorum_round_trip_ms_p50")? + figures.median("postgres_commit_ms_p50")?)
-}
-
-/// What one connection that commits one row after the other reaches.
-fn one_commit_each(figures: &Figures) -> Option<f64> {
-    Some(1e3 / figures.median("postgres_commit_ms_p50")?)
-}
-
-/// The whole text.
-pub(crate) fn text(figures: &Figures, facts: &Map<String, Value>) -> String {
+/// What the figures depend on.
+fn head(facts: &Map<String, Value>) -> String {
     let fact = |name: &str| facts.get(name).map_or_else(|| "unknown".to_owned(), shown);
     let mut text = format!(
         "{} cores, {}, load before {}\nRabbitMQ {}, Postgres {}, fsync {}\n{} build, profile {}, medians of {} runs\n",
@@ -100,8 +51,6 @@ pub(crate) fn text(figures: &Figures, facts: &Map<String, Value>) -> String {
             let _ = writeln!(text, "{}", line.join(", "));
         }
     }
-    table(&mut text, ["servers alone", "value", "spread", "", "", "", ""], RAW, figures);
-    table(&mut text, ["Drover", "value", "spread", "limit", "", "ratio", "target"], OWN, figures);
     text
 }
 
@@ -112,45 +61,66 @@ fn table(text: &mut String, head: [&str; 7], lines: &[Line], figures: &Figures) 
     }
     text.push('\n');
     for [title, value, spread, limit, name, ratio, target] in std::iter::once(head.map(str::to_owned)).chain(lines) {
-        let line = format!("{title:<27} {value:>10} {spread:>5} {limit:>9} {name:<19} {ratio:>6} {target}");
+        let line = format!("{title:<28} {value:>10} {spread:>5} {limit:>9} {name:<19} {ratio:>6} {target}");
         let _ = writeln!(text, "{}", line.trim_end());
     }
 }
 
 fn row(line: &Line, figures: &Figures) -> Option<[String; 7]> {
-    let value = figures.median(line.figure)?;
-    let (low, high) = figures.range(line.figure)?;
+    let value = figures.median(&line.figure)?;
+    let (low, high) = figures.range(&line.figure)?;
     let spread =
         if low < high { format!("±{:.0}%", 100.0 * (high - value).max(value - low) / value) } else { String::new() };
-    let limit = line.against.and_then(|against| Some((against.name, (against.limit)(figures)?)));
+    let limit = line.limit.as_ref().and_then(|limit| Some((limit.name, limit.value?)));
     let (shown, name, ratio) = match limit {
-        Some((name, limit)) => (line.unit.text(limit), name, format!("{:.2} x", value / limit)),
+        Some((name, limit)) if limit > 0.0 => (line.unit.text(limit), name, format!("{:.2} x", value / limit)),
+        Some((name, limit)) => (line.unit.text(limit), name, String::new()),
         None => (String::new(), "", String::new()),
     };
-    let (title, value) = (line.title.to_owned(), line.unit.text(value));
+    let (title, value) = (line.title.clone(), line.unit.text(value));
     Some([title, value, spread, shown, name.to_owned(), ratio, line.target.to_owned()])
 }
 
-impl Unit {
-    fn text(self, value: f64) -> String {
-        match self {
-            Self::PerSecond => format!("{}/s", thousands(value)),
-            Self::Ms => format!("{value:.2} ms"),
-            Self::MiB => format!("{:.1} MiB", value / 1024.0 / 1024.0),
-        }
+/// Microseconds of processor time of each process, commits and bytes of the write-ahead log, of one unit each.
+fn costs(text: &mut String, figures: &Figures, sizes: &[u32]) {
+    let mut lines = Vec::new();
+    for (title, name) in lines::costs(sizes) {
+        let processor = PROCESSES.map(|process| figures.median(&format!("{name}_{process}_cpu_ms")));
+        let (Some(commits), Some(wal)) =
+            (figures.median(&format!("{name}_commits")), figures.median(&format!("{name}_wal_bytes")))
+        else {
+            continue;
+        };
+        // A process that has ended, as the worker has when submissions are measured, spends nothing.
+        let sum = processor.iter().copied().flatten().reduce(|sum, ms| sum + ms);
+        let shown = std::iter::once(sum).chain(processor);
+        let micros = shown.map(|ms| format!("{:>8}", ms.map_or_else(|| "-".into(), |ms| thousands(ms * 1e3))));
+        lines.push(format!("{title:<24}{} {commits:>8.3} {:>9}", micros.collect::<String>(), thousands(wal)));
+    }
+    if !lines.is_empty() {
+        let names = PROCESSES.map(|process| format!("{:>8}", process.get(..7).unwrap_or(process))).concat();
+        let _ = writeln!(
+            text,
+            "\n{:<24}{:>8}{names} {:>8} {:>9}",
+            "processor time, us each", "sum", "commits", "WAL bytes"
+        );
+        let _ = writeln!(text, "{}", lines.join("\n"));
     }
 }
 
-fn thousands(value: f64) -> String {
-    let digits = format!("{value:.0}");
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
+fn statements(text: &mut String, name: &str, list: &[Statement]) {
+    let title = format!("{name}: statements");
+    let head = ["calls", "mean ms", "plan ms", "total ms", "WAL bytes", "rows"];
+    let [calls, mean, plan, total, wal, rows] = head;
+    let _ = writeln!(text, "\n{title:<45} {calls:>8} {mean:>7} {plan:>7} {total:>9} {wal:>10} {rows:>8}");
+    for one in list.iter().take(STATEMENTS) {
+        let Statement { calls, rows, mean_ms, plan_ms, total_ms, wal_bytes, .. } = one;
+        let statement: String = one.statement.chars().take(STATEMENT_CHARS).collect();
+        let _ = writeln!(
+            text,
+            "{statement:<45} {calls:>8} {mean_ms:>7.2} {plan_ms:>7.2} {total_ms:>9.1} {wal_bytes:>10} {rows:>8}"
+        );
     }
-    text
 }
 
 fn shown(value: &Value) -> String {
@@ -162,18 +132,19 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::lines::Unit;
 
     #[test]
     fn a_table_compares_with_what_the_servers_can_do_and_fits_the_screen() {
-        let mut figures = Figures::default();
-        for line in RAW.iter().chain(OWN) {
-            let value = if matches!(line.unit, Unit::Ms) { 12.345 } else { 212_345.678 };
+        let (mut figures, sizes) = (Figures::default(), [10_000, 1_000_000]);
+        for line in lines::raw().iter().chain(&lines::own(&figures, &sizes)) {
+            let value = if matches!(line.unit, Unit::Ms | Unit::Percent) { 12.345 } else { 212_345.678 };
             for factor in [1.0, 1.0, 1.5] {
-                figures.add(line.figure, value * factor);
+                figures.add(line.figure.clone(), value * factor);
             }
         }
         let facts = json!({ "counts": { "runs": 3, "messages": 50_000 }, "cores": 2, "processor": "x".repeat(40) });
-        let text = text(&figures, facts.as_object().expect("an object"));
+        let text = text(&figures, facts.as_object().expect("an object"), &sizes);
         assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
         let chain = text.lines().find(|line| line.starts_with("chain, a step, p50")).expect("a line");
         assert!(chain.contains("0.50 x") && chain.contains("<= 1.5 x"), "{chain}");
@@ -182,10 +153,38 @@ mod tests {
     #[test]
     fn what_was_not_measured_has_no_line_and_no_ratio() {
         let mut figures = Figures::default();
-        figures.add("fanout_jobs_per_second", 1_234.0);
-        let text = text(&figures, json!({ "counts": { "runs": 1 } }).as_object().expect("an object"));
+        figures.add("fanout_10000_jobs_per_second", 1_234.0);
+        let facts = json!({ "counts": { "runs": 1 } });
+        let text = text(&figures, facts.as_object().expect("an object"), &[10_000]);
         let line = text.lines().last().expect("a line");
         assert!(line.contains("1,234/s") && !text.contains("chain"), "{text}");
         assert!(!line.contains("0.0") && !line.contains("inf"), "{line}");
+    }
+
+    #[test]
+    fn what_each_process_spends_and_what_is_asked_of_the_database_fit_into_the_width() {
+        let mut figures = Figures::default();
+        for process in PROCESSES {
+            figures.add(format!("fanout_1000000_{process}_cpu_ms"), 0.25);
+        }
+        figures.add("fanout_1000000_commits", 0.02);
+        figures.add("fanout_1000000_wal_bytes", 123_456.0);
+        let statement = "x".repeat(200);
+        let one = Statement {
+            statement,
+            calls: 9_999_999,
+            rows: 9_999_999,
+            mean_ms: 1.5,
+            plan_ms: 0.5,
+            total_ms: 1e6,
+            wal_bytes: 1 << 32,
+        };
+        figures.set_statements("fanout_1000000", vec![one]);
+        let facts = json!({ "counts": { "runs": 1 } });
+        let text = text(&figures, facts.as_object().expect("an object"), &[1_000_000]);
+        assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+        let line = text.lines().find(|line| line.starts_with("fan-out 1,000,000, a job")).expect("a line");
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        assert_eq!(fields[4..], ["1,250", "250", "250", "250", "250", "250", "0.020", "123,456"], "{line}");
     }
 }

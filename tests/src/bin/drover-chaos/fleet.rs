@@ -260,7 +260,10 @@ impl Member {
             return Ok(false);
         }
         sleep(asleep).await;
-        process.signal(Signal::SIGCONT)?;
+        // It may have been about to end by itself when it was stopped; then its keeper starts it again.
+        if process.ended()?.is_none() {
+            process.signal(Signal::SIGCONT)?;
+        }
         Ok(true)
     }
 
