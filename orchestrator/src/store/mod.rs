@@ -62,8 +62,10 @@ pub struct StoreConfig {
 }
 
 /// Every row that the fold, the submissions and the relay touch is looked up by its key. A planner that has not yet heard how
-/// much a table has grown would read all of it instead, for as long as the connection keeps its plans.
-const BY_KEY: &str = "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off";
+/// much a table has grown would read all of it instead, for as long as the connection keeps its plans; and it would plan the
+/// larger statements anew at each call, which takes as long as some of them run.
+const BY_KEY: &str =
+    "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c plan_cache_mode=force_generic_plan";
 
 /// The database.
 #[derive(Clone)]
