@@ -27,6 +27,18 @@ const NAMED: usize = 200;
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// `GET /api/v1/events`; with `root` only of this tree.
+#[utoipa::path(
+    get,
+    path = "/api/v1/events",
+    operation_id = "changes_stream",
+    tag = "live",
+    summary = "Which trees change: `changed` with the ids of their roots, or null for any",
+    description = "",
+    params(
+        ("root" = Option<uuid::Uuid>, Query, description = "Only this tree."),
+    ),
+    responses((status = 200, description = "Server-sent events.", body = ref("#/components/schemas/Stream"), content_type = "text/event-stream"))
+)]
 pub(crate) async fn stream(
     State(shared): State<Shared>,
     parameters: Parameters,

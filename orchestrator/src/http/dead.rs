@@ -24,6 +24,21 @@ use crate::{
 const EXCERPT_BYTES: i32 = 16 * 1024;
 
 /// `GET /api/v1/dead`
+#[utoipa::path(
+    get,
+    path = "/api/v1/dead",
+    operation_id = "dead_list",
+    tag = "dead letters",
+    summary = "Dead letters, newest first",
+    description = "",
+    params(
+        ("queue" = Option<String>, Query, description = "Only of this queue."),
+        ("reason" = Option<String>, Query, description = "Only with this reason."),
+        ("limit" = Option<i64>, Query, description = "Most entries of the page; 50 unless it says otherwise, at most 500."),
+        ("cursor" = Option<String>, Query, description = "Where the page begins: `next_cursor` of the page before, as it came."),
+    ),
+    responses((status = 200, description = "A page.", body = ref("#/components/schemas/DeadLetters")))
+)]
 pub(crate) async fn list(State(shared): State<Shared>, parameters: Parameters) -> Result<Json<Value>, Problem> {
     let parameters = parameters.only(&["queue", "reason", "limit", "cursor"])?;
     let limit = parameters.limit(50, 500)?;
@@ -41,6 +56,18 @@ pub(crate) fn filter(parameters: &Parameters) -> DeadFilter {
 }
 
 /// `GET /api/v1/dead/{id}`
+#[utoipa::path(
+    get,
+    path = "/api/v1/dead/{id}",
+    operation_id = "dead_show",
+    tag = "dead letters",
+    summary = "A dead letter, whole",
+    description = "",
+    params(
+        ("id" = i64, Path, description = "The letter."),
+    ),
+    responses((status = 200, description = "The letter.", body = ref("#/components/schemas/DeadLetter")))
+)]
 pub(crate) async fn show(
     State(shared): State<Shared>,
     Number(id): Number,
@@ -59,6 +86,18 @@ pub(crate) fn unknown(id: i64) -> Problem {
 }
 
 /// `POST /api/v1/dead/{id}/redrive`
+#[utoipa::path(
+    post,
+    path = "/api/v1/dead/{id}/redrive",
+    operation_id = "dead_redrive",
+    tag = "dead letters",
+    summary = "Send a dead letter again",
+    description = "",
+    params(
+        ("id" = i64, Path, description = "The letter."),
+    ),
+    responses((status = 200, description = "What was done.", body = ref("#/components/schemas/Redriven")))
+)]
 pub(crate) async fn redrive(
     State(shared): State<Shared>,
     Number(id): Number,
@@ -73,6 +112,18 @@ pub(crate) async fn redrive(
 }
 
 /// `DELETE /api/v1/dead/{id}`
+#[utoipa::path(
+    delete,
+    path = "/api/v1/dead/{id}",
+    operation_id = "dead_discard",
+    tag = "dead letters",
+    summary = "Discard a dead letter",
+    description = "",
+    params(
+        ("id" = i64, Path, description = "The letter."),
+    ),
+    responses((status = 204, description = "It is gone."))
+)]
 pub(crate) async fn discard(
     State(shared): State<Shared>,
     Number(id): Number,
@@ -86,6 +137,16 @@ pub(crate) async fn discard(
 }
 
 /// `POST /api/v1/dead/redrive`
+#[utoipa::path(
+    post,
+    path = "/api/v1/dead/redrive",
+    operation_id = "dead_redrive_many",
+    tag = "dead letters",
+    summary = "Send again what a filter matches",
+    description = "",
+    request_body(content = ref("#/components/schemas/Bulk"), description = "Which letters: `queue`, `reason`."),
+    responses((status = 200, description = "What was done, and where to go on.", body = ref("#/components/schemas/Swept")))
+)]
 pub(crate) async fn redrive_many(
     State(shared): State<Shared>,
     parameters: Parameters,
@@ -101,6 +162,16 @@ pub(crate) async fn redrive_many(
 }
 
 /// `POST /api/v1/dead/discard`
+#[utoipa::path(
+    post,
+    path = "/api/v1/dead/discard",
+    operation_id = "dead_discard_many",
+    tag = "dead letters",
+    summary = "Discard what a filter matches",
+    description = "",
+    request_body(content = ref("#/components/schemas/Bulk"), description = "Which letters: `queue`, `reason`."),
+    responses((status = 200, description = "What was done, and where to go on.", body = ref("#/components/schemas/Swept")))
+)]
 pub(crate) async fn discard_many(
     State(shared): State<Shared>,
     parameters: Parameters,

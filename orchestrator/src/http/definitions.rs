@@ -22,12 +22,33 @@ const SOURCE: &str = "request";
 const SOURCE_CHARS: usize = 1_000;
 
 /// `GET /api/v1/definitions`
+#[utoipa::path(
+    get,
+    path = "/api/v1/definitions",
+    operation_id = "definitions_list",
+    tag = "definitions",
+    summary = "The registered workflows",
+    description = "",
+    responses((status = 200, description = "All of them.", body = ref("#/components/schemas/Definitions")))
+)]
 pub(crate) async fn list(State(shared): State<Shared>, parameters: Parameters) -> Result<Json<Value>, Problem> {
     parameters.only(&[])?;
     Ok(Json(json!({ "definitions": shared.app.store.view_definitions().await? })))
 }
 
 /// `GET /api/v1/definitions/{name}`
+#[utoipa::path(
+    get,
+    path = "/api/v1/definitions/{name}",
+    operation_id = "definitions_show",
+    tag = "definitions",
+    summary = "A workflow, with its document",
+    description = "",
+    params(
+        ("name" = String, Path, description = "The workflow."),
+    ),
+    responses((status = 200, description = "Its current version.", body = ref("#/components/schemas/Definition")))
+)]
 pub(crate) async fn show(
     State(shared): State<Shared>,
     Name(name): Name,
@@ -41,6 +62,19 @@ pub(crate) async fn show(
 }
 
 /// `PUT /api/v1/definitions`: the body is the document, YAML or JSON, and names itself.
+#[utoipa::path(
+    put,
+    path = "/api/v1/definitions",
+    operation_id = "definitions_apply",
+    tag = "definitions",
+    summary = "Register a workflow",
+    description = "",
+    params(
+        ("source" = Option<String>, Query, description = "What errors call the document."),
+    ),
+    request_body(content = ref("#/components/schemas/Document"), description = "The definition, YAML or JSON.", content_type = "application/yaml"),
+    responses((status = 201, description = "A new version.", body = ref("#/components/schemas/Applied")), (status = 200, description = "It was registered already.", body = ref("#/components/schemas/Applied")))
+)]
 pub(crate) async fn apply(
     State(shared): State<Shared>,
     parameters: Parameters,
@@ -51,6 +85,20 @@ pub(crate) async fn apply(
 }
 
 /// `PUT /api/v1/definitions/{name}`: the same, and the document must name itself as the address does.
+#[utoipa::path(
+    put,
+    path = "/api/v1/definitions/{name}",
+    operation_id = "definitions_apply_named",
+    tag = "definitions",
+    summary = "Register a workflow, which must name itself as the address does",
+    description = "",
+    params(
+        ("name" = String, Path, description = "The workflow."),
+        ("source" = Option<String>, Query, description = "What errors call the document."),
+    ),
+    request_body(content = ref("#/components/schemas/Document"), description = "The definition, YAML or JSON.", content_type = "application/yaml"),
+    responses((status = 201, description = "A new version.", body = ref("#/components/schemas/Applied")), (status = 200, description = "It was registered already.", body = ref("#/components/schemas/Applied")))
+)]
 pub(crate) async fn apply_named(
     State(shared): State<Shared>,
     Name(name): Name,

@@ -33,6 +33,18 @@ const LOOK: Duration = Duration::from_secs(5);
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// `GET /api/v1/jobs/{id}/events`
+#[utoipa::path(
+    get,
+    path = "/api/v1/jobs/{id}/events",
+    operation_id = "events_stream",
+    tag = "live",
+    summary = "A job, live: `job` with every change, `end` with the last",
+    description = "",
+    params(
+        ("id" = uuid::Uuid, Path, description = "The job."),
+    ),
+    responses((status = 200, description = "Server-sent events; the data are the job.", body = ref("#/components/schemas/Stream"), content_type = "text/event-stream"))
+)]
 pub(crate) async fn stream(
     State(shared): State<Shared>,
     Id(id): Id,

@@ -22,6 +22,19 @@ use crate::{
 };
 
 /// `POST /api/v1/jobs`
+#[utoipa::path(
+    post,
+    path = "/api/v1/jobs",
+    operation_id = "jobs_submit",
+    tag = "jobs",
+    summary = "Submit a workflow or a job",
+    description = "",
+    params(
+        ("Idempotency-Key" = Option<String>, Header, description = "A second submission with the same key makes no second job; the body may have it instead."),
+    ),
+    request_body(content = ref("#/components/schemas/Submission"), description = "What is to run."),
+    responses((status = 201, description = "It was made.", body = ref("#/components/schemas/Submitted")), (status = 200, description = "An earlier submission with the same key had made it.", body = ref("#/components/schemas/Submitted")))
+)]
 pub(crate) async fn submit(
     State(shared): State<Shared>,
     parameters: Parameters,
@@ -69,6 +82,26 @@ fn one_key(header: Option<Idempotency>, submission: &Submission) -> Result<Optio
 }
 
 /// `GET /api/v1/jobs`
+#[utoipa::path(
+    get,
+    path = "/api/v1/jobs",
+    operation_id = "jobs_list",
+    tag = "jobs",
+    summary = "List jobs, newest first",
+    description = "",
+    params(
+        ("status" = Option<String>, Query, description = "Statuses, separated by commas."),
+        ("type" = Option<String>, Query, description = "Only this workflow or job type."),
+        ("parent" = Option<String>, Query, description = "`none` (unless it says otherwise): only jobs without a parent; `any`: all; an id: the sub-jobs of that one."),
+        ("label" = Option<Vec<String>>, Query, description = "`KEY:VALUE`; may be repeated, then all must be there."),
+        ("paused" = Option<bool>, Query, description = "Only those that are paused, or only those that are not."),
+        ("created_after" = Option<String>, Query, description = "RFC 3339."),
+        ("created_before" = Option<String>, Query, description = "RFC 3339."),
+        ("limit" = Option<i64>, Query, description = "Most entries of the page; 50 unless it says otherwise, at most 500."),
+        ("cursor" = Option<String>, Query, description = "Where the page begins: `next_cursor` of the page before, as it came."),
+    ),
+    responses((status = 200, description = "A page.", body = ref("#/components/schemas/Jobs")))
+)]
 pub(crate) async fn list(State(shared): State<Shared>, parameters: Parameters) -> Result<Json<Value>, Problem> {
     let parameters = parameters.only(&[FILTER, &["limit", "cursor"]].concat())?;
     let limit = parameters.limit(50, 500)?;
@@ -120,6 +153,18 @@ fn labels(parameters: &Parameters) -> Result<Option<Value>, Problem> {
 }
 
 /// `GET /api/v1/jobs/{id}`
+#[utoipa::path(
+    get,
+    path = "/api/v1/jobs/{id}",
+    operation_id = "jobs_show",
+    tag = "jobs",
+    summary = "A job, with its parameters and its result",
+    description = "",
+    params(
+        ("id" = uuid::Uuid, Path, description = "The job."),
+    ),
+    responses((status = 200, description = "The job.", body = ref("#/components/schemas/Job")))
+)]
 pub(crate) async fn show(
     State(shared): State<Shared>,
     Id(id): Id,
@@ -132,6 +177,19 @@ pub(crate) async fn show(
 }
 
 /// `POST /api/v1/jobs/{id}/cancel`
+#[utoipa::path(
+    post,
+    path = "/api/v1/jobs/{id}/cancel",
+    operation_id = "jobs_cancel",
+    tag = "jobs",
+    summary = "Ask for a job's end",
+    description = "",
+    params(
+        ("id" = uuid::Uuid, Path, description = "The job."),
+        ("now" = Option<bool>, Query, description = "Ends it without waiting; what still runs is named as abandoned."),
+    ),
+    responses((status = 202, description = "It is being cancelled.", body = ref("#/components/schemas/Job")))
+)]
 pub(crate) async fn cancel(
     State(shared): State<Shared>,
     Id(id): Id,
@@ -143,6 +201,18 @@ pub(crate) async fn cancel(
 }
 
 /// `POST /api/v1/jobs/{id}/pause`
+#[utoipa::path(
+    post,
+    path = "/api/v1/jobs/{id}/pause",
+    operation_id = "jobs_pause",
+    tag = "jobs",
+    summary = "Begin nothing new of a job",
+    description = "",
+    params(
+        ("id" = uuid::Uuid, Path, description = "The job."),
+    ),
+    responses((status = 202, description = "It is paused.", body = ref("#/components/schemas/Job")))
+)]
 pub(crate) async fn pause(
     State(shared): State<Shared>,
     Id(id): Id,
@@ -154,6 +224,18 @@ pub(crate) async fn pause(
 }
 
 /// `POST /api/v1/jobs/{id}/resume`
+#[utoipa::path(
+    post,
+    path = "/api/v1/jobs/{id}/resume",
+    operation_id = "jobs_resume",
+    tag = "jobs",
+    summary = "Let a paused job go on",
+    description = "",
+    params(
+        ("id" = uuid::Uuid, Path, description = "The job."),
+    ),
+    responses((status = 202, description = "It goes on.", body = ref("#/components/schemas/Job")))
+)]
 pub(crate) async fn resume(
     State(shared): State<Shared>,
     Id(id): Id,
@@ -165,6 +247,19 @@ pub(crate) async fn resume(
 }
 
 /// `POST /api/v1/jobs/{id}/retry`
+#[utoipa::path(
+    post,
+    path = "/api/v1/jobs/{id}/retry",
+    operation_id = "jobs_retry",
+    tag = "jobs",
+    summary = "Try a job again that has ended",
+    description = "",
+    params(
+        ("id" = uuid::Uuid, Path, description = "The job."),
+        ("from" = Option<String>, Query, description = "`failed` (unless it says otherwise): what did not complete; `start`: everything."),
+    ),
+    responses((status = 202, description = "It is tried again.", body = ref("#/components/schemas/Job")))
+)]
 pub(crate) async fn retry(
     State(shared): State<Shared>,
     Id(id): Id,
@@ -185,6 +280,18 @@ pub(crate) fn from_start(parameters: &Parameters) -> Result<bool, Problem> {
 }
 
 /// `DELETE /api/v1/jobs/{id}`
+#[utoipa::path(
+    delete,
+    path = "/api/v1/jobs/{id}",
+    operation_id = "jobs_delete",
+    tag = "jobs",
+    summary = "Delete a job that has ended, with all that belongs to it",
+    description = "",
+    params(
+        ("id" = uuid::Uuid, Path, description = "The job."),
+    ),
+    responses((status = 204, description = "It is gone."))
+)]
 pub(crate) async fn delete(
     State(shared): State<Shared>,
     Id(id): Id,

@@ -10,6 +10,7 @@ mod events;
 mod fleet;
 mod health;
 pub(crate) mod jobs;
+pub(crate) mod openapi;
 pub(crate) mod parts;
 mod pauses;
 mod problem;
@@ -29,7 +30,7 @@ use axum::{
     http::{Response, header},
     middleware::{self, Next},
     response::IntoResponse,
-    routing::{get, post, put},
+    routing::get,
 };
 use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -68,38 +69,8 @@ pub fn router(app: Arc<App>, shutdown: CancellationToken) -> Router {
 }
 
 fn routes(shared: Shared) -> Router {
-    Router::new()
-        .route("/api/v1/jobs", get(jobs::list).post(jobs::submit))
-        .route("/api/v1/jobs/cancel", post(sweep::cancel))
-        .route("/api/v1/jobs/retry", post(sweep::retry))
-        .route("/api/v1/jobs/delete", post(sweep::delete))
-        .route("/api/v1/jobs/{id}", get(jobs::show).delete(jobs::delete))
-        .route("/api/v1/jobs/{id}/cancel", post(jobs::cancel))
-        .route("/api/v1/jobs/{id}/pause", post(jobs::pause))
-        .route("/api/v1/jobs/{id}/resume", post(jobs::resume))
-        .route("/api/v1/jobs/{id}/retry", post(jobs::retry))
-        .route("/api/v1/jobs/{id}/jobs", get(parts::sub_jobs))
-        .route("/api/v1/jobs/{id}/items/{name}", get(parts::items))
-        .route("/api/v1/jobs/{id}/logs", get(parts::logs))
-        .route("/api/v1/jobs/{id}/history", get(parts::history))
-        .route("/api/v1/jobs/{id}/replay", get(replay::replay))
-        .route("/api/v1/jobs/{id}/events", get(events::stream))
-        .route("/api/v1/events", get(changes::stream))
-        .route("/api/v1/definitions", get(definitions::list).put(definitions::apply))
-        .route("/api/v1/definitions/{name}", get(definitions::show).merge(put(definitions::apply_named)))
-        .route("/api/v1/types", get(fleet::types))
-        .route("/api/v1/types/pause", post(pauses::pause_all))
-        .route("/api/v1/types/resume", post(pauses::resume_all))
-        .route("/api/v1/types/{name}/pause", post(pauses::pause_one))
-        .route("/api/v1/types/{name}/resume", post(pauses::resume_one))
-        .route("/api/v1/pauses", get(pauses::list))
-        .route("/api/v1/workers", get(fleet::workers))
-        .route("/api/v1/recover", post(recover::recover))
-        .route("/api/v1/dead", get(dead::list))
-        .route("/api/v1/dead/redrive", post(dead::redrive_many))
-        .route("/api/v1/dead/discard", post(dead::discard_many))
-        .route("/api/v1/dead/{id}", get(dead::show).delete(dead::discard))
-        .route("/api/v1/dead/{id}/redrive", post(dead::redrive))
+    let (api, _) = openapi::described().split_for_parts();
+    api.route("/api/v1/openapi.json", get(openapi::serve))
         .route("/healthz/live", get(health::live))
         .route("/healthz/ready", get(health::ready))
         .route("/metrics", get(health::metrics))

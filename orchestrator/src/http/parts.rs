@@ -11,6 +11,22 @@ use super::{
 use crate::store::{SeenJob, Trail};
 
 /// `GET /api/v1/jobs/{id}/jobs`
+#[utoipa::path(
+    get,
+    path = "/api/v1/jobs/{id}/jobs",
+    operation_id = "parts_sub_jobs",
+    tag = "jobs",
+    summary = "The sub-jobs of a workflow, in the order of its steps",
+    description = "",
+    params(
+        ("id" = uuid::Uuid, Path, description = "The job."),
+        ("step" = Option<String>, Query, description = "Only this step."),
+        ("status" = Option<String>, Query, description = "Statuses, separated by commas."),
+        ("limit" = Option<i64>, Query, description = "Most entries of the page; 50 unless it says otherwise, at most 500."),
+        ("cursor" = Option<String>, Query, description = "Where the page begins: `next_cursor` of the page before, as it came."),
+    ),
+    responses((status = 200, description = "A page.", body = ref("#/components/schemas/Jobs")))
+)]
 pub(crate) async fn sub_jobs(
     State(shared): State<Shared>,
     Id(id): Id,
@@ -29,6 +45,21 @@ pub(crate) async fn sub_jobs(
 
 /// `GET /api/v1/jobs/{id}/items/{name}`: the values of a list of the current dispatch. A page ends early where its values
 /// are large.
+#[utoipa::path(
+    get,
+    path = "/api/v1/jobs/{id}/items/{name}",
+    operation_id = "parts_items",
+    tag = "jobs",
+    summary = "The values of a long list that a job sent",
+    description = "",
+    params(
+        ("id" = uuid::Uuid, Path, description = "The job."),
+        ("name" = String, Path, description = "The list."),
+        ("limit" = Option<i64>, Query, description = "Most entries of the page; 1,000 unless it says otherwise, at most 10,000."),
+        ("cursor" = Option<String>, Query, description = "Where the page begins: `next_cursor` of the page before, as it came."),
+    ),
+    responses((status = 200, description = "A page.", body = ref("#/components/schemas/Items")))
+)]
 pub(crate) async fn items(
     State(shared): State<Shared>,
     Id(id): Id,
@@ -46,6 +77,22 @@ pub(crate) async fn items(
 }
 
 /// `GET /api/v1/jobs/{id}/logs`
+#[utoipa::path(
+    get,
+    path = "/api/v1/jobs/{id}/logs",
+    operation_id = "parts_logs",
+    tag = "jobs",
+    summary = "Log lines, oldest first",
+    description = "",
+    params(
+        ("id" = uuid::Uuid, Path, description = "The job."),
+        ("tree" = Option<bool>, Query, description = "With those of the jobs below; so unless it says otherwise."),
+        ("level" = Option<String>, Query, description = "Only this level and those above it: trace, debug, info, warn or error."),
+        ("after" = Option<i64>, Query, description = "The number after which the page begins: `next_after` of the page before."),
+        ("limit" = Option<i64>, Query, description = "Most entries of the page; 1,000 unless it says otherwise, at most 5,000."),
+    ),
+    responses((status = 200, description = "A page.", body = ref("#/components/schemas/Logs")))
+)]
 pub(crate) async fn logs(
     State(shared): State<Shared>,
     Id(id): Id,
@@ -72,6 +119,20 @@ pub(crate) fn levels(parameters: &Parameters) -> Result<Option<Vec<LogLevel>>, P
 }
 
 /// `GET /api/v1/jobs/{id}/history`: what happened to the job and to all jobs below it.
+#[utoipa::path(
+    get,
+    path = "/api/v1/jobs/{id}/history",
+    operation_id = "parts_history",
+    tag = "jobs",
+    summary = "What happened to a job and to all below it",
+    description = "",
+    params(
+        ("id" = uuid::Uuid, Path, description = "The job."),
+        ("after" = Option<i64>, Query, description = "The number after which the page begins: `next_after` of the page before."),
+        ("limit" = Option<i64>, Query, description = "Most entries of the page; 1,000 unless it says otherwise, at most 5,000."),
+    ),
+    responses((status = 200, description = "A page.", body = ref("#/components/schemas/History")))
+)]
 pub(crate) async fn history(
     State(shared): State<Shared>,
     Id(id): Id,

@@ -16,12 +16,34 @@ use super::{
 use crate::store::Types;
 
 /// `GET /api/v1/pauses`
+#[utoipa::path(
+    get,
+    path = "/api/v1/pauses",
+    operation_id = "pauses_list",
+    tag = "fleet",
+    summary = "The paused job types",
+    description = "",
+    responses((status = 200, description = "All of them.", body = ref("#/components/schemas/Pauses")))
+)]
 pub(crate) async fn list(State(shared): State<Shared>, parameters: Parameters) -> Result<Json<Value>, Problem> {
     parameters.only(&[])?;
     Ok(Json(json!({ "paused": shared.app.store.view_pauses(None).await? })))
 }
 
 /// `POST /api/v1/types/{name}/pause`
+#[utoipa::path(
+    post,
+    path = "/api/v1/types/{name}/pause",
+    operation_id = "pauses_pause_one",
+    tag = "fleet",
+    summary = "Keep workers from taking jobs of a type",
+    description = "",
+    params(
+        ("name" = String, Path, description = "The job type."),
+        ("reason" = Option<String>, Query, description = "Why, for others."),
+    ),
+    responses((status = 202, description = "How it stands.", body = ref("#/components/schemas/Pause")))
+)]
 pub(crate) async fn pause_one(
     State(shared): State<Shared>,
     Name(name): Name,
@@ -31,11 +53,35 @@ pub(crate) async fn pause_one(
 }
 
 /// `POST /api/v1/types/pause`
+#[utoipa::path(
+    post,
+    path = "/api/v1/types/pause",
+    operation_id = "pauses_pause_all",
+    tag = "fleet",
+    summary = "Keep workers from taking any job",
+    description = "",
+    params(
+        ("reason" = Option<String>, Query, description = "Why, for others."),
+    ),
+    responses((status = 202, description = "How it stands.", body = ref("#/components/schemas/Pause")))
+)]
 pub(crate) async fn pause_all(State(shared): State<Shared>, parameters: Parameters) -> Result<Response, Problem> {
     pause(&shared, Types::All, &parameters).await
 }
 
 /// `POST /api/v1/types/{name}/resume`
+#[utoipa::path(
+    post,
+    path = "/api/v1/types/{name}/resume",
+    operation_id = "pauses_resume_one",
+    tag = "fleet",
+    summary = "Let workers take jobs of a type again",
+    description = "",
+    params(
+        ("name" = String, Path, description = "The job type."),
+    ),
+    responses((status = 202, description = "How it stands.", body = ref("#/components/schemas/Pause")))
+)]
 pub(crate) async fn resume_one(
     State(shared): State<Shared>,
     Name(name): Name,
@@ -45,6 +91,15 @@ pub(crate) async fn resume_one(
 }
 
 /// `POST /api/v1/types/resume`
+#[utoipa::path(
+    post,
+    path = "/api/v1/types/resume",
+    operation_id = "pauses_resume_all",
+    tag = "fleet",
+    summary = "Let workers take jobs again, but of types that are paused by themselves",
+    description = "",
+    responses((status = 202, description = "How it stands.", body = ref("#/components/schemas/Pause")))
+)]
 pub(crate) async fn resume_all(State(shared): State<Shared>, parameters: Parameters) -> Result<Response, Problem> {
     resume(&shared, Types::All, &parameters).await
 }

@@ -25,6 +25,16 @@ const OLDER_THAN_SECONDS: i64 = 5;
 const OLDEST_SECONDS: i64 = 7 * 86_400;
 
 /// `POST /api/v1/recover`
+#[utoipa::path(
+    post,
+    path = "/api/v1/recover",
+    operation_id = "recover_recover",
+    tag = "fleet",
+    summary = "Dispatch again what RabbitMQ or workers have lost, now",
+    description = "",
+    request_body(content = ref("#/components/schemas/Recover"), description = "What is meant; may be left out."),
+    responses((status = 200, description = "How many.", body = ref("#/components/schemas/Recovered")))
+)]
 pub(crate) async fn recover(
     State(shared): State<Shared>,
     parameters: Parameters,

@@ -10,6 +10,18 @@ use super::{
 use crate::store::ReplayFailure;
 
 /// `GET /api/v1/jobs/{id}/replay`: the job and all below it, rebuilt from the history of its tree and compared with the rows.
+#[utoipa::path(
+    get,
+    path = "/api/v1/jobs/{id}/replay",
+    operation_id = "replay_replay",
+    tag = "jobs",
+    summary = "Rebuild a job from its history and compare it with what is stored",
+    description = "",
+    params(
+        ("id" = uuid::Uuid, Path, description = "The job."),
+    ),
+    responses((status = 200, description = "What differs.", body = ref("#/components/schemas/Replayed")))
+)]
 pub(crate) async fn replay(
     State(shared): State<Shared>,
     Id(id): Id,

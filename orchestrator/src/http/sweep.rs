@@ -21,6 +21,16 @@ use crate::{
 };
 
 /// `POST /api/v1/jobs/cancel`
+#[utoipa::path(
+    post,
+    path = "/api/v1/jobs/cancel",
+    operation_id = "sweep_cancel",
+    tag = "jobs",
+    summary = "Cancel what a filter matches",
+    description = "",
+    request_body(content = ref("#/components/schemas/Bulk"), description = "Which jobs; `now` as for one."),
+    responses((status = 200, description = "What was done, and where to go on.", body = ref("#/components/schemas/Swept")))
+)]
 pub(crate) async fn cancel(
     State(shared): State<Shared>,
     parameters: Parameters,
@@ -32,6 +42,16 @@ pub(crate) async fn cancel(
 }
 
 /// `POST /api/v1/jobs/retry`
+#[utoipa::path(
+    post,
+    path = "/api/v1/jobs/retry",
+    operation_id = "sweep_retry",
+    tag = "jobs",
+    summary = "Retry what a filter matches",
+    description = "",
+    request_body(content = ref("#/components/schemas/Bulk"), description = "Which jobs; `from` as for one."),
+    responses((status = 200, description = "What was done, and where to go on.", body = ref("#/components/schemas/Swept")))
+)]
 pub(crate) async fn retry(
     State(shared): State<Shared>,
     parameters: Parameters,
@@ -43,6 +63,16 @@ pub(crate) async fn retry(
 }
 
 /// `POST /api/v1/jobs/delete`
+#[utoipa::path(
+    post,
+    path = "/api/v1/jobs/delete",
+    operation_id = "sweep_delete",
+    tag = "jobs",
+    summary = "Delete what a filter matches",
+    description = "",
+    request_body(content = ref("#/components/schemas/Bulk"), description = "Which jobs."),
+    responses((status = 200, description = "What was done, and where to go on.", body = ref("#/components/schemas/Swept")))
+)]
 pub(crate) async fn delete(
     State(shared): State<Shared>,
     parameters: Parameters,

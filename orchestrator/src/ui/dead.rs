@@ -41,7 +41,7 @@ pub(super) async fn list(State(shared): State<Shared>, parameters: Parameters) -
         @if rows.is_empty() {
             (parts::empty("There are none", &html! { p { "Every message could be processed. What nobody can is kept here, with the reason." } }))
         } @else {
-            (parts::table("Dead letters", &["Came", "Queue", "Reason", "What is wrong", "Job", "Redrives", ""], &rows))
+            (parts::table("Dead letters", &["Came", "Queue", "Reason", "What is wrong", "Job", "Redrives", "-Actions"], &rows))
             p.muted { "Mend what was wrong first: what fails again comes back. Many at once: " code { "drover dead redrive --queue QUEUE" } "." }
         }
         (parts::pager(before.map(|_| "/dead"), next.as_deref(), ("Newest", "Older")))

@@ -27,7 +27,7 @@ pub(super) async fn list(State(shared): State<Shared>, parameters: Parameters) -
             (parts::empty("No workflow is registered", &html! {
                 p { "Write one as YAML and register it: " code { "drover apply FILE" } ". It names file, line and key of every mistake." }
             }))
-        } @else { (parts::table("Definitions", &["Workflow", "Steps", "Version", "Registered", ""], &rows)) }
+        } @else { (parts::table("Definitions", &["Workflow", "Steps", "Version", "Registered", "-Actions"], &rows)) }
     };
     Ok(Page::new("Definitions", Tab::Definitions, body))
 }

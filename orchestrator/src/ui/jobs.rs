@@ -150,7 +150,7 @@ fn table(jobs: &[Job], back: &str) -> Markup {
     html! {
         form method="post" action="/jobs/bulk" {
             input type="hidden" name="back" value=(back);
-            (parts::table("Jobs", &["", "Status", "Job", "Progress", "Now", "Made", "Took"], &rows))
+            (parts::table("Jobs", &["-Choose", "Status", "Job", "Progress", "Now", "Made", "Took"], &rows))
             fieldset.bulk {
                 legend { "With the ticked jobs" }
                 button type="button" data-tick="id" hidden { "Tick all of this page" }

@@ -15,6 +15,7 @@ mod overview;
 mod page;
 mod parts;
 mod queues;
+mod reference;
 mod run;
 mod span;
 mod workers;
@@ -52,5 +53,6 @@ pub(crate) fn routes() -> Router<Shared> {
         .route("/dead/{id}/discard", post(dead::discard))
         .route("/definitions", get(definitions::list))
         .route("/definitions/{name}", get(definitions::show))
+        .route("/api", get(reference::show))
         .route("/assets/{name}", get(assets::serve))
 }

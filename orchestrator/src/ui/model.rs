@@ -68,8 +68,11 @@ impl Job {
         (begun && current_step <= total_steps).then(|| format!("Step {current_step}/{total_steps}: {step_name}"))
     }
 
-    /// What it does, beside the step that is shown anyway.
+    /// What it does, beside the step that is shown anyway. Of a pause or a cancel its reason tells more.
     pub(super) fn words(&self) -> Option<&str> {
+        if self.is_workflow && (self.paused || self.status == JobStatus::Cancelling) {
+            return None;
+        }
         let message = self.message.as_deref().filter(|message| !message.is_empty())?;
         let Some(metadata) = &self.metadata else { return Some(message) };
         if self.step_line().as_deref() == Some(message) {

@@ -171,6 +171,7 @@ impl Page {
                         @if let Some(note) = self.note { p.note role="status" { (note.words()) } }
                         (self.body)
                     }
+                    footer.foot { a href="/api" { "API" } }
                 }
             }
         }

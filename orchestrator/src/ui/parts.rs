@@ -92,10 +92,18 @@ pub(super) fn table(label: &str, heads: &[&str], rows: &[Markup]) -> Markup {
     html! {
         div.scroll role="region" aria-label=(label) tabindex="0" {
             table {
-                thead { tr { @for head in heads { th scope="col" { (head) } } } }
+                thead { tr { @for head in heads { (column(head)) } } }
                 tbody { @for row in rows { (row) } }
             }
         }
+    }
+}
+
+/// The head of a column; with a dash before it, one that only a screen reader needs.
+fn column(head: &str) -> Markup {
+    match head.strip_prefix('-') {
+        Some(hidden) => html! { th scope="col" { span.visually-hidden { (hidden) } } },
+        None => html! { th scope="col" { (head) } },
     }
 }
 

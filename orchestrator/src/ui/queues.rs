@@ -38,7 +38,7 @@ pub(super) async fn list(State(shared): State<Shared>, parameters: Parameters) -
         @if queues.is_empty() {
             (parts::empty("There are no queues yet", &html! { p { "A queue is made when a worker announces its job type. " a href="/workers" { "Workers" } } }))
         } @else {
-            (parts::table("Queues", &["Job type", "Waiting", "In RabbitMQ", "Oldest waits", "Running", "Workers", "State", ""], &rows))
+            (parts::table("Queues", &["Job type", "Waiting", "In RabbitMQ", "Oldest waits", "Running", "Workers", "State", "-Actions"], &rows))
             p.muted { "Waiting: published and not begun, as Postgres knows it. A workflow hands out a window of its batches at a time; the rest waits in Postgres." }
         }
     };

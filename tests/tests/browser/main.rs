@@ -1,5 +1,6 @@
 //! The web pages in a browser: real processes behind them, a person's clicks before them.
 
+mod access;
 mod act;
 mod look;
 mod run;

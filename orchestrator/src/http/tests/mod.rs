@@ -10,6 +10,7 @@ mod fleet;
 mod fuzz;
 mod health;
 mod list;
+mod openapi;
 mod pages;
 mod parts;
 mod pauses;

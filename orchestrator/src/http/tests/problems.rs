@@ -54,7 +54,8 @@ async fn another_method_is_told_which_are_taken() {
 #[tokio::test]
 async fn an_unknown_address_is_a_problem_everywhere() {
     let api = Api::new().await;
-    for path in ["/nowhere", "/api", "/api/v1", "/api/v1/job", "/api/v1/jobs/", "/api/v1/jobs/a/b/c", "/healthz", "//"]
+    for path in
+        ["/nowhere", "/jobs/a/b", "/api/v1", "/api/v1/job", "/api/v1/jobs/", "/api/v1/jobs/a/b/c", "/healthz", "//"]
     {
         api.get(path).await.problem(404, "not_found");
     }

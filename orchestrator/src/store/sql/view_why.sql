@@ -4,7 +4,7 @@ SELECT jobs.id, jobs.type, jobs.status, jobs.attempt::bigint, jobs.failures::big
     jobs.error ->> 'message' AS error, jobs.parked IS NOT NULL AS parked,
     extract(epoch FROM jobs.due_at - clock_timestamp())::float8 AS due_seconds,
     extract(epoch FROM jobs.timeout_at - clock_timestamp())::float8 AS timeout_seconds,
-    EXISTS (SELECT FROM outbox WHERE outbox.job_id = jobs.id AND kind = 'job') AS owed,
+    jobs.id IN (SELECT job_id FROM outbox WHERE kind = 'job' AND job_id = ANY ($1)) AS owed,
     holder.host AS holder, extract(epoch FROM clock_timestamp() - holder.seen_at)::float8 AS silent_seconds,
     (SELECT name FROM paused_types WHERE name IN (jobs.type, '*') ORDER BY name LIMIT 1) AS paused_type,
     (SELECT reason FROM paused_types WHERE name IN (jobs.type, '*') ORDER BY name LIMIT 1) AS paused_type_reason,

@@ -103,7 +103,7 @@ pub(super) fn lines(lines: &[LogLine], job: &Job) -> Markup {
                         }
                     }
                     span.message { (line.message) @if let Some(fields) = line.fields.as_ref().and_then(serde_json::Value::as_object) {
-                        @for (name, value) in fields { " " span.field { (name) "=" (value) } }
+                        @for (name, value) in fields { " " span.pair { (name) "=" (value) } }
                     } }
                 }
             }

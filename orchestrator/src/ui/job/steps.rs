@@ -23,7 +23,7 @@ pub(super) fn table(job: &Job, metadata: &Metadata) -> Markup {
     html! {
         section {
             h2 { "Steps" }
-            (parts::table("Steps", &["Step", "Status", "Weight", "Progress", "Done", "Took", "Timeline"], &rows))
+            (parts::table("Steps", &["Step", "Status", "Progress", "Done", "Took", "Timeline", "Weight"], &rows))
         }
     }
 }
@@ -35,7 +35,6 @@ fn row(job: &Job, step: &StepView, weights: u32, span: Option<Span>) -> Markup {
         tr data-key=(step.key) {
             td.name { @if step.total > 0 && begun { a href=(sub_jobs) { (step.title) } } @else { (step.title) } }
             td { (parts::step_badge(step.status)) }
-            td.number { (share(step.weight, weights)) }
             td { (parts::bar(step.progress, &format!("Progress of {}", step.title), class(step.status))) }
             td.number {
                 @if begun && step.total > 0 {
@@ -50,6 +49,7 @@ fn row(job: &Job, step: &StepView, weights: u32, span: Option<Span>) -> Markup {
                     rect class=(if step.status == StepStatus::Running { "running" } else { class(step.status) }) x=(from) y="0" width=(width) height="10" rx="2" {}
                 }
             } }
+            td.number { (share(step.weight, weights)) }
         }
     }
 }
