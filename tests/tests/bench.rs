@@ -80,7 +80,7 @@ async fn a_part_is_measured_alone_and_shown_as_a_table() {
 
 #[tokio::test]
 async fn sizes_are_chosen_and_a_soak_looks_at_the_tables_at_its_start_and_its_end() {
-    let arguments = ["--tiny", "--json", "--only", "fan-out", "--only", "soak", "--fan-out", "10,20", "--soak", "4"];
+    let arguments = ["--tiny", "--json", "--only", "fan-out", "--only", "soak", "--fan-out", "10,20", "--soak", "10"];
     let (success, stdout, stderr) = bench(&arguments).await;
     assert!(success, "{stderr}");
     let report: Value = serde_json::from_str(&stdout).expect("one JSON object");
