@@ -64,11 +64,14 @@ impl Case<'_> {
         (given_up && self.was_struck(span, AFTERMATH, theirs)) || self.is_late_copy(row, older, until_ns)
     }
 
-    /// The older dispatch had run and failed, a fault brought its message a second time, and that ran beside its successor.
+    /// The older dispatch had run and failed, or was given back before it began; a fault brought its message a second time, and
+    /// that ran beside its successor.
     fn is_late_copy(&self, row: &Row, older: u32, until_ns: u64) -> bool {
         let parties = self.parties(row, older, older);
         let Some(from_ns) = self.dispatched_ns(row, older) else { return false };
-        parties.len() > 1 && self.was_struck(Span { from_ns, until_ns }, AFTERMATH, |struck| copies(struck, &parties))
+        let is_over = |happened: &Happened| happened.dispatch == older && happened.kind == "released";
+        (parties.len() > 1 || self.history(row).any(is_over))
+            && self.was_struck(Span { from_ns, until_ns }, AFTERMATH, |struck| copies(struck, &parties))
     }
 }
 

@@ -216,6 +216,12 @@ fn a_copy_of_a_dispatch_that_had_failed_may_do_what_its_successor_does() {
     assert_eq!(scene.wrong(), [Wrong::Double], "nothing made a copy of it");
     scene.strikes(Kind::Kill, Some("worker-1"), 11, 12);
     assert_eq!(scene.wrong(), [], "its acknowledgement was lost with it");
+    // Given back by one who had not begun it.
+    scene.tree.history[2] = happened(JOB, 12, "released", 1);
+    scene.ledger.values_mut().for_each(|lines| lines.retain(|line| line.worker() != "worker-1"));
+    assert_eq!(scene.wrong(), [Wrong::Double]);
+    scene.strikes(Kind::ServerKill, None, 11, 12);
+    assert_eq!(scene.wrong(), []);
 }
 
 #[test]
