@@ -38,12 +38,7 @@ impl Store {
         limit: i64,
     ) -> Result<Lines, StoreError> {
         let levels: Option<Vec<&str>> = levels.map(|levels| levels.iter().map(|level| level.as_str()).collect());
-        // One job's lines have an index of their own.
-        let (root, job, below) = match trail {
-            Trail::Tree { root } => (Some(root.0), None, None),
-            Trail::Job { id, .. } => (None, Some(id.0), None),
-            Trail::Below { id, root } => (Some(root.0), None, Some(id.0)),
-        };
+        let (root, job, below) = trail.of_logs();
         let rows = self
             .planned(
                 sql::VIEW_LOGS,

@@ -84,12 +84,7 @@ impl Store {
         search: &LogSearch,
         limit: i64,
     ) -> Result<Found<LogLine>, StoreError> {
-        // One job's lines have an index of their own.
-        let (root, job, below) = match trail {
-            Trail::Tree { root } => (Some(root.0), None, None),
-            Trail::Job { id, .. } => (None, Some(id.0), None),
-            Trail::Below { id, root } => (Some(root.0), None, Some(id.0)),
-        };
+        let (root, job, below) = trail.of_logs();
         let narrows = search.levels.is_some() || search.text.is_some();
         let scanned = if narrows { SCANNED } else { limit + 1 };
         let rows = self
@@ -124,11 +119,7 @@ impl Store {
         before: Option<i64>,
         limit: i64,
     ) -> Result<Found<HistoryLine>, StoreError> {
-        let (root, job, below) = match trail {
-            Trail::Tree { root } => (root.0, None, None),
-            Trail::Job { id, root } => (root.0, Some(id.0), None),
-            Trail::Below { id, root } => (root.0, None, Some(id.0)),
-        };
+        let (root, job, below) = trail.of_history();
         let rows = self
             .planned(
                 sql::VIEW_HISTORY_BACK,

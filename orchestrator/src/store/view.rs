@@ -55,6 +55,25 @@ pub enum Trail {
     },
 }
 
+impl Trail {
+    /// What a query of the history is asked for: the root, one job alone, a job with all below it.
+    pub(super) const fn of_history(self) -> (Uuid, Option<Uuid>, Option<Uuid>) {
+        match self {
+            Self::Tree { root } => (root.0, None, None),
+            Self::Job { id, root } => (root.0, Some(id.0), None),
+            Self::Below { id, root } => (root.0, None, Some(id.0)),
+        }
+    }
+
+    /// The same of the log lines, where one job has an index of its own.
+    pub(super) const fn of_logs(self) -> (Option<Uuid>, Option<Uuid>, Option<Uuid>) {
+        match self.of_history() {
+            (_, Some(job), below) => (None, Some(job), below),
+            (root, None, below) => (Some(root), None, below),
+        }
+    }
+}
+
 /// Which jobs a list shows.
 #[derive(Clone, Debug, Default)]
 pub struct JobFilter {
@@ -254,11 +273,7 @@ impl Store {
     /// # Errors
     /// When the database is away.
     pub async fn view_history(&self, trail: Trail, after: i64, limit: i64) -> Result<Lines, StoreError> {
-        let (root, job, below) = match trail {
-            Trail::Tree { root } => (root.0, None, None),
-            Trail::Job { id, root } => (root.0, Some(id.0), None),
-            Trail::Below { id, root } => (root.0, None, Some(id.0)),
-        };
+        let (root, job, below) = trail.of_history();
         let rows = self
             .planned(
                 sql::VIEW_HISTORY,

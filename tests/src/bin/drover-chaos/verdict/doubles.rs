@@ -69,8 +69,8 @@ impl Case<'_> {
     fn is_late_copy(&self, row: &Row, older: u32, until_ns: u64) -> bool {
         let parties = self.parties(row, older, older);
         let Some(from_ns) = self.dispatched_ns(row, older) else { return false };
-        let is_over = |happened: &Happened| happened.dispatch == older && happened.kind == "released";
-        (parties.len() > 1 || self.history(row).any(is_over))
+        let given_back = |happened: &Happened| happened.dispatch == older && happened.kind == "released";
+        (parties.len() > 1 || self.history(row).any(given_back))
             && self.was_struck(Span { from_ns, until_ns }, AFTERMATH, |struck| copies(struck, &parties))
     }
 }
