@@ -20,12 +20,11 @@ use uuid::Uuid;
 
 use crate::{
     duty::Press,
+    gather::Gathered,
     live::Live,
     metrics::Metrics,
     relay::RelayHandle,
-    store::{
-        Accepted, FoldContext, Folded, Known, NewRoot, Outgoing, ReplayLimits, Store, StoreError, SubmissionKey, Types,
-    },
+    store::{FoldContext, Folded, Known, NewRoot, Outgoing, ReplayLimits, Store, StoreError, SubmissionKey, Types},
 };
 
 /// How often a delete is tried against a job whose state changes under it.
@@ -47,6 +46,8 @@ pub struct App {
     pub live: Live,
     /// Wakes what a cancel waits for.
     pub press: Press,
+    /// Submissions that wait for their transaction.
+    pub gathered: Gathered,
     /// Counts.
     pub metrics: Metrics,
     /// Largest message, in bytes.
@@ -118,6 +119,14 @@ pub enum ActionError {
     /// The type is paused as one of all.
     #[error("{0} is paused with every job type; resume them all with `drover resume --all`")]
     AllPaused(JobType),
+    /// Too many wait to be accepted.
+    #[error(
+        "{0} submissions wait to be accepted; try again in a moment, or submit over AMQP, where a queue holds them"
+    )]
+    Busy(usize),
+    /// What accepts broke off.
+    #[error("the submission was not answered; see the orchestrator's log. It may have been accepted")]
+    Unanswered,
     /// The database is away, or worse.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -150,43 +159,17 @@ pub struct Idempotency {
 }
 
 impl App {
-    /// Accepts a job.
-    ///
-    /// # Errors
-    /// When the type is unknown, the parameters do not fit, the key was used for something else, or the database is away.
-    pub async fn submit(&self, submission: Submission, key: Option<Idempotency>) -> Result<Submitted, ActionError> {
-        let root = self.check(submission, key).await?;
-        let (mut accepted, folded) = self.store.submit(&self.context, vec![root]).await?;
-        self.committed(folded);
-        match accepted.pop() {
-            Some(Accepted::New(id, status)) => Ok(Submitted { id, made: Some(status) }),
-            Some(Accepted::Duplicate(id)) => Ok(Submitted { id, made: None }),
-            Some(Accepted::Conflict(id)) => Err(ActionError::KeyConflict(id)),
-            None => Err(StoreError::Unrest { roots: 1, rounds: 0 }.into()),
-        }
-    }
-
-    /// Checks a submission and makes the job of it, without accepting it.
-    ///
-    /// # Errors
-    /// When the type is unknown, the parameters do not fit, or the database is away.
-    pub async fn check(&self, submission: Submission, key: Option<Idempotency>) -> Result<NewRoot, ActionError> {
-        let names = BTreeSet::from([submission.job_type.clone()]);
-        let known = self.store.known_types(&self.context.registry, &names).await?;
-        check(&known, submission, key)
-    }
-
-    /// The same for many, with one look at the database. `Err`: it is away.
+    /// Checks submissions and makes the jobs of them, with one look at the database, without accepting them.
     ///
     /// # Errors
     /// When the database is away.
     pub async fn check_all(
         &self,
-        submissions: Vec<(Submission, Idempotency)>,
+        submissions: Vec<(Submission, Option<Idempotency>)>,
     ) -> Result<Vec<Result<NewRoot, ActionError>>, StoreError> {
         let names = submissions.iter().map(|(submission, _)| submission.job_type.clone()).collect();
         let known = self.store.known_types(&self.context.registry, &names).await?;
-        Ok(submissions.into_iter().map(|(submission, key)| check(&known, submission, Some(key))).collect())
+        Ok(submissions.into_iter().map(|(submission, key)| check(&known, submission, key)).collect())
     }
 
     /// Asks for a job's end.

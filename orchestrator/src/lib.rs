@@ -5,6 +5,7 @@ pub mod bulk;
 pub mod changes;
 pub mod config;
 pub mod duty;
+pub mod gather;
 pub mod http;
 pub mod intake;
 pub mod live;

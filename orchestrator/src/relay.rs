@@ -26,6 +26,9 @@ const BATCH: usize = 512;
 const FLIGHTS: usize = 4;
 /// How often the outbox is looked through for what a crash or a failed publish left.
 const SWEEP: Duration = Duration::from_secs(1);
+/// How long what is confirmed waits for a fold that takes it along. What is still there when this process is killed is
+/// published once more.
+const LINGER: Duration = Duration::from_millis(10);
 
 /// Takes what is owed to the broker.
 #[derive(Clone, Debug)]
@@ -65,6 +68,18 @@ pub async fn run(app: Arc<App>, mut given: mpsc::Receiver<Vec<OutboxRow>>, shutd
         }
     }
     while flights.next().await.is_some() {}
+    forget(&app).await;
+}
+
+/// Deletes what was confirmed and no fold took along soon, until shutdown.
+pub async fn clear(app: Arc<App>, shutdown: CancellationToken) {
+    let mut wait = LINGER;
+    while shutdown.run_until_cancelled(app.store.until_confirmed()).await.is_some() {
+        if shutdown.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
+            return;
+        }
+        wait = if forget(&app).await { LINGER } else { SWEEP };
+    }
 }
 
 /// Looks through the outbox for what nobody sends, until shutdown.
@@ -75,6 +90,7 @@ pub async fn sweep(app: Arc<App>, pace: Pace, shutdown: CancellationToken) {
             Ok(rows) if !rows.is_empty() => {
                 tracing::info!(count = rows.len(), "publishing what was left in the outbox");
                 send(&app, rows).await;
+                forget(&app).await;
             }
             Ok(_) => {
                 if shutdown.run_until_cancelled(tokio::time::sleep(SWEEP)).await.is_none() {
@@ -105,7 +121,7 @@ async fn send(app: &App, rows: Vec<OutboxRow>) {
     match compose(app, rows).await {
         Ok((owed, mut done)) => {
             done.extend(publish(app, owed).await);
-            forget(app, &done).await;
+            app.store.confirm(&done);
         }
         // The rows are claimed for a while, then the sweeper finds them.
         Err(error) => tracing::warn!(%error, "messages cannot be made from the outbox; they are tried again"),
@@ -226,13 +242,13 @@ async fn unfit(app: &App, owed: &Owed, reason: &str) -> bool {
     }
 }
 
-async fn forget(app: &App, rows: &[i64]) {
-    if rows.is_empty() {
-        return;
+/// Whether what is confirmed is deleted.
+async fn forget(app: &App) -> bool {
+    let deleted = app.store.delete_confirmed().await;
+    if let Err(error) = &deleted {
+        tracing::warn!(%error, "published rows stay in the outbox for now");
     }
-    if let Err(error) = app.store.delete_outbox(rows).await {
-        tracing::warn!(%error, count = rows.len(), "published rows stay in the outbox and are published once more");
-    }
+    deleted.is_ok()
 }
 
 fn job_publication(app: &App, job: &JobMessage) -> Result<Publication, DecodeError> {
@@ -311,10 +327,11 @@ mod tests {
             run_at: None,
             idempotency_key: None,
         };
-        let root = desk.app.check(submission, None).await.expect("it fits");
+        let root = desk.root(submission, None).await;
         let id = root.job.id;
         let (_, folded) = desk.app.store.submit(&desk.app.context, vec![root]).await.expect("accepted");
         send(&desk.app, folded.outbox).await;
+        forget(&desk.app).await;
         let job = desk.app.store.view_job(id, false).await.expect("read").expect("it is there");
         let client = desk.database.connect().await.expect("a connection");
         let owed = client.query_one("SELECT count(*) FROM outbox WHERE kind = 'job'", &[]).await.expect("counted");

@@ -63,6 +63,7 @@ pub async fn run(
         relay,
         live,
         press: Default::default(),
+        gathered: Default::default(),
         metrics: Metrics::default(),
         message_bytes: config.amqp.message_bytes,
         replay: ReplayLimits { jobs: own.replay_jobs, history_bytes: own.replay_mib * 1024 * 1024 },
@@ -78,6 +79,7 @@ pub async fn run(
     // The intake ends first; the relay and the HTTP server go on until what it committed is published.
     let relay_shutdown = CancellationToken::new();
     tasks.spawn(relay::run(Arc::clone(&app), owed, relay_shutdown.clone()));
+    tasks.spawn(relay::clear(Arc::clone(&app), relay_shutdown.clone()));
     tasks.spawn(changes::tell(Arc::clone(&app), changed, relay_shutdown.clone()));
     let loops = start(&app, identity, pace, new_epoch, &shutdown);
     tracing::info!(address = %listener.local_addr()?, "orchestrator is ready");

@@ -23,11 +23,11 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::{
-    app::App,
+    app::{App, Idempotency},
     live::Live,
     metrics::Metrics,
     relay::RelayHandle,
-    store::{Claim, FoldContext, ReplayLimits, Store, StoreConfig, WorkerArrival},
+    store::{Claim, FoldContext, NewRoot, ReplayLimits, Store, StoreConfig, WorkerArrival},
 };
 
 /// A broker that confirms everything, unless told otherwise, and delivers nothing.
@@ -149,6 +149,7 @@ impl Desk {
             relay,
             live,
             press: Default::default(),
+            gathered: Default::default(),
             metrics: Metrics::default(),
             message_bytes,
             replay: ReplayLimits { jobs: 1_000, history_bytes: 16 * 1024 * 1024 },
@@ -175,6 +176,12 @@ impl Desk {
             control_queue: None,
         };
         self.app.store.worker_up(&arrival, 100).await.expect("announced");
+    }
+
+    /// The job of a submission, not accepted yet.
+    pub(crate) async fn root(&self, submission: Submission, key: Option<Idempotency>) -> NewRoot {
+        let mut checked = self.app.check_all(vec![(submission, key)]).await.expect("read");
+        checked.remove(0).expect("it fits")
     }
 
     /// Submits a job without parameters; its message stays owed.

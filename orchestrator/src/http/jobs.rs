@@ -50,10 +50,7 @@ pub(crate) async fn submit(
     let submitted = app.submit(submission, key).await?;
     let location = format!("/api/v1/jobs/{}", submitted.id);
     let (status, stands) = match submitted.made {
-        Some(stands) => {
-            app.metrics.submitted.inc();
-            (StatusCode::CREATED, stands)
-        }
+        Some(stands) => (StatusCode::CREATED, stands),
         None => (StatusCode::OK, find(&shared, submitted.id, true).await?.status),
     };
     let body = json!({ "id": submitted.id, "status": stands, "duplicate": submitted.made.is_none() });

@@ -205,6 +205,8 @@ impl From<ActionError> for Problem {
             ActionError::NotAnnounced(_) => Self::new(StatusCode::NOT_FOUND, "unknown_type", detail).field("type"),
             ActionError::IsWorkflow { .. } => Self::unprocessable("is_workflow", detail).field("type"),
             ActionError::AllPaused(_) => Self::conflict("all_paused", detail),
+            ActionError::Busy(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail),
+            ActionError::Unanswered => Self::internal("a submission was not answered"),
             ActionError::Store(error) => error.into(),
         }
     }

@@ -9,9 +9,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Bad, Behind, PREFETCH, batch, bury, settle, subscribe, until_done};
 use crate::{
-    app::{ActionError, App, Idempotency},
+    app::{ActionError, App, Idempotency, Submitted},
     relay::properties,
-    store::{Accepted, NewRoot, StoreError},
+    store::StoreError,
 };
 
 /// Accepts submissions until shutdown.
@@ -51,46 +51,30 @@ fn refusals(taken: &[Delivery], replies: &[SubmissionReply]) -> Vec<Bad> {
 async fn accept(app: &App, taken: &[Delivery]) -> Result<Vec<SubmissionReply>, StoreError> {
     let (mut submissions, mut read_all) = (Vec::new(), Vec::with_capacity(taken.len()));
     for delivery in taken {
-        read_all.push(read(app, delivery).map(|submission| submissions.push(submission)));
+        read_all.push(read(app, delivery).map(|(submission, key)| submissions.push((submission, Some(key)))));
     }
-    let mut checks = app.check_all(submissions).await?.into_iter();
-    let mut checked: Vec<Result<NewRoot, SubmissionReply>> = Vec::with_capacity(taken.len());
+    let mut outcomes = app.accept(submissions).await?.into_iter();
+    let mut replies = Vec::with_capacity(taken.len());
     for read in read_all {
-        let check = read.map(|()| checks.next());
-        checked.push(match check {
-            Ok(Some(check)) => check.map_err(|error| refused(&error)),
-            Ok(None) => Err(refusal("internal", "it was not checked", None)),
-            Err(reply) => Err(reply),
-        });
-    }
-    let roots: Vec<NewRoot> = checked.iter().filter_map(|checked| checked.as_ref().ok()).cloned().collect();
-    let mut accepted = Vec::new().into_iter();
-    if !roots.is_empty() {
-        let (outcomes, folded) = app.store.submit(&app.context, roots).await?;
-        app.committed(folded);
-        accepted = outcomes.into_iter();
-    }
-    let mut replies = Vec::with_capacity(checked.len());
-    for checked in checked {
-        replies.push(match checked {
+        replies.push(match read {
             Err(reply) => reply,
-            Ok(_) => match accepted.next() {
-                Some(Accepted::New(id, status)) => {
-                    app.metrics.submitted.inc();
-                    SubmissionReply::Accepted { id, status, duplicate: false }
-                }
-                Some(Accepted::Duplicate(id)) => {
-                    // A job that is gone had ended.
-                    let job = app.store.view_job(id, true).await?;
-                    let status = job.map_or(JobStatus::Completed, |job| job.status);
-                    SubmissionReply::Accepted { id, status, duplicate: true }
-                }
-                Some(Accepted::Conflict(id)) => refused(&ActionError::KeyConflict(id)),
-                None => refusal("internal", "it was not accepted", None),
+            Ok(()) => match outcomes.next() {
+                Some(Ok(submitted)) => reply(app, submitted).await?,
+                Some(Err(error)) => refused(&error),
+                None => refused(&ActionError::Unanswered),
             },
         });
     }
     Ok(replies)
+}
+
+async fn reply(app: &App, Submitted { id, made }: Submitted) -> Result<SubmissionReply, StoreError> {
+    if let Some(status) = made {
+        return Ok(SubmissionReply::Accepted { id, status, duplicate: false });
+    }
+    // A job that is gone had ended.
+    let status = app.store.view_job(id, true).await?.map_or(JobStatus::Completed, |job| job.status);
+    Ok(SubmissionReply::Accepted { id, status, duplicate: true })
 }
 
 fn read(app: &App, delivery: &Delivery) -> Result<(Submission, Idempotency), SubmissionReply> {
@@ -127,6 +111,7 @@ fn refused(error: &ActionError) -> SubmissionReply {
             refusal("invalid_params", &error.to_string(), field.as_deref())
         }
         ActionError::KeyConflict(_) => refusal("conflict", &error.to_string(), None),
+        ActionError::Unanswered => refusal("internal", &error.to_string(), None),
         _ => refusal("refused", &error.to_string(), None),
     }
 }

@@ -1,5 +1,7 @@
 //! What can go wrong at the database.
 
+use std::sync::Arc;
+
 use tokio_postgres::error::SqlState;
 
 /// A unit of work failed. Nothing of it was committed, unless the connection broke during the commit: every unit of work
@@ -23,6 +25,9 @@ pub enum StoreError {
     /// The migrations could not be applied.
     #[error("migrating the database failed: {0}")]
     Migrate(String),
+    /// It was the work of several, and each of them is told.
+    #[error(transparent)]
+    Shared(Arc<StoreError>),
     /// The work was asked for more rounds than any definition can need.
     #[error("the fold of {roots} trees did not come to rest within {rounds} rounds")]
     Unrest {
@@ -53,6 +58,7 @@ impl StoreError {
                         .contains(code)
                 }
             },
+            Self::Shared(error) => error.is_transient(),
             Self::Corrupt { .. } | Self::Migrate(_) | Self::Unrest { .. } => false,
         }
     }

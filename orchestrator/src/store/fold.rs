@@ -3,7 +3,6 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use chrono::Utc;
-use deadpool_postgres::Transaction;
 use drover_engine::{Command, Entropy, Fold, Ignored, Input, Limits, Outcome, Tree, fold::NewJob, view};
 use drover_protocol::{JobEventKind, JobId, JobStatus, WorkerSession};
 use futures_util::try_join;
@@ -11,11 +10,11 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
-    Claim, OutboxRow, Registry, Store, StoreError,
-    load::{self, Window},
+    Claim, OutboxRow, Registry, Store, StoreError, Unit,
+    load::{self, KnownParams, Locked, Window},
     rows::{signed, signed_long},
     statements as sql,
-    write::{self, Expanded, Expansion, Stamp},
+    write::{self, Expanded, Expansion, Last, Stamp},
 };
 
 /// More rounds than nesting, steps and skips of any definition can need; a bug must not spin in a transaction.
@@ -64,11 +63,10 @@ impl Store {
     /// # Errors
     /// When the database refuses or is away: nothing is changed, and the same batch may be tried again.
     pub async fn fold(&self, context: &FoldContext, inputs: Vec<Input>) -> Result<Folded, StoreError> {
-        let mut client = self.by_key().await?;
-        let tx = client.transaction().await?;
+        let tx = self.unit().await?;
         let ids: Vec<Uuid> = inputs.iter().map(|input| input.job_id().0).collect::<BTreeSet<_>>().into_iter().collect();
         let mut tree = Tree::default();
-        let roots = load::lock(&tx, &context.registry, &ids, &mut tree).await?;
+        let Locked { roots, params } = tx.first(load::lock(&tx, &context.registry, &ids, &mut tree)).await?;
         if inputs.iter().any(Input::needs_descendants) {
             load::unfinished(&tx, &context.registry, &roots, &mut tree).await?;
         }
@@ -77,14 +75,16 @@ impl Store {
         let mut entropy = SystemEntropy;
         let mut fold = Fold::new(tree, Utc::now(), &mut entropy, &context.registry, context.limits);
         let outcomes = inputs.into_iter().map(|input| input.map_or(REPEATED, |input| fold.apply(input))).collect();
-        let (outbox, tree) = finish(&tx, context, fold, &HashMap::new()).await?;
-        tx.commit().await?;
+        let confirmed = self.confirmed.take();
+        let beside = Beside { params, labels: HashMap::new(), confirmed: &confirmed.ids };
+        let (outbox, tree) = finish(&tx, context, fold, &beside).await?;
+        confirmed.deleted();
         Ok(Folded { outcomes, outbox, changed: changed(&tree) })
     }
 
-    /// Makes jobs within a transaction that the caller began: what was submitted. Also where each of them stands.
+    /// Makes jobs: what was submitted. That ends the transaction. Also where each of them stands.
     pub(super) async fn create(
-        tx: &Transaction<'_>,
+        tx: &Unit,
         context: &FoldContext,
         jobs: Vec<(NewJob, Value)>,
     ) -> Result<(Folded, HashMap<JobId, JobStatus>), StoreError> {
@@ -95,7 +95,8 @@ impl Store {
             labels.insert(job.id, job_labels);
             fold.create(job);
         }
-        let (outbox, tree) = finish(tx, context, fold, &labels).await?;
+        let beside = Beside { params: KnownParams::new(), labels, confirmed: &[] };
+        let (outbox, tree) = finish(tx, context, fold, &beside).await?;
         let statuses = tree.created().map(|job| (job.id, job.status)).collect();
         Ok((Folded { outcomes: Vec::new(), outbox, changed: changed(&tree) }, statuses))
     }
@@ -116,7 +117,7 @@ fn chunk(input: &Input) -> Option<(Chunk, WorkerSession)> {
 }
 
 /// A chunk of a list that was delivered before must not be counted again.
-async fn without_known_items(tx: &Transaction<'_>, inputs: Vec<Input>) -> Result<Vec<Option<Input>>, StoreError> {
+async fn without_known_items(tx: &Unit, inputs: Vec<Input>) -> Result<Vec<Option<Input>>, StoreError> {
     let chunks: Vec<Chunk> = inputs.iter().filter_map(chunk).map(|(chunk, _)| chunk).collect();
     if chunks.is_empty() {
         return Ok(inputs.into_iter().map(Some).collect());
@@ -137,12 +138,21 @@ fn fresh(inputs: Vec<Input>, kept: &HashSet<Chunk>) -> Vec<Option<Input>> {
     inputs.into_iter().map(|input| chunk(&input).is_none_or(&mut is_fresh).then_some(input)).collect()
 }
 
-/// Answers what the fold asks for until it rests, then writes all of it.
+/// What a transaction knows beside the tree.
+struct Beside<'a> {
+    params: KnownParams,
+    /// Of jobs that are submitted in this fold.
+    labels: HashMap<JobId, Value>,
+    /// Rows of the outbox that it takes along.
+    confirmed: &'a [i64],
+}
+
+/// Answers what the fold asks for until it rests, then writes all of it and commits.
 async fn finish(
-    tx: &Transaction<'_>,
+    tx: &Unit,
     context: &FoldContext,
     mut fold: Fold<'_>,
-    labels: &HashMap<JobId, Value>,
+    beside: &Beside<'_>,
 ) -> Result<(Vec<OutboxRow>, Tree), StoreError> {
     let mut rounds = 0;
     let mut effects = Vec::new();
@@ -157,17 +167,23 @@ async fn finish(
         if rounds > ROUNDS {
             return Err(StoreError::Unrest { roots: fold.tree.jobs().count(), rounds: ROUNDS });
         }
-        answer(tx, context, &mut fold, plan).await?;
+        answer(tx, context, &mut fold, &beside.params, plan).await?;
     }
     let given = fold.given();
     let epoch = context.epoch.borrow().clone();
-    let stamp = Stamp { now: Utc::now(), epoch: epoch.as_deref(), labels };
+    let stamp = Stamp { now: Utc::now(), epoch: epoch.as_deref(), labels: &beside.labels };
+    let last = Last::prepared(tx).await?;
     // Sent together: none of them needs what another writes.
-    let ((), (), outbox) = try_join!(
-        write::insert_jobs(tx, &fold.tree, &stamp),
-        write::update_jobs(tx, &fold.tree, &stamp),
-        write::effects(tx, &fold.tree, effects, given, context.claim),
-    )?;
+    let writes = async {
+        let ((), (), (), outbox) = try_join!(
+            write::insert_jobs(tx, &last, &fold.tree, &stamp),
+            write::update_jobs(tx, &last, &fold.tree, &stamp),
+            write::delete_outbox(tx, &last, beside.confirmed),
+            write::effects(tx, &last, &fold.tree, effects, given, context.claim),
+        )?;
+        Ok(outbox)
+    };
+    let outbox = tx.last(writes).await?;
     Ok((outbox, fold.tree))
 }
 
@@ -179,11 +195,13 @@ fn changed(tree: &Tree) -> Vec<JobId> {
 
 /// One round: one statement for each kind of request, however many ask.
 async fn answer(
-    tx: &Transaction<'_>,
+    tx: &Unit,
     context: &FoldContext,
     fold: &mut Fold<'_>,
+    params: &KnownParams,
     plan: Vec<Command>,
 ) -> Result<(), StoreError> {
+    tx.begin().await?;
     let (mut advances, mut assembles, mut expansions, mut windows) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let (mut loads, mut waiting) = (Vec::new(), Vec::new());
     for command in plan {
@@ -226,7 +244,7 @@ async fn answer(
         open_windows(tx, context, fold, &windows).await?;
     }
     if !advances.is_empty() {
-        let mut facts = load::facts(tx, &fold.tree, &advances).await?;
+        let mut facts = load::facts(tx, &fold.tree, params, &advances).await?;
         for (workflow, _) in advances {
             if let Some(facts) = facts.remove(&workflow) {
                 fold.advance(workflow, &facts);
@@ -236,7 +254,7 @@ async fn answer(
     Ok(())
 }
 
-async fn assemble(tx: &Transaction<'_>, fold: &mut Fold<'_>, assembles: Vec<(JobId, Value)>) -> Result<(), StoreError> {
+async fn assemble(tx: &Unit, fold: &mut Fold<'_>, assembles: Vec<(JobId, Value)>) -> Result<(), StoreError> {
     let workflows: Vec<JobId> = assembles.iter().map(|(id, _)| *id).collect();
     let mut ends = load::ends(tx, &fold.tree, &workflows).await?;
     for (id, summary) in assembles {
@@ -250,7 +268,7 @@ async fn assemble(tx: &Transaction<'_>, fold: &mut Fold<'_>, assembles: Vec<(Job
 }
 
 async fn open_windows(
-    tx: &Transaction<'_>,
+    tx: &Unit,
     context: &FoldContext,
     fold: &mut Fold<'_>,
     windows: &[Window],

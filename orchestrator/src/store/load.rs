@@ -5,7 +5,6 @@ use std::{
     sync::Arc,
 };
 
-use deadpool_postgres::Transaction;
 use drover_engine::{
     Parent, Tree,
     expression::Template,
@@ -19,7 +18,7 @@ use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::{
-    Registry, StoreError,
+    Registry, StoreError, Unit,
     rows::{self, index, json, signed, unsigned},
     statements as sql,
 };
@@ -27,25 +26,36 @@ use super::{
 /// A step of a workflow, by the workflow's id and the step's index.
 pub(super) type StepRef = (JobId, usize);
 
-/// Locks the roots of these jobs, in one order for everybody, and loads the jobs and all above them. The roots.
-pub(super) async fn lock(
-    tx: &Transaction<'_>,
-    registry: &Registry,
-    jobs: &[Uuid],
-    tree: &mut Tree,
-) -> Result<Vec<Uuid>, StoreError> {
+/// Parameters of workflows that came with their rows.
+pub(super) type KnownParams = HashMap<JobId, Arc<Value>>;
+
+/// What a lock found beside the jobs.
+pub(super) struct Locked {
+    pub(super) roots: Vec<Uuid>,
+    pub(super) params: KnownParams,
+}
+
+/// Locks the roots of these jobs, in one order for everybody, and loads the jobs and all above them.
+pub(super) async fn lock(tx: &Unit, registry: &Registry, jobs: &[Uuid], tree: &mut Tree) -> Result<Locked, StoreError> {
     let lock = tx.prepare_cached(sql::LOCK_ROOTS).await?;
     let load = tx.prepare_cached(sql::LOAD_WITH_ANCESTORS).await?;
     // Sent together and run one after the other: the second statement's snapshot is taken when the locks are held.
     let parameters: [&(dyn ToSql + Sync); 1] = [&jobs];
     let (roots, rows) = try_join!(tx.query(&lock, &parameters), tx.query(&load, &parameters))?;
     enter(tx, registry, &rows, tree).await?;
-    Ok(roots.iter().map(|row| row.get(0)).collect())
+    let roots = roots.iter().map(|row| row.get(0)).collect();
+    let mut params = KnownParams::new();
+    for row in &rows {
+        if let Some(small) = row.try_get("small_params")? {
+            params.insert(JobId(row.try_get("id")?), Arc::new(small));
+        }
+    }
+    Ok(Locked { roots, params })
 }
 
 /// Loads these jobs and all above them.
 pub(super) async fn with_ancestors(
-    tx: &Transaction<'_>,
+    tx: &Unit,
     registry: &Registry,
     jobs: &[Uuid],
     tree: &mut Tree,
@@ -55,7 +65,7 @@ pub(super) async fn with_ancestors(
 
 /// Loads every unfinished job of these trees.
 pub(super) async fn unfinished(
-    tx: &Transaction<'_>,
+    tx: &Unit,
     registry: &Registry,
     roots: &[Uuid],
     tree: &mut Tree,
@@ -63,13 +73,7 @@ pub(super) async fn unfinished(
     load(tx, registry, sql::LOAD_UNFINISHED, roots, tree).await
 }
 
-async fn load(
-    tx: &Transaction<'_>,
-    registry: &Registry,
-    sql: &str,
-    ids: &[Uuid],
-    tree: &mut Tree,
-) -> Result<(), StoreError> {
+async fn load(tx: &Unit, registry: &Registry, sql: &str, ids: &[Uuid], tree: &mut Tree) -> Result<(), StoreError> {
     if ids.is_empty() {
         return Ok(());
     }
@@ -80,7 +84,7 @@ async fn load(
 
 /// Puts loaded rows into the tree, with the definitions they run by.
 async fn enter(
-    tx: &Transaction<'_>,
+    tx: &Unit,
     registry: &Registry,
     rows: &[tokio_postgres::Row],
     tree: &mut Tree,
@@ -91,7 +95,7 @@ async fn enter(
             hashes.insert(hash);
         }
     }
-    registry.ensure(tx, &hashes).await?;
+    registry.ensure(&**tx, &hashes).await?;
     for row in rows {
         tree.load(rows::job(row, &|hash, path| registry.by_hash(hash, path))?);
     }
@@ -100,12 +104,13 @@ async fn enter(
 
 /// What the expressions of these workflows read: their parameters and the results of the named steps.
 pub(super) async fn facts(
-    tx: &Transaction<'_>,
+    tx: &Unit,
     tree: &Tree,
+    loaded: &KnownParams,
     wanted: &[(JobId, BTreeSet<String>)],
 ) -> Result<HashMap<JobId, Facts>, StoreError> {
     let ids = wanted.iter().map(|(id, _)| *id);
-    let (params, results) = try_join!(params(tx, tree, ids), step_results(tx, tree, wanted))?;
+    let (params, results) = try_join!(params(tx, tree, loaded, ids), step_results(tx, tree, wanted))?;
     Ok(wanted
         .iter()
         .map(|(id, _)| {
@@ -117,17 +122,17 @@ pub(super) async fn facts(
 }
 
 async fn params(
-    tx: &Transaction<'_>,
+    tx: &Unit,
     tree: &Tree,
+    loaded: &KnownParams,
     ids: impl Iterator<Item = JobId>,
-) -> Result<HashMap<JobId, Arc<Value>>, StoreError> {
-    let mut known = HashMap::new();
+) -> Result<KnownParams, StoreError> {
+    let mut known = KnownParams::new();
     let mut missing: Vec<Uuid> = Vec::new();
     for id in ids {
-        match tree.get(id).and_then(|job| job.params.clone()) {
-            Some(params) => {
-                known.insert(id, Arc::new(params));
-            }
+        let made = tree.get(id).and_then(|job| job.params.clone()).map(Arc::new);
+        match made.or_else(|| loaded.get(&id).cloned()) {
+            Some(params) => drop(known.insert(id, params)),
             None => missing.push(id.0),
         }
     }
@@ -142,11 +147,7 @@ async fn params(
 
 type StepResults = HashMap<JobId, BTreeMap<String, Arc<Value>>>;
 
-async fn step_results(
-    tx: &Transaction<'_>,
-    tree: &Tree,
-    wanted: &[(JobId, BTreeSet<String>)],
-) -> Result<StepResults, StoreError> {
+async fn step_results(tx: &Unit, tree: &Tree, wanted: &[(JobId, BTreeSet<String>)]) -> Result<StepResults, StoreError> {
     let steps = wanted.iter().flat_map(|(id, keys)| keys.iter().filter_map(|key| step_index(tree, *id, key)));
     let steps: Vec<StepRef> = steps.collect();
     if steps.is_empty() {
@@ -196,7 +197,7 @@ fn step_index(tree: &Tree, id: JobId, key: &str) -> Option<StepRef> {
 
 /// The next batches of these fan-outs, from their cursors on.
 pub(super) async fn windows(
-    tx: &Transaction<'_>,
+    tx: &Unit,
     windows: &[Window],
 ) -> Result<HashMap<StepRef, (Vec<BatchRow>, Template)>, StoreError> {
     let steps: Vec<StepRef> = windows.iter().map(|window| window.step).collect();
@@ -237,7 +238,7 @@ pub(super) struct Window {
 
 /// How the sub-jobs of these workflows ended.
 pub(super) async fn ends(
-    tx: &Transaction<'_>,
+    tx: &Unit,
     tree: &Tree,
     workflows: &[JobId],
 ) -> Result<HashMap<JobId, BTreeMap<(usize, Option<u32>), SubJobEnd>>, StoreError> {

@@ -1,5 +1,6 @@
 //! The store: all SQL, and the short transactions it runs in.
 
+mod confirmed;
 mod dead;
 mod epoch;
 mod error;
@@ -21,6 +22,7 @@ mod submit;
 #[cfg(test)]
 mod tests;
 mod trails;
+mod unit;
 mod view;
 mod write;
 
@@ -28,6 +30,9 @@ use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, QueueMode, RecyclingMethod, Runtime};
 use secrecy::{ExposeSecret, SecretString};
+
+use confirmed::Confirmed;
+use unit::Unit;
 
 pub use dead::{DeadFilter, DeadLetter, DeadView};
 pub use epoch::Place;
@@ -72,6 +77,7 @@ const BY_KEY: &str =
 pub struct Store {
     pool: Pool,
     by_key: Pool,
+    confirmed: Confirmed,
 }
 
 impl Store {
@@ -85,6 +91,7 @@ impl Store {
             pool: pool(config, config.connections - by_key, "", RecyclingMethod::Verified)?,
             // Whoever uses these tries again: a connection that has died without a word needs no question each time.
             by_key: pool(config, by_key, BY_KEY, RecyclingMethod::Fast)?,
+            confirmed: Confirmed::default(),
         })
     }
 
@@ -104,6 +111,11 @@ impl Store {
     /// A connection for statements that look up what they touch by key.
     async fn by_key(&self) -> Result<Object, StoreError> {
         Ok(self.by_key.get().await?)
+    }
+
+    /// A transaction of such statements.
+    async fn unit(&self) -> Result<Unit, StoreError> {
+        Ok(Unit::new(self.by_key().await?))
     }
 }
 

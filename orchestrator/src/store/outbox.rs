@@ -2,14 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use deadpool_postgres::Transaction;
 use drover_engine::{Job, definition::Step, job::Policy};
 use drover_protocol::{Control, JobId, JobMessage, JobType, Notification};
 use serde_json::Value;
+use tokio_postgres::Statement;
 use uuid::Uuid;
 
 use super::{
-    Store, StoreError,
+    Store, StoreError, Unit,
     rows::{self, seconds, signed, unsigned},
     statements as sql,
 };
@@ -125,19 +125,19 @@ impl Outgoing {
 
 /// Writes what is owed. The rows are claimed for whoever commits them: it sends them at once.
 pub(super) async fn insert(
-    tx: &Transaction<'_>,
+    tx: &Unit,
+    statement: &Statement,
     mut owed: Vec<OutboxRow>,
     claim: Claim,
 ) -> Result<Vec<OutboxRow>, StoreError> {
     if owed.is_empty() {
         return Ok(owed);
     }
-    let statement = tx.prepare_cached(sql::INSERT_OUTBOX).await?;
     let kinds: Vec<&str> = owed.iter().map(|row| row.outgoing.kind()).collect();
     let jobs: Vec<Option<Uuid>> = owed.iter().map(|row| row.outgoing.fence().0.map(|id| id.0)).collect();
     let dispatches: Vec<Option<i32>> = owed.iter().map(|row| row.outgoing.fence().1.map(signed)).collect();
     let bodies: Vec<Option<&Value>> = owed.iter().map(|row| row.outgoing.body()).collect();
-    let ids = tx.query(&statement, &[&kinds, &jobs, &dispatches, &bodies, &seconds(claim.lasts), &claim.by]).await?;
+    let ids = tx.query(statement, &[&kinds, &jobs, &dispatches, &bodies, &seconds(claim.lasts), &claim.by]).await?;
     for (row, id) in owed.iter_mut().zip(ids) {
         row.id = id.try_get(0)?;
     }
@@ -169,17 +169,6 @@ impl Store {
             claimed.push(OutboxRow { id, outgoing });
         }
         Ok(claimed)
-    }
-
-    /// Forgets what the broker has confirmed.
-    ///
-    /// # Errors
-    /// When the database is away; then the messages are sent once more, which the fence makes harmless.
-    pub async fn delete_outbox(&self, ids: &[i64]) -> Result<(), StoreError> {
-        let client = self.by_key().await?;
-        let statement = client.prepare_cached(sql::DELETE_OUTBOX).await?;
-        client.execute(&statement, &[&ids]).await?;
-        Ok(())
     }
 
     /// The messages of these dispatches. One that is no longer current has none.
@@ -268,7 +257,7 @@ steps:
                 run_at: None,
                 idempotency_key: None,
             };
-            let root = desk.app.check(submission, None).await.expect("it fits");
+            let root = desk.root(submission, None).await;
             let (_, folded) = desk.app.store.submit(&desk.app.context, vec![root]).await.expect("accepted");
             let owed = folded.outbox.into_iter().find_map(|row| match row.outgoing {
                 Outgoing::Job { job_id, dispatch, fresh } => Some((job_id, dispatch, fresh)),

@@ -5,7 +5,7 @@ use serde_json::Value;
 use tokio_postgres::{Row, types::ToSql};
 
 use super::{
-    Claim, OutboxRow, Store, StoreError, outbox,
+    Claim, OutboxRow, Store, StoreError, Unit, outbox,
     rows::{signed_long, unsigned_long},
     statements as sql,
 };
@@ -68,10 +68,9 @@ impl Store {
 
     /// Makes a change, of which the first statement says whether it is one.
     async fn change_pauses(&self, change: &[Statement<'_>], claim: Claim) -> Result<Vec<OutboxRow>, StoreError> {
-        let mut client = self.client().await?;
-        let tx = client.transaction().await?;
+        let tx = Unit::new(self.client().await?);
         let raise = tx.prepare_cached(sql::RAISE_PAUSES_VERSION).await?;
-        tx.execute(&raise, &[]).await?;
+        tx.first(async { Ok(tx.execute(&raise, &[]).await?) }).await?;
         for (index, (sql, parameters)) in change.iter().enumerate() {
             let statement = tx.prepare_cached(sql).await?;
             if tx.execute(&statement, parameters).await? == 0 && index == 0 {
@@ -81,9 +80,8 @@ impl Store {
         }
         let read = tx.prepare_cached(sql::PAUSED_TYPES).await?;
         let told = Control::PausedTypes(paused_types(&tx.query_one(&read, &[&-1_i64]).await?)?);
-        let owed = outbox::insert(&tx, vec![OutboxRow::control(&told)], claim).await?;
-        tx.commit().await?;
-        Ok(owed)
+        let insert = tx.prepare_cached(sql::INSERT_OUTBOX).await?;
+        tx.last(outbox::insert(&tx, &insert, vec![OutboxRow::control(&told)], claim)).await
     }
 
     /// The paused types, if they changed after this version.

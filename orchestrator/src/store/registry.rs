@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use deadpool_postgres::{GenericClient, Transaction};
+use deadpool_postgres::GenericClient;
 use drover_engine::{Catalog, definition::Definition};
 use drover_protocol::JobType;
 use jsonschema::Validator;
@@ -68,11 +68,7 @@ impl Registry {
     }
 
     /// Reads the versions that are not known yet.
-    pub(super) async fn ensure(&self, tx: &Transaction<'_>, hashes: &BTreeSet<String>) -> Result<(), StoreError> {
-        self.ensure_with(tx, hashes).await
-    }
-
-    pub(super) async fn ensure_with(
+    pub(super) async fn ensure(
         &self,
         client: &impl GenericClient,
         hashes: &BTreeSet<String>,
@@ -103,7 +99,7 @@ impl Store {
         let statement = client.prepare_cached(sql::CURRENT_DEFINITIONS).await?;
         let rows = client.query(&statement, &[]).await?;
         let current: HashMap<String, String> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
-        registry.ensure_with(&client, &current.values().cloned().collect()).await?;
+        registry.ensure(&client, &current.values().cloned().collect()).await?;
         *registry.current.write().unwrap_or_else(PoisonError::into_inner) = current;
         Ok(())
     }
@@ -122,7 +118,7 @@ impl Store {
         let asked: Vec<&str> = names.iter().map(JobType::as_str).collect();
         let rows = client.query(&statement, &[&asked]).await?;
         let hashes: Vec<Option<String>> = rows.iter().map(|row| row.try_get(1)).collect::<Result<_, _>>()?;
-        registry.ensure_with(&client, &hashes.iter().flatten().cloned().collect()).await?;
+        registry.ensure(&client, &hashes.iter().flatten().cloned().collect()).await?;
         let mut known = HashMap::new();
         for (row, hash) in rows.iter().zip(hashes) {
             let name: String = row.try_get(0)?;

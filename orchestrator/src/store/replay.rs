@@ -125,7 +125,7 @@ impl Store {
         let workflow = match hash {
             None => None,
             Some(hash) => {
-                registry.ensure_with(&client, &BTreeSet::from([hash.clone()])).await?;
+                registry.ensure(&client, &BTreeSet::from([hash.clone()])).await?;
                 let path: Vec<String> = row.try_get::<_, Option<_>>("definition_path")?.unwrap_or_default();
                 let found = registry.by_hash(&hash, &path);
                 Some(Workflow::new(found.ok_or_else(|| corrupt(format!("no definition {hash}")))?))
@@ -171,7 +171,7 @@ impl Reader<'_> {
         }
         self.after = lines.last().map_or(self.after, |line| line.id);
         let unknown: BTreeSet<String> = self.replay.unknown(&lines).into_iter().map(str::to_owned).collect();
-        self.registry.ensure_with(client, &unknown).await?;
+        self.registry.ensure(client, &unknown).await?;
         for definition in unknown.iter().filter_map(|hash| self.registry.by_hash(hash, &[])) {
             self.replay.learn(definition);
         }

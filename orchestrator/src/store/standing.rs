@@ -30,7 +30,7 @@ impl Store {
         let rows = client.query(&statement, &[&ids, &signed_long(AHEAD)]).await?;
         let hashes: Vec<Option<String>> =
             rows.iter().map(|row| row.try_get("definition_hash")).collect::<Result<_, _>>()?;
-        registry.ensure_with(&client, &hashes.iter().flatten().cloned().collect::<BTreeSet<_>>()).await?;
+        registry.ensure(&client, &hashes.iter().flatten().cloned().collect::<BTreeSet<_>>()).await?;
         rows.iter().map(|row| Ok((JobId(row.try_get("id")?), standing(registry, row)?))).collect()
     }
 }

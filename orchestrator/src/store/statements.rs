@@ -16,6 +16,7 @@ statements! {
     COUNT_LIST = "count_list",
     CLEAR_FAN_OUTS = "clear_fan_outs",
     DELETE_OUTBOX = "delete_outbox",
+    DELETE_OUTBOX_RELAXED = "delete_outbox_relaxed",
     DUE_JOBS = "due_jobs",
     EXPAND_LIST = "expand_list",
     INSERT_BATCHES = "insert_batches",

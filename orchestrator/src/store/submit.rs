@@ -2,13 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use deadpool_postgres::Transaction;
 use drover_engine::fold::NewJob;
 use drover_protocol::{JobId, JobStatus};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{FoldContext, Folded, Store, StoreError, statements as sql};
+use super::{FoldContext, Folded, Store, StoreError, Unit, statements as sql};
 
 /// A checked submission.
 #[derive(Clone, Debug)]
@@ -53,8 +52,7 @@ impl Store {
         context: &FoldContext,
         roots: Vec<NewRoot>,
     ) -> Result<(Vec<Accepted>, Folded), StoreError> {
-        let mut client = self.by_key().await?;
-        let tx = client.transaction().await?;
+        let tx = self.unit().await?;
         let mut claims = claim(&tx, &roots).await?.into_iter();
         let mut accepted = Vec::with_capacity(roots.len());
         let mut jobs = Vec::new();
@@ -67,7 +65,6 @@ impl Store {
             accepted.push((id, outcome));
         }
         let (folded, statuses) = Self::create(&tx, context, jobs).await?;
-        tx.commit().await?;
         let accepted = accepted.into_iter().map(|(id, outcome)| match outcome {
             Claim::New => Accepted::New(id, statuses.get(&id).copied().unwrap_or(JobStatus::Pending)),
             Claim::Duplicate(found) => Accepted::Duplicate(found),
@@ -97,7 +94,7 @@ enum Claim {
 }
 
 /// Claims the keys of those that have one, in their order.
-async fn claim(tx: &Transaction<'_>, roots: &[NewRoot]) -> Result<Vec<Claim>, StoreError> {
+async fn claim(tx: &Unit, roots: &[NewRoot]) -> Result<Vec<Claim>, StoreError> {
     let asked: Vec<(JobId, &SubmissionKey)> =
         roots.iter().filter_map(|root| root.key.as_ref().map(|key| (root.job.id, key))).collect();
     let mut found: HashMap<(String, String), (JobId, String)> = HashMap::new();
@@ -114,7 +111,8 @@ async fn claim(tx: &Transaction<'_>, roots: &[NewRoot]) -> Result<Vec<Claim>, St
         let keys: Vec<&str> = open.iter().map(|(_, key)| key.key.as_str()).collect();
         let ids: Vec<Uuid> = open.iter().map(|(id, _)| id.0).collect();
         let fingerprints: Vec<&str> = open.iter().map(|(_, key)| key.fingerprint.as_str()).collect();
-        for row in tx.query(&statement, &[&scopes, &keys, &ids, &fingerprints]).await? {
+        let claimed = async { Ok(tx.query(&statement, &[&scopes, &keys, &ids, &fingerprints]).await?) };
+        for row in tx.first(claimed).await? {
             found.insert((row.try_get(0)?, row.try_get(1)?), (JobId(row.try_get(2)?), row.try_get(3)?));
         }
     }
@@ -138,7 +136,7 @@ mod tests {
         let (params, labels) = (json!({ "path": path }), BTreeMap::new());
         let submission = Submission { job_type: job_type("work"), params, labels, run_at: None, idempotency_key: None };
         let key = key.map(|key| crate::app::Idempotency { scope: "test".into(), key: key.into() });
-        desk.app.check(submission, key).await.expect("it fits")
+        desk.root(submission, key).await
     }
 
     #[tokio::test]

@@ -87,10 +87,9 @@ async fn history_that_is_committed_out_of_order_is_not_missed() {
     reader.read_on(&desk.app, id).await;
     let known = reader.history.len();
     // Another replica is slow: it folds something of this tree, under the lock of the root as every fold does.
-    let mut client = desk.app.store.client().await.expect("a connection");
-    let slow = client.transaction().await.expect("begun");
+    let slow = desk.app.store.unit().await.expect("a connection");
     let registry = &desk.app.context.registry;
-    load::lock(&slow, registry, &[id.0], &mut Tree::default()).await.expect("locked");
+    slow.first(load::lock(&slow, registry, &[id.0], &mut Tree::default())).await.expect("locked");
     let (ids, numbers, kinds) = (vec![id.0], vec![1_i32], vec!["slow"]);
     let (details, inputs, times) = (vec![None::<Value>], vec![None::<String>], vec![Utc::now()]);
     slow.execute(sql::INSERT_HISTORY, &[&ids, &ids, &numbers, &numbers, &kinds, &details, &inputs, &details, &times])

@@ -3,16 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
-use deadpool_postgres::Transaction;
 use drover_engine::{Command, Given, Job, Record, Tree, record, view};
 use drover_protocol::{Control, ControlId, JobId, Notification, RunningJob, notification::NotificationData};
 use futures_util::try_join;
 use serde_json::{Value, json};
-use tokio_postgres::types::Json;
+use tokio_postgres::{Statement, types::Json};
 use uuid::Uuid;
 
 use super::{
-    StoreError,
+    StoreError, Unit,
     outbox::{self, Claim, OutboxRow},
     rows::{index, signed, signed_long},
     statements as sql,
@@ -29,6 +28,35 @@ pub(super) struct Stamp<'a> {
     pub(super) labels: &'a HashMap<JobId, Value>,
 }
 
+/// The statements that a fold ends with. The COMMIT is sent right behind them, so that none may have to be prepared by then.
+pub(super) struct Last {
+    insert_jobs: Statement,
+    update_jobs: Statement,
+    insert_history: Statement,
+    insert_tombstones: Statement,
+    insert_withdrawals: Statement,
+    insert_outbox: Statement,
+    delete_outbox: Statement,
+}
+
+impl Last {
+    /// Asks the server only where this connection has not done so before.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub(super) async fn prepared(tx: &Unit) -> Result<Self, StoreError> {
+        Ok(Self {
+            insert_jobs: tx.prepare_cached(sql::INSERT_JOBS).await?,
+            update_jobs: tx.prepare_cached(sql::UPDATE_JOBS).await?,
+            insert_history: tx.prepare_cached(sql::INSERT_HISTORY).await?,
+            insert_tombstones: tx.prepare_cached(sql::INSERT_TOMBSTONES).await?,
+            insert_withdrawals: tx.prepare_cached(sql::INSERT_WITHDRAWALS).await?,
+            insert_outbox: tx.prepare_cached(sql::INSERT_OUTBOX).await?,
+            delete_outbox: tx.prepare_cached(sql::DELETE_OUTBOX).await?,
+        })
+    }
+}
+
 macro_rules! column {
     ($rows:expr, $row:ident => $value:expr) => {
         $rows.iter().map(|$row| $value).collect::<Vec<_>>()
@@ -36,15 +64,14 @@ macro_rules! column {
 }
 
 /// Inserts the jobs that the fold made.
-pub(super) async fn insert_jobs(tx: &Transaction<'_>, tree: &Tree, stamp: &Stamp<'_>) -> Result<(), StoreError> {
+pub(super) async fn insert_jobs(tx: &Unit, last: &Last, tree: &Tree, stamp: &Stamp<'_>) -> Result<(), StoreError> {
     let jobs: Vec<&Job> = tree.created().collect();
     if jobs.is_empty() {
         return Ok(());
     }
     let empty = json!({});
-    let statement = tx.prepare_cached(sql::INSERT_JOBS).await?;
     tx.execute(
-        &statement,
+        &last.insert_jobs,
         &[
             &column!(jobs, job => job.id.0),
             &column!(jobs, job => job.root_id.0),
@@ -88,14 +115,13 @@ pub(super) async fn insert_jobs(tx: &Transaction<'_>, tree: &Tree, stamp: &Stamp
 }
 
 /// Updates the jobs that the fold changed.
-pub(super) async fn update_jobs(tx: &Transaction<'_>, tree: &Tree, stamp: &Stamp<'_>) -> Result<(), StoreError> {
+pub(super) async fn update_jobs(tx: &Unit, last: &Last, tree: &Tree, stamp: &Stamp<'_>) -> Result<(), StoreError> {
     let jobs: Vec<&Job> = tree.changed().collect();
     if jobs.is_empty() {
         return Ok(());
     }
-    let statement = tx.prepare_cached(sql::UPDATE_JOBS).await?;
     tx.execute(
-        &statement,
+        &last.update_jobs,
         &[
             &column!(jobs, job => job.id.0),
             &column!(jobs, job => job.params.as_ref()),
@@ -141,7 +167,8 @@ fn step_of<'a>(tree: &'a Tree, job: &Job) -> Option<&'a drover_engine::definitio
 
 /// Carries out what the fold decided beside its rows. What goes to the broker comes back as outbox rows.
 pub(super) async fn effects(
-    tx: &Transaction<'_>,
+    tx: &Unit,
+    last: &Last,
     tree: &Tree,
     commands: Vec<Command>,
     given: BTreeMap<JobId, Given>,
@@ -188,10 +215,10 @@ pub(super) async fn effects(
     let withdraws = withdrawn.chunks(JOBS_PER_CONTROL).map(|jobs| Control::Withdraw { jobs: jobs.to_vec() });
     owed.extend(withdraws.map(|control| OutboxRow::control(&control)));
     let ((), (), (), outbox) = try_join!(
-        insert_history(tx, &records),
-        insert_tombstones(tx, &broadcasts),
-        insert_withdrawals(tx, &withdrawn),
-        outbox::insert(tx, owed, claim),
+        insert_history(tx, &last.insert_history, &records),
+        insert_tombstones(tx, &last.insert_tombstones, &broadcasts),
+        insert_withdrawals(tx, &last.insert_withdrawals, &withdrawn),
+        outbox::insert(tx, &last.insert_outbox, owed, claim),
     )?;
     Ok(outbox)
 }
@@ -208,7 +235,7 @@ fn notification(tree: &Tree, id: JobId) -> Option<OutboxRow> {
 }
 
 /// Keeps the chunks of items lists among the commands, and gives back the others.
-pub(super) async fn items(tx: &Transaction<'_>, commands: Vec<Command>) -> Result<Vec<Command>, StoreError> {
+pub(super) async fn items(tx: &Unit, commands: Vec<Command>) -> Result<Vec<Command>, StoreError> {
     let (mut items, mut others) = (Vec::new(), Vec::with_capacity(commands.len()));
     for command in commands {
         match command {
@@ -219,12 +246,13 @@ pub(super) async fn items(tx: &Transaction<'_>, commands: Vec<Command>) -> Resul
         }
     }
     if !items.is_empty() {
+        tx.begin().await?;
         insert_items(tx, &items).await?;
     }
     Ok(others)
 }
 
-async fn insert_items(tx: &Transaction<'_>, items: &[(Uuid, i32, i64, String, Value)]) -> Result<(), StoreError> {
+async fn insert_items(tx: &Unit, items: &[(Uuid, i32, i64, String, Value)]) -> Result<(), StoreError> {
     let statement = tx.prepare_cached(sql::INSERT_ITEMS).await?;
     tx.execute(
         &statement,
@@ -240,13 +268,12 @@ async fn insert_items(tx: &Transaction<'_>, items: &[(Uuid, i32, i64, String, Va
     Ok(())
 }
 
-async fn insert_history(tx: &Transaction<'_>, records: &[Record]) -> Result<(), StoreError> {
+async fn insert_history(tx: &Unit, statement: &Statement, records: &[Record]) -> Result<(), StoreError> {
     if records.is_empty() {
         return Ok(());
     }
-    let statement = tx.prepare_cached(sql::INSERT_HISTORY).await?;
     tx.execute(
-        &statement,
+        statement,
         &[
             &column!(records, record => record.root_id.0),
             &column!(records, record => record.job_id.0),
@@ -263,37 +290,46 @@ async fn insert_history(tx: &Transaction<'_>, records: &[Record]) -> Result<(), 
     Ok(())
 }
 
-/// A message that tells the workers what was cancelled.
-type Broadcast<'a> = (ControlId, &'a [RunningJob]);
-
-async fn insert_tombstones(tx: &Transaction<'_>, broadcasts: &[Broadcast<'_>]) -> Result<(), StoreError> {
-    for (control_id, jobs) in broadcasts {
-        let statement = tx.prepare_cached(sql::INSERT_TOMBSTONES).await?;
-        tx.execute(
-            &statement,
-            &[
-                &column!(jobs, job => job.job_id.0),
-                &column!(jobs, job => signed(job.dispatch)),
-                &column!(jobs, _job => control_id.0),
-            ],
-        )
-        .await?;
+/// Forgets what the broker has confirmed.
+pub(super) async fn delete_outbox(tx: &Unit, last: &Last, ids: &[i64]) -> Result<(), StoreError> {
+    if !ids.is_empty() {
+        tx.execute(&last.delete_outbox, &[&ids]).await?;
     }
     Ok(())
 }
 
-async fn insert_withdrawals(tx: &Transaction<'_>, jobs: &[RunningJob]) -> Result<(), StoreError> {
+/// A message that tells the workers what was cancelled.
+type Broadcast<'a> = (ControlId, &'a [RunningJob]);
+
+async fn insert_tombstones(tx: &Unit, statement: &Statement, broadcasts: &[Broadcast<'_>]) -> Result<(), StoreError> {
+    if broadcasts.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<(&RunningJob, Uuid)> =
+        broadcasts.iter().flat_map(|(control_id, jobs)| jobs.iter().map(|job| (job, control_id.0))).collect();
+    tx.execute(
+        statement,
+        &[
+            &column!(rows, row => row.0.job_id.0),
+            &column!(rows, row => signed(row.0.dispatch)),
+            &column!(rows, row => row.1),
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+async fn insert_withdrawals(tx: &Unit, statement: &Statement, jobs: &[RunningJob]) -> Result<(), StoreError> {
     if jobs.is_empty() {
         return Ok(());
     }
-    let statement = tx.prepare_cached(sql::INSERT_WITHDRAWALS).await?;
     let ids = column!(jobs, job => job.job_id.0);
-    tx.execute(&statement, &[&ids, &column!(jobs, job => signed(job.dispatch))]).await?;
+    tx.execute(statement, &[&ids, &column!(jobs, job => signed(job.dispatch))]).await?;
     Ok(())
 }
 
 /// Writes the items of fan-outs, cut into batches.
-pub(super) async fn expand(tx: &Transaction<'_>, expansions: Vec<Expansion>) -> Result<Vec<Expanded>, StoreError> {
+pub(super) async fn expand(tx: &Unit, expansions: Vec<Expansion>) -> Result<Vec<Expanded>, StoreError> {
     let steps: Vec<_> = expansions.iter().map(|expansion| (expansion.workflow, expansion.step)).collect();
     let (workflows, indexes) = super::load::columns(&steps);
     let statement = tx.prepare_cached(sql::CLEAR_FAN_OUTS).await?;
@@ -340,7 +376,7 @@ pub(super) struct Expansion {
     pub(super) template: Value,
 }
 
-async fn insert_batches(tx: &Transaction<'_>, expansion: &Expansion, items: &[Value]) -> Result<u64, StoreError> {
+async fn insert_batches(tx: &Unit, expansion: &Expansion, items: &[Value]) -> Result<u64, StoreError> {
     let size = usize::try_from(expansion.batch_size.max(1)).unwrap_or(1);
     let batches: Vec<(usize, Value)> =
         items.chunks(size).map(|items| Value::Array(items.to_vec())).enumerate().collect();

@@ -145,9 +145,6 @@ async fn submit_as(
     match shared.app.submit(submission, key).await {
         Ok(submitted) => {
             let note = if submitted.made.is_some() { Note::Submitted } else { Note::Known };
-            if submitted.made.is_some() {
-                shared.app.metrics.submitted.inc();
-            }
             Ok(Ok(away(&format!("/jobs/{}", submitted.id), Some(note))))
         }
         Err(ActionError::InvalidParams { errors, .. }) => Ok(Err(errors)),
