@@ -208,6 +208,23 @@ Example:
 Example:
   drover workers")]
     Workers,
+    /// Tell a worker to take no new jobs, to finish what it runs and to end.
+    #[command(after_help = "\
+Examples:
+  drover drain 3f6f3ad3a001
+  drover drain --wait 01980c5e-7a00-7d10-8b6e-3f6f3ad3a001
+
+What it does not finish within its own drain time it gives back, and that begins elsewhere as the
+same attempt. Whatever started the worker may start it again. With --wait the exit code is 1 when it
+was lost instead.")]
+    Drain {
+        /// Its session as `drover workers` shows it, or the end of it.
+        #[arg(value_name = "WORKER", value_parser = NonEmptyStringValueParser::new())]
+        worker: String,
+        /// Wait until it has ended.
+        #[arg(long)]
+        wait: bool,
+    },
     /// Ask whether the orchestrator can take and dispatch jobs now.
     #[command(after_help = "\
 Example:

@@ -12,7 +12,7 @@ use drover_engine::{
     fold::NewJob,
     job::Policy,
 };
-use drover_protocol::{JobId, JobStatus, JobType, Names, Submission};
+use drover_protocol::{JobId, JobStatus, JobType, Names, Submission, WorkerSession};
 use jsonschema::Validator;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -115,6 +115,17 @@ pub enum ActionError {
         name: JobType,
         /// What its steps run.
         jobs: BTreeSet<JobType>,
+    },
+    /// Nobody knows of such a worker.
+    #[error("there is no worker {0}; `drover workers` lists those that there are")]
+    UnknownWorker(WorkerSession),
+    /// It cannot be told anything.
+    #[error("worker {session} is {status}: it takes no jobs any more")]
+    WorkerGone {
+        /// The worker.
+        session: WorkerSession,
+        /// What became of it.
+        status: String,
     },
     /// The type is paused as one of all.
     #[error("{0} is paused with every job type; resume them all with `drover resume --all`")]
@@ -229,6 +240,20 @@ impl App {
             return Err(ActionError::AllPaused(job_type.clone()));
         }
         self.relay.send(self.store.resume_types(types, self.context.claim).await?);
+        Ok(())
+    }
+
+    /// Tells a worker to take no new jobs, to finish what it runs and to end.
+    ///
+    /// # Errors
+    /// When there is no such worker, it is not live, or the database is away. Asking twice is no error.
+    pub async fn drain(&self, session: WorkerSession) -> Result<(), ActionError> {
+        let found = self.store.drain_worker(session, self.context.claim).await?;
+        let (status, owed) = found.ok_or(ActionError::UnknownWorker(session))?;
+        if owed.is_empty() {
+            return Err(ActionError::WorkerGone { session, status });
+        }
+        self.relay.send(owed);
         Ok(())
     }
 

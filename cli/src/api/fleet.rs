@@ -120,6 +120,12 @@ pub(crate) struct Workers {
     pub(crate) workers: Vec<WorkerView>,
 }
 
+/// A worker that was told to drain.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Draining {
+    pub(crate) session: String,
+}
+
 /// A worker.
 #[derive(Debug, Deserialize)]
 pub(crate) struct WorkerView {

@@ -8,6 +8,7 @@ mod definitions;
 mod delete;
 pub(crate) mod demo;
 pub(crate) mod dev;
+mod drain;
 mod health;
 mod history;
 mod list;
@@ -56,6 +57,7 @@ pub(crate) async fn run(command: Command, ctx: &Context) -> Result<Exit, Failure
         Command::Definitions { name: Some(name) } => definitions::show(ctx, &name).await,
         Command::Types => types::run(ctx).await,
         Command::Workers => workers::run(ctx).await,
+        Command::Drain { worker, wait } => drain::run(ctx, &worker, wait).await,
         Command::Health => health::run(ctx).await,
         Command::History { job, limit } => history::run(ctx, job.id, limit).await,
         Command::Replay { job } => replay::run(ctx, job.id).await,

@@ -11,6 +11,41 @@ async fn cancel_says_where_the_job_stands() {
     assert_eq!(server.lines(), [format!("POST /jobs/{ID}/cancel"), format!("POST /jobs/{ID}/cancel?now=true")]);
 }
 
+fn worker(session: &str, status: &str) -> Value {
+    json!({ "session": session, "host": "h", "status": status, "types": ["work"], "concurrency": 1, "running": 0 })
+}
+
+#[tokio::test]
+async fn drain_finds_the_worker_by_the_end_of_its_session_and_waits() {
+    let [one, other] = ["01980c5e-7a00-7d10-8b6e-3f6f3ad3a001", "01980c5e-7a00-7d10-8b6e-3f6f3ad3b002"];
+    for (last, code) in [("down", 0), ("lost", 1)] {
+        let server = Server::start(move |asked, count| match asked.line.starts_with("POST") {
+            true => Reply::Json(202, json!({ "session": one, "draining": true })),
+            false => {
+                let status = if count < 3 { "live" } else { last };
+                Reply::Json(200, json!({ "workers": [worker(one, status), worker(other, "live")] }))
+            }
+        })
+        .await;
+        let run = server.run(&["drain", "--wait", "3F6F3AD3A001"]).await;
+        assert_eq!(run.code(code), format!("{one} {last}\n"));
+        assert_eq!(server.lines()[1], format!("POST /workers/{one}/drain"));
+    }
+}
+
+#[tokio::test]
+async fn drain_refuses_what_fits_no_worker_or_several() {
+    let workers =
+        json!({ "workers": [worker("01980c5e-1", "live"), worker("01980c5f-1", "live"), worker("01-9", "down")] });
+    let server = Server::always(200, workers).await;
+    let run = server.run(&["drain", "1"]).await;
+    assert_eq!(run.code(2), "");
+    assert!(run.stderr.contains("\"1\" fits several workers: 01980c5e-1, 01980c5f-1"), "{}", run.stderr);
+    let run = server.run(&["drain", "9"]).await;
+    assert_eq!(run.code(2), "");
+    assert!(run.stderr.contains("no live worker's session is or ends with \"9\""), "{}", run.stderr);
+}
+
 /// Asked for was the end of the job: that it is cancelled is success.
 #[tokio::test]
 async fn cancel_waits_for_the_end() {

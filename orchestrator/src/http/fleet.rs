@@ -1,9 +1,12 @@
 //! The fleet: job types and workers.
 
-use axum::{Json, extract::State};
+use axum::{Json, extract::State, http::StatusCode};
 use serde_json::{Value, json};
 
-use super::{Problem, Shared, query::Parameters};
+use super::{
+    Problem, Shared,
+    query::{Parameters, Session},
+};
 
 /// `GET /api/v1/types`
 #[utoipa::path(
@@ -33,4 +36,27 @@ pub(crate) async fn types(State(shared): State<Shared>, parameters: Parameters) 
 pub(crate) async fn workers(State(shared): State<Shared>, parameters: Parameters) -> Result<Json<Value>, Problem> {
     parameters.only(&[])?;
     Ok(Json(json!({ "workers": shared.app.store.view_workers().await? })))
+}
+
+/// `POST /api/v1/workers/{session}/drain`
+#[utoipa::path(
+    post,
+    path = "/api/v1/workers/{session}/drain",
+    operation_id = "fleet_drain",
+    tag = "fleet",
+    summary = "Tell a worker to take no new jobs, to finish what it runs and to end",
+    description = "Jobs that it does not finish within its drain time are given back and begin elsewhere as the same attempt.",
+    params(
+        ("session" = String, Path, description = "The worker's session, as the list of workers has it."),
+    ),
+    responses((status = 202, description = "It is told.", body = ref("#/components/schemas/Draining")))
+)]
+pub(crate) async fn drain(
+    State(shared): State<Shared>,
+    Session(session): Session,
+    parameters: Parameters,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    parameters.only(&[])?;
+    shared.app.drain(session).await?;
+    Ok((StatusCode::ACCEPTED, Json(json!({ "session": session, "draining": true }))))
 }

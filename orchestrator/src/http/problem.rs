@@ -204,6 +204,8 @@ impl From<ActionError> for Problem {
             }
             ActionError::NotAnnounced(_) => Self::new(StatusCode::NOT_FOUND, "unknown_type", detail).field("type"),
             ActionError::IsWorkflow { .. } => Self::unprocessable("is_workflow", detail).field("type"),
+            ActionError::UnknownWorker(_) => Self::not_found(detail),
+            ActionError::WorkerGone { .. } => Self::conflict("worker_gone", detail),
             ActionError::AllPaused(_) => Self::conflict("all_paused", detail),
             ActionError::Busy(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail),
             ActionError::Unanswered => Self::internal("a submission was not answered"),

@@ -8,7 +8,7 @@ use axum::{
     http::request::Parts,
 };
 use chrono::{DateTime, Datelike, Utc};
-use drover_protocol::{JobId, JobStatus};
+use drover_protocol::{JobId, JobStatus, WorkerSession};
 use serde_json::{Map, Value};
 
 use super::{Problem, cursor::Cursor};
@@ -186,6 +186,22 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
             Problem::bad_request(detail).field("id")
         })?;
         Ok(Self(id))
+    }
+}
+
+/// The worker of the path.
+pub(crate) struct Session(pub(crate) WorkerSession);
+
+impl<S: Send + Sync> FromRequestParts<S> for Session {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let text = segment(parts, state, "session").await?;
+        let session = text.parse().map_err(|_| {
+            let detail = format!("{:?} is no worker's session; a session is a UUID, written in full", shown(&text));
+            Problem::bad_request(detail).field("session")
+        })?;
+        Ok(Self(WorkerSession(session)))
     }
 }
 

@@ -3,13 +3,14 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use drover_engine::Input;
-use drover_protocol::{ControlId, JobId, JobType, JobTypeInfo, PausedTypes, RunningJob, WorkerSession};
+use drover_protocol::{Control, ControlId, JobId, JobType, JobTypeInfo, PausedTypes, RunningJob, WorkerSession};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
-    Store, StoreError,
+    Claim, OutboxRow, Store, StoreError, Unit,
     epoch::lease_lost,
+    outbox,
     pauses::paused_types,
     rows::{seconds, signed, signed_long, unsigned},
     statements as sql,
@@ -111,6 +112,31 @@ impl Store {
             withdrawn: withdrawals.iter().map(dispatch).collect::<Result<_, _>>()?,
             paused,
         })
+    }
+
+    /// Owes a worker the word to take no new jobs and to end. Where it stands, and what tells it if it is live; `None`: nobody
+    /// knows of it.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn drain_worker(
+        &self,
+        session: WorkerSession,
+        claim: Claim,
+    ) -> Result<Option<(String, Vec<OutboxRow>)>, StoreError> {
+        let tx = Unit::new(self.client().await?);
+        let statement = tx.prepare_cached(sql::WORKER_STATUS).await?;
+        let rows = tx.first(async { Ok(tx.query(&statement, &[&session.0]).await?) }).await?;
+        let status: Option<String> = rows.first().map(|row| row.try_get(0)).transpose()?;
+        let Some(status) = status else {
+            tx.rollback().await?;
+            return Ok(None);
+        };
+        let drain = OutboxRow::control(&Control::Drain { worker_session: Some(session) });
+        let owed = if status == "live" { vec![drain] } else { Vec::new() };
+        let insert = tx.prepare_cached(sql::INSERT_OUTBOX).await?;
+        let owed = tx.last(outbox::insert(&tx, &insert, owed, claim)).await?;
+        Ok(Some((status, owed)))
     }
 
     /// Writes the newest heartbeat of each worker, and gives what they run and must not.

@@ -49,6 +49,7 @@ statements! {
     // submissions
     CLAIM_SUBMISSIONS = "claim_submissions",
     // the fleet
+    WORKER_STATUS = "worker_status",
     WORKER_UP = "worker_up",
     WORKER_HEARTBEATS = "worker_heartbeats",
     WORKER_DOWN = "worker_down",

@@ -44,6 +44,7 @@ pub(crate) fn routes() -> Router<Shared> {
         .route("/run", get(run::choose))
         .route("/run/{name}", get(run::show).post(run::submit))
         .route("/workers", get(workers::list))
+        .route("/workers/{session}/drain", post(workers::drain))
         .route("/queues", get(queues::list))
         .route("/queues/pause", post(queues::pause))
         .route("/queues/resume", post(queues::resume))

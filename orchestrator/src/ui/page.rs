@@ -49,10 +49,11 @@ pub(super) enum Note {
     Done,
     DoneInPart,
     Nothing,
+    Draining,
 }
 
 impl Note {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::Cancelled,
         Self::CancelledNow,
         Self::Paused,
@@ -66,6 +67,7 @@ impl Note {
         Self::Done,
         Self::DoneInPart,
         Self::Nothing,
+        Self::Draining,
     ];
 
     /// What it is called in an address.
@@ -84,6 +86,7 @@ impl Note {
             Self::Done => "done",
             Self::DoneInPart => "done_in_part",
             Self::Nothing => "nothing",
+            Self::Draining => "draining",
         }
     }
 
@@ -101,6 +104,7 @@ impl Note {
             Self::Discarded => "It was discarded.",
             Self::Done => "It was done with all of them.",
             Self::DoneInPart => "It was done with those that allow it. The state of the others does not.",
+            Self::Draining => "It was told to end: it takes no new jobs and finishes what it runs.",
             Self::Nothing => "Nothing was chosen: tick the jobs that are meant.",
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use axum::extract::State;
+use axum::{extract::State, response::Response};
 use chrono::{DateTime, Utc};
 use drover_protocol::JobStatus;
 use maud::{Markup, html};
@@ -12,16 +12,23 @@ use uuid::Uuid;
 
 use super::{
     Failure,
-    page::{Page, Tab},
+    form::Form,
+    page::{Note, Page, Tab},
     parts, span,
 };
 use crate::{
-    http::{Shared, query::Parameters},
+    http::{
+        Shared,
+        query::{Parameters, Session},
+    },
     store::{StoreError, WorkerJob},
 };
 
 /// Most jobs that the page shows of all workers together.
 const JOBS: i64 = 500;
+
+const DRAIN: &str =
+    "It takes no new jobs, finishes what it runs and ends. What it does not finish in time begins elsewhere.";
 
 /// A worker as the API shows it.
 #[derive(Debug, Deserialize)]
@@ -85,8 +92,19 @@ fn card(worker: &Worker, jobs: &[WorkerJob]) -> Markup {
                 span.number { (span::taken(job.started_at, None)) }
                 @if job.status == JobStatus::Cancelling.as_str() { (parts::badge(JobStatus::Cancelling, false)) }
             } } }
+            @if !worker.draining { (parts::careful(&format!("/workers/{}/drain", worker.session), "Drain", DRAIN, &[])) }
         }
     }
+}
+
+/// `POST /workers/{session}/drain`
+pub(super) async fn drain(
+    State(shared): State<Shared>,
+    Session(session): Session,
+    form: Form,
+) -> Result<Response, Failure> {
+    shared.app.drain(session).await?;
+    Ok(form.back("/workers", Note::Draining))
 }
 
 fn past(gone: &[Worker]) -> Markup {

@@ -4,6 +4,7 @@ mod bad_input;
 mod cancel;
 mod crash;
 mod dead;
+mod drain;
 mod goldens;
 mod import;
 mod live;

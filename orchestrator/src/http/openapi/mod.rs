@@ -40,6 +40,7 @@ pub(super) fn described() -> OpenApiRouter<Shared> {
         .routes(routes!(definitions::show, definitions::apply_named))
         .routes(routes!(fleet::types))
         .routes(routes!(fleet::workers))
+        .routes(routes!(fleet::drain))
         .routes(routes!(pauses::list))
         .routes(routes!(pauses::pause_one))
         .routes(routes!(pauses::pause_all))

@@ -25,7 +25,7 @@ pub(crate) struct Report {
 impl Report {
     /// Whether all is as it should be.
     pub(crate) fn is_clean(&self) -> bool {
-        self.judged.violations.is_empty()
+        self.judged.violations.is_empty() && self.counted.unserved.is_empty()
     }
 
     fn struck(&self, kinds: &[Kind]) -> usize {
@@ -51,6 +51,7 @@ impl Report {
             ("cancels", json!(self.counted.cancels)),
             ("retries", json!(self.counted.retries)),
             ("pauses", json!(self.counted.pauses)),
+            ("unserved", json!(self.counted.unserved.len())),
             ("lost", wrong(Wrong::Lost)),
             ("stuck", wrong(Wrong::Stuck)),
             ("late_handlers", wrong(Wrong::Late)),

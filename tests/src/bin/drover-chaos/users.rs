@@ -26,13 +26,15 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(180);
 
 /// What users counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counted {
     pub(crate) workflows: u64,
     pub(crate) jobs: u64,
     pub(crate) cancels: u64,
     pub(crate) retries: u64,
     pub(crate) pauses: u64,
+    /// What users were not served with for as long as they insist, or answered in a way that none of them expects.
+    pub(crate) unserved: Vec<String>,
 }
 
 /// Where users turn to.
@@ -68,7 +70,13 @@ pub(crate) async fn run(
         let apart = u64::try_from(SUBMISSIONS_APART.as_millis()).unwrap_or(0);
         next += Duration::from_millis(rng.below(2 * apart));
         sleep_until(next).await;
-        while desk.watch.open() + under_way.len() / 4 > OPEN && !*over.borrow() {
+        loop {
+            while let Some(done) = under_way.try_join_next() {
+                counted.meet(done?);
+            }
+            if desk.watch.open() + under_way.len() / 4 <= OPEN || *over.borrow() {
+                break;
+            }
             sleep(GLANCE).await;
         }
         if *over.borrow() {
@@ -76,23 +84,32 @@ pub(crate) async fn run(
         }
         let order = catalogue.order(number, &mut rng);
         under_way.spawn(meet(desk.clone(), order, over.clone()));
-        while let Some(done) = under_way.try_join_next() {
-            counted.add(done??);
-        }
     }
     while let Some(done) = under_way.join_next().await {
-        counted.add(done??);
+        counted.meet(done?);
     }
     Ok(counted)
 }
 
 impl Counted {
+    /// One user was not served; the others go on.
+    fn meet(&mut self, met: anyhow::Result<Self>) {
+        match met {
+            Ok(other) => self.add(other),
+            Err(error) => {
+                eprintln!("chaos: not served: {error:#}");
+                self.unserved.push(format!("{error:#}"));
+            }
+        }
+    }
+
     fn add(&mut self, other: Self) {
         self.workflows += other.workflows;
         self.jobs += other.jobs;
         self.cancels += other.cancels;
         self.retries += other.retries;
         self.pauses += other.pauses;
+        self.unserved.extend(other.unserved);
     }
 }
 

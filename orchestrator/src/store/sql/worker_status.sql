@@ -1,0 +1,1 @@
+SELECT status FROM workers WHERE session = $1
