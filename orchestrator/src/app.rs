@@ -296,10 +296,10 @@ impl App {
     }
 
     async fn act(&self, input: Input) -> Result<(), ActionError> {
-        let id = input.job_id();
+        let (id, resumes) = (input.job_id(), matches!(input, Input::Resume { .. }));
         let folded = self.store.fold(&self.context, vec![input]).await?;
         let outcome = folded.outcomes.first().cloned();
-        self.committed(folded);
+        self.tell(folded, resumes);
         verdict(id, outcome)
     }
 
@@ -319,8 +319,13 @@ impl App {
 
     /// After a commit: what is owed to the broker goes to the relay, those who watch are told.
     pub fn committed(&self, folded: Folded) {
+        self.tell(folded, false);
+    }
+
+    /// `waits`: something waits for the workers' acknowledgements, so that all replicas look at once.
+    fn tell(&self, folded: Folded, waits: bool) {
         self.metrics.folded(&folded.outcomes);
-        let told = folded.outbox.iter().any(|row| matches!(row.outgoing, Outgoing::Control(_)));
+        let told = waits || folded.outbox.iter().any(|row| matches!(row.outgoing, Outgoing::Control(_)));
         self.relay.send(folded.outbox);
         self.live.changed(&folded.changed, told);
         if told {

@@ -123,6 +123,9 @@ fn paused(reason: PauseReason) -> String {
     match reason {
         PauseReason::Asked => "paused: nothing of it begins until it is resumed".into(),
         PauseReason::Parent => "paused with its workflow: resume that one".into(),
+        PauseReason::Settling => {
+            "resumed: it begins when every worker has let go of the message that the pause withdrew".into()
+        }
     }
 }
 

@@ -57,8 +57,8 @@ pub enum Input {
         /// The job.
         job_id: JobId,
     },
-    /// Every live worker that could have started the cancelled dispatch has said that it has not, and what they said
-    /// before is folded.
+    /// Every live worker that could have started the cancelled or withdrawn dispatch has said that it has not, and what they
+    /// said before is folded.
     NeverStarted {
         /// The job.
         job_id: JobId,

@@ -163,6 +163,17 @@ pub enum PauseReason {
     Asked,
     /// Its workflow is paused.
     Parent,
+    /// It is resumed. Its message was withdrawn, and somebody may have begun it before they heard of that: it goes on under a new
+    /// dispatch when it is known that nobody has and nobody will.
+    Settling,
+}
+
+impl PauseReason {
+    /// Whether it is resumed, and goes on as soon as its withdrawn message is out of the way.
+    #[must_use]
+    pub const fn is_over(self) -> bool {
+        matches!(self, Self::Settling)
+    }
 }
 
 impl Job {

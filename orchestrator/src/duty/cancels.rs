@@ -1,23 +1,27 @@
-//! Cancels that wait for jobs which were published and never started.
+//! Cancels that wait for jobs which were published and never started, and resumed jobs that wait for their withdrawn message.
 
 use std::{sync::Arc, time::Duration};
 
+use drover_engine::Input;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{Pace, ROUND, fold};
-use crate::app::App;
+use crate::{app::App, store::StoreError};
 
-/// Settles cancels until shutdown.
+/// A worker that is of another make and acknowledges no withdrawals is waited for this many leases.
+const PATIENCE: u32 = 4;
+
+/// Settles both until shutdown.
 pub async fn run(app: Arc<App>, pace: Pace, mut cancelling: watch::Receiver<bool>, shutdown: CancellationToken) {
     loop {
         if cancelling.wait_for(|cancelling| *cancelling).await.is_err() || shutdown.is_cancelled() {
             return;
         }
-        let more = match app.store.settled_cancels(ROUND).await {
-            Ok(inputs) => fold(&app, "settling cancels", inputs).await,
+        let more = match settled(&app, pace).await {
+            Ok(inputs) => fold(&app, "settling cancels and withdrawals", inputs).await,
             Err(error) => {
-                tracing::warn!(%error, "cancels that could settle cannot be read");
+                tracing::warn!(%error, "cancels and withdrawals that could settle cannot be read");
                 false
             }
         };
@@ -26,4 +30,10 @@ pub async fn run(app: Arc<App>, pace: Pace, mut cancelling: watch::Receiver<bool
             return;
         }
     }
+}
+
+async fn settled(app: &App, pace: Pace) -> Result<Vec<Input>, StoreError> {
+    let mut inputs = app.store.settled_cancels(ROUND).await?;
+    inputs.extend(app.store.settled_withdrawals(ROUND, pace.lease * PATIENCE).await?);
+    Ok(inputs)
 }

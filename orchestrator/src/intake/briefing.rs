@@ -15,7 +15,14 @@ const NAMED: usize = 1_000;
 /// newest cancelled dispatches; what it has no room for comes before.
 pub(super) fn controls(briefing: Briefing, worker_session: WorkerSession, pace: Pace) -> Vec<Control> {
     let (newest, older) = briefing.cancelled.split_at(briefing.cancelled.len().min(NAMED));
-    let mut never = briefing.withdrawn;
+    let mut never = Vec::new();
+    let mut withdrawn: BTreeMap<ControlId, Vec<RunningJob>> = BTreeMap::new();
+    for (job, control_id) in briefing.withdrawn {
+        match control_id {
+            Some(control_id) => withdrawn.entry(control_id).or_default().push(job),
+            None => never.push(job),
+        }
+    }
     let mut by_broadcast: BTreeMap<ControlId, Vec<RunningJob>> = BTreeMap::new();
     for (job, control_id) in older {
         match control_id {
@@ -24,7 +31,9 @@ pub(super) fn controls(briefing: Briefing, worker_session: WorkerSession, pace: 
             None => never.push(*job),
         }
     }
-    let withdraws = never.chunks(NAMED).map(|jobs| Control::Withdraw { jobs: jobs.to_vec() });
+    let never = never.chunks(NAMED).map(|jobs| Control::Withdraw { control_id: None, jobs: jobs.to_vec() });
+    let withdraws =
+        withdrawn.into_iter().map(|(control_id, jobs)| Control::Withdraw { control_id: Some(control_id), jobs });
     let cancels = by_broadcast.into_iter().map(|(control_id, jobs)| Control::Cancel { control_id, jobs });
     let welcome = Control::Welcome {
         worker_session,
@@ -33,7 +42,7 @@ pub(super) fn controls(briefing: Briefing, worker_session: WorkerSession, pace: 
         paused: Some(briefing.paused),
         lease_seconds: pace.lease.as_secs_f64(),
     };
-    withdraws.chain(cancels).chain([welcome]).collect()
+    never.chain(withdraws).chain(cancels).chain([welcome]).collect()
 }
 
 #[cfg(test)]
@@ -55,7 +64,10 @@ mod tests {
         let broadcasts: Vec<ControlId> = (0..51).map(|_| ControlId(Uuid::now_v7())).collect();
         let waits = open.iter().enumerate().map(|(index, job)| (*job, Some(broadcasts[index / 50])));
         let cancelled: Vec<_> = waits.chain(settled.iter().map(|job| (*job, None))).collect();
-        let briefing = Briefing { cancelled, withdrawn: withdrawn.clone(), ..Briefing::default() };
+        let paused = ControlId(Uuid::now_v7());
+        let waits = |(index, job): (usize, &RunningJob)| (*job, (index < 7).then_some(paused));
+        let told = withdrawn.iter().enumerate().map(waits).collect();
+        let briefing = Briefing { cancelled, withdrawn: told, ..Briefing::default() };
         let pace = Pace { lease: Duration::from_secs(15) };
         let mut told = controls(briefing, WorkerSession(Uuid::now_v7()), pace);
         let Some(Control::Welcome { cancelled, controls, .. }) = told.pop() else { panic!("no welcome: {told:?}") };
@@ -64,7 +76,10 @@ mod tests {
         for control in told {
             assert!(encode(&control, 128 * 1024).is_ok(), "it is no large message");
             match control {
-                Control::Withdraw { jobs } => never.extend(jobs),
+                Control::Withdraw { control_id, jobs } => {
+                    never.extend(jobs);
+                    acknowledged.extend(control_id);
+                }
                 Control::Cancel { control_id, jobs } => {
                     never.extend(jobs);
                     acknowledged.insert(control_id);
@@ -73,6 +88,6 @@ mod tests {
             }
         }
         assert_eq!(never, [open, settled, withdrawn].concat().into_iter().collect());
-        assert_eq!(acknowledged, broadcasts.into_iter().collect());
+        assert_eq!(acknowledged, broadcasts.into_iter().chain([paused]).collect());
     }
 }

@@ -60,8 +60,8 @@ pub struct Briefing {
     /// The cancelled dispatches, the newest first. With the broadcast that told of it, if the cancel has not settled yet: it
     /// waits for the worker's acknowledgement.
     pub cancelled: Vec<(RunningJob, Option<ControlId>)>,
-    /// The dispatches that were withdrawn.
-    pub withdrawn: Vec<RunningJob>,
+    /// The dispatches that were withdrawn; likewise.
+    pub withdrawn: Vec<(RunningJob, Option<ControlId>)>,
     /// The job types of which nothing is to be taken.
     pub paused: PausedTypes,
 }
@@ -106,10 +106,10 @@ impl Store {
         let dispatch = |row: &tokio_postgres::Row| {
             Ok::<_, StoreError>(RunningJob { job_id: JobId(row.try_get(0)?), dispatch: unsigned(row.try_get(1)?) })
         };
-        let cancelled = |row| Ok::<_, StoreError>((dispatch(row)?, row.try_get::<_, Option<Uuid>>(2)?.map(ControlId)));
+        let told = |row| Ok::<_, StoreError>((dispatch(row)?, row.try_get::<_, Option<Uuid>>(2)?.map(ControlId)));
         Ok(Briefing {
-            cancelled: tombstones.iter().map(cancelled).collect::<Result<_, _>>()?,
-            withdrawn: withdrawals.iter().map(dispatch).collect::<Result<_, _>>()?,
+            cancelled: tombstones.iter().map(told).collect::<Result<_, _>>()?,
+            withdrawn: withdrawals.iter().map(told).collect::<Result<_, _>>()?,
             paused,
         })
     }
@@ -216,13 +216,17 @@ impl Store {
     /// # Errors
     /// When the database is away.
     pub async fn settled_cancels(&self, limit: i64) -> Result<Vec<Input>, StoreError> {
-        let client = self.client().await?;
-        let statement = client.prepare_cached(sql::SETTLED_CANCELS).await?;
-        let rows = client.query(&statement, &[&limit]).await?;
-        let read = |row: &tokio_postgres::Row| {
-            Ok(Input::NeverStarted { job_id: JobId(row.try_get(0)?), dispatch: unsigned(row.try_get(1)?) })
-        };
-        rows.iter().map(read).collect()
+        self.rows(sql::SETTLED_CANCELS, &[&limit]).await?.iter().map(never_started).collect()
+    }
+
+    /// Withdrawn dispatches of resumed jobs that are known never to start. A worker that acknowledges no withdrawals is not waited
+    /// for longer than `patience`.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn settled_withdrawals(&self, limit: i64, patience: Duration) -> Result<Vec<Input>, StoreError> {
+        let rows = self.rows(sql::SETTLED_WITHDRAWALS, &[&limit, &seconds(patience)]).await?;
+        rows.iter().map(never_started).collect()
     }
 
     /// Forgets cancelled and withdrawn dispatches of which no message can turn up any more.
@@ -255,6 +259,10 @@ impl Store {
         }
         Ok(inputs)
     }
+}
+
+fn never_started(row: &tokio_postgres::Row) -> Result<Input, StoreError> {
+    Ok(Input::NeverStarted { job_id: JobId(row.try_get(0)?), dispatch: unsigned(row.try_get(1)?) })
 }
 
 #[cfg(test)]

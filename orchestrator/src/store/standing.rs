@@ -44,7 +44,11 @@ fn standing(registry: &Registry, row: &Row) -> Result<Standing, StoreError> {
     let metadata: Option<Metadata> =
         metadata.map(serde_json::from_value).transpose().map_err(|error| corrupt(&error))?;
     let paused: Option<String> = row.try_get("paused")?;
-    let paused = paused.map(|reason| if reason == "parent" { PauseReason::Parent } else { PauseReason::Asked });
+    let paused = paused.map(|reason| match reason.as_str() {
+        "parent" => PauseReason::Parent,
+        "settling" => PauseReason::Settling,
+        _ => PauseReason::Asked,
+    });
     Ok(Standing {
         job_type: row.try_get("type")?,
         status,

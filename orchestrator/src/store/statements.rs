@@ -67,6 +67,7 @@ statements! {
     END_EARLIER_LIFE = "end_earlier_life",
     SUPERSEDED_JOBS = "superseded_jobs",
     SETTLED_CANCELS = "settled_cancels",
+    SETTLED_WITHDRAWALS = "settled_withdrawals",
     DELETE_TOMBSTONES = "delete_tombstones",
     DELETE_WITHDRAWALS = "delete_withdrawals",
     ORCHESTRATOR_BEAT = "orchestrator_beat",

@@ -212,12 +212,15 @@ pub(super) async fn effects(
     owed.extend(broadcasts.iter().map(|(control_id, jobs)| {
         OutboxRow::control(&Control::Cancel { control_id: *control_id, jobs: jobs.to_vec() })
     }));
-    let withdraws = withdrawn.chunks(JOBS_PER_CONTROL).map(|jobs| Control::Withdraw { jobs: jobs.to_vec() });
-    owed.extend(withdraws.map(|control| OutboxRow::control(&control)));
+    let withdrawals: Vec<Broadcast<'_>> =
+        withdrawn.chunks(JOBS_PER_CONTROL).map(|jobs| (ControlId(Uuid::now_v7()), jobs)).collect();
+    owed.extend(withdrawals.iter().map(|(control_id, jobs)| {
+        OutboxRow::control(&Control::Withdraw { control_id: Some(*control_id), jobs: jobs.to_vec() })
+    }));
     let ((), (), (), outbox) = try_join!(
         insert_history(tx, &last.insert_history, &records),
-        insert_tombstones(tx, &last.insert_tombstones, &broadcasts),
-        insert_withdrawals(tx, &last.insert_withdrawals, &withdrawn),
+        insert_broadcasts(tx, &last.insert_tombstones, &broadcasts),
+        insert_broadcasts(tx, &last.insert_withdrawals, &withdrawals),
         outbox::insert(tx, &last.insert_outbox, owed, claim),
     )?;
     Ok(outbox)
@@ -298,10 +301,10 @@ pub(super) async fn delete_outbox(tx: &Unit, last: &Last, ids: &[i64]) -> Result
     Ok(())
 }
 
-/// A message that tells the workers what was cancelled.
+/// A message that tells the workers what was cancelled or withdrawn.
 type Broadcast<'a> = (ControlId, &'a [RunningJob]);
 
-async fn insert_tombstones(tx: &Unit, statement: &Statement, broadcasts: &[Broadcast<'_>]) -> Result<(), StoreError> {
+async fn insert_broadcasts(tx: &Unit, statement: &Statement, broadcasts: &[Broadcast<'_>]) -> Result<(), StoreError> {
     if broadcasts.is_empty() {
         return Ok(());
     }
@@ -316,15 +319,6 @@ async fn insert_tombstones(tx: &Unit, statement: &Statement, broadcasts: &[Broad
         ],
     )
     .await?;
-    Ok(())
-}
-
-async fn insert_withdrawals(tx: &Unit, statement: &Statement, jobs: &[RunningJob]) -> Result<(), StoreError> {
-    if jobs.is_empty() {
-        return Ok(());
-    }
-    let ids = column!(jobs, job => job.job_id.0);
-    tx.execute(statement, &[&ids, &column!(jobs, job => signed(job.dispatch))]).await?;
     Ok(())
 }
 

@@ -99,6 +99,8 @@ fn a_pause_names_what_is_paused() {
     let paused = |reason| Standing { paused: Some(reason), ..queued() };
     assert_eq!(said(&paused(PauseReason::Asked)), "paused: nothing of it begins until it is resumed");
     assert_eq!(said(&paused(PauseReason::Parent)), "paused with its workflow: resume that one");
+    let settling = "resumed: it begins when every worker has let go of the message that the pause withdrew";
+    assert_eq!(said(&paused(PauseReason::Settling)), settling);
     let mut job = Standing { paused_type: Some("analyze".into()), ..queued() };
     assert_eq!(said(&job), "waiting: job type analyze is paused");
     job.paused_type_reason = Some("the disk is full".into());

@@ -183,7 +183,9 @@ pub(crate) fn control(control: &Control) -> Checked {
             seconds(format_args!("/lease_seconds"), *lease_seconds, limits::TIMEOUT_SECONDS)?;
             running("cancelled", cancelled)
         }
-        Control::Cancel { jobs, .. } | Control::Withdraw { jobs } | Control::Stop { jobs, .. } => running("jobs", jobs),
+        Control::Cancel { jobs, .. } | Control::Withdraw { jobs, .. } | Control::Stop { jobs, .. } => {
+            running("jobs", jobs)
+        }
         Control::PausedTypes(paused) => amount(format_args!("/version"), paused.version),
         Control::Drain { .. } => Ok(()),
     }

@@ -38,6 +38,9 @@ pub enum Control {
     /// Do not start these jobs: they are paused, or dispatched anew. Those that run go on. A message that comes is
     /// acknowledged, and nothing is reported of it. A worker that arrives is told before its `welcome` what is withdrawn.
     Withdraw {
+        /// What the acknowledgement names, as that of a cancel; absent: nobody waits for one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        control_id: Option<ControlId>,
         /// The jobs, each with the dispatch that is withdrawn; a later dispatch is not meant.
         jobs: Vec<RunningJob>,
     },

@@ -133,7 +133,7 @@ fn controls() -> Vec<Value> {
             "paused": { "version": 1785067200000_u64, "all": false, "types": ["validate_import"] }, "lease_seconds": 15.0,
         }),
         json!({ "kind": "cancel", "control_id": CONTROL, "jobs": jobs }),
-        json!({ "kind": "withdraw", "jobs": jobs }),
+        json!({ "kind": "withdraw", "control_id": CONTROL, "jobs": jobs }),
         json!({ "kind": "paused_types", "version": 1785067200000_u64, "all": false, "types": ["validate_import"] }),
         json!({ "kind": "stop", "worker_session": SESSION, "jobs": jobs }),
         json!({ "kind": "drain", "worker_session": SESSION }),

@@ -85,7 +85,7 @@ pub(crate) struct Transaction {
     owed: Vec<Owed>,
     history: (Vec<Record>, BTreeMap<JobId, Given>),
     buried: Vec<(RunningJob, ControlId)>,
-    withdrawn: BTreeSet<RunningJob>,
+    withdrawn: BTreeMap<RunningJob, ControlId>,
     /// The paused types.
     pauses: Option<PausedTypes>,
     /// Events of these sessions and numbers were folded.
@@ -124,7 +124,7 @@ pub(crate) struct Database {
     pub(crate) outbox: BTreeMap<u64, (Outgoing, Millis)>,
     pub(crate) tombstones: BTreeMap<RunningJob, (ControlId, Millis)>,
     /// Dispatches that a pause withdrew.
-    pub(crate) withdrawn: BTreeSet<RunningJob>,
+    pub(crate) withdrawn: BTreeMap<RunningJob, (ControlId, Millis)>,
     pub(crate) pauses: PausedTypes,
     pub(crate) keys: BTreeMap<u64, JobId>,
     pub(crate) away_until: Millis,
@@ -259,7 +259,7 @@ impl Database {
         transaction.working.save(&tree);
         transaction.history = (archive::records(&effects), given);
         transaction.jobs = tree.created().chain(tree.changed()).map(|job| job.id).collect();
-        let mut buried: BTreeSet<RunningJob> = BTreeSet::new();
+        let (mut buried, mut withdrawn): (BTreeSet<RunningJob>, BTreeSet<RunningJob>) = Default::default();
         let mut number = || {
             *last += 1;
             *last
@@ -278,7 +278,7 @@ impl Database {
                     continue;
                 }
                 Command::Withdraw(job) => {
-                    transaction.withdrawn.insert(job);
+                    withdrawn.insert(job);
                     continue;
                 }
                 Command::Stop { session, job } => {
@@ -299,9 +299,11 @@ impl Database {
             let what = Outgoing::Control(Arc::new(Control::Cancel { control_id, jobs }));
             transaction.owed.push(Owed { row: number(), what });
         }
-        if !transaction.withdrawn.is_empty() {
-            let jobs = transaction.withdrawn.iter().copied().collect();
-            let what = Outgoing::Control(Arc::new(Control::Withdraw { jobs }));
+        if !withdrawn.is_empty() {
+            let control_id = ControlId(Uuid::from_u128(u128::from(number())));
+            let jobs = withdrawn.iter().copied().collect();
+            transaction.withdrawn = withdrawn.into_iter().map(|job| (job, control_id)).collect();
+            let what = Outgoing::Control(Arc::new(Control::Withdraw { control_id: Some(control_id), jobs }));
             transaction.owed.push(Owed { row: number(), what });
         }
     }
@@ -354,7 +356,7 @@ impl Database {
         }
         let (records, given) = std::mem::take(&mut transaction.history);
         self.archive.keep(records, given);
-        self.withdrawn.extend(&transaction.withdrawn);
+        self.withdrawn.extend(transaction.withdrawn.iter().map(|(job, control)| (*job, (*control, now))));
         if let Some(paused) = transaction.pauses.take().filter(|paused| paused.version > self.pauses.version) {
             self.pauses = paused;
         }
@@ -405,7 +407,7 @@ impl Transaction {
             owed: Vec::new(),
             history: Default::default(),
             buried: Vec::new(),
-            withdrawn: BTreeSet::new(),
+            withdrawn: BTreeMap::new(),
             pauses: None,
             folded: Vec::new(),
             never_started: Vec::new(),

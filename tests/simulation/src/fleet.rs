@@ -78,7 +78,8 @@ impl Fleet {
             *worker = Enrolled { paused_version: worker.paused_version, ..fresh };
         }
         for control in acknowledged {
-            if database.tombstones.values().any(|(known, _)| known == control) {
+            let mut known = database.tombstones.values().chain(database.withdrawn.values());
+            if known.any(|(known, _)| known == control) {
                 self.acks.entry((*control, session)).or_insert(now);
             }
         }
@@ -159,26 +160,35 @@ impl Fleet {
             .collect()
     }
 
-    /// Cancelled dispatches that no worker started and none will.
-    pub(crate) fn settled_cancels(&self, database: &Database, broken: Option<Rule>) -> Vec<Input> {
+    /// Cancelled dispatches, and withdrawn ones of resumed jobs, that no worker started and none will.
+    pub(crate) fn settled(&self, database: &Database, broken: Option<Rule>) -> Vec<Input> {
         let events = if broken == Some(Rule::CancelWaitsForEvents) { Millis::MAX } else { self.queues[0].folded_at };
         let obeyed = |session: &WorkerSession, control: ControlId| {
             broken == Some(Rule::CancelWaitsForAcks)
                 || self.acks.get(&(control, *session)).is_some_and(|acked_at| *acked_at < events)
         };
-        let mut live = self.workers.iter().filter(|(_, worker)| worker.standing == Standing::Live);
-        let settles = |job: &RunningJob, control: ControlId, created_at: Millis, live: &[WorkerSession]| {
-            let waits = database.store.rows.get(&job.job_id).is_some_and(|row| {
+        let live = self.workers.iter().filter(|(_, worker)| worker.standing == Standing::Live);
+        let live: Vec<WorkerSession> = live.map(|(session, _)| *session).collect();
+        let waits = |job: &RunningJob, cancelled: bool| {
+            database.store.rows.get(&job.job_id).is_some_and(|row| {
                 let row = &row.job;
-                row.status == JobStatus::Cancelling && row.lease.is_none() && row.dispatch == job.dispatch
-            });
-            waits && created_at < events && live.iter().all(|session| obeyed(session, control))
+                let resumed = row.paused.as_ref().is_some_and(|paused| paused.reason.is_over());
+                let waits = if cancelled {
+                    row.status == JobStatus::Cancelling
+                } else {
+                    row.status == JobStatus::Pending && resumed
+                };
+                waits && row.lease.is_none() && row.dispatch == job.dispatch
+            })
         };
-        let live: Vec<WorkerSession> = live.by_ref().map(|(session, _)| *session).collect();
-        let tombstones = database.tombstones.iter();
-        tombstones
-            .filter(|(job, (control, created_at))| settles(job, *control, *created_at, &live))
-            .map(|(job, _)| Input::NeverStarted { job_id: job.job_id, dispatch: job.dispatch })
+        let cancelled = database.tombstones.iter().map(|(job, told)| (job, told, true));
+        let withdrawn = database.withdrawn.iter().map(|(job, told)| (job, told, false));
+        cancelled
+            .chain(withdrawn)
+            .filter(|(job, (control, created_at), cancelled)| {
+                waits(job, *cancelled) && *created_at < events && live.iter().all(|session| obeyed(session, *control))
+            })
+            .map(|(job, ..)| Input::NeverStarted { job_id: job.job_id, dispatch: job.dispatch })
             .collect()
     }
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use drover_engine::Input;
-use drover_protocol::{Control, WorkerEventKind};
+use drover_protocol::{Control, ControlId, RunningJob, WorkerEventKind};
 
 use crate::{
     LEASE, Millis, Who,
@@ -276,10 +276,13 @@ impl World {
                         paused: tells_pauses.then(|| self.database.pauses.clone()),
                         lease_seconds: 1.0,
                     };
-                    let jobs: Vec<_> = self.database.withdrawn.iter().copied().collect();
-                    if !jobs.is_empty() {
-                        answers.push((Queue::Control(*queue), Control::Withdraw { jobs }));
+                    let mut withdrawn: BTreeMap<ControlId, Vec<RunningJob>> = BTreeMap::new();
+                    for (job, (control, _)) in &self.database.withdrawn {
+                        withdrawn.entry(*control).or_default().push(*job);
                     }
+                    answers.extend(withdrawn.into_iter().map(|(control_id, jobs)| {
+                        (Queue::Control(*queue), Control::Withdraw { control_id: Some(control_id), jobs })
+                    }));
                     answers.push((Queue::Control(*queue), welcome));
                 }
                 WorkerEventKind::WorkerHeartbeat { running, acknowledged, paused_version, .. } => {

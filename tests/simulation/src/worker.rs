@@ -302,12 +302,15 @@ impl Worker {
         self.paused.all || self.paused.types.iter().any(|paused| paused.as_str() == kind)
     }
 
-    /// Does not start these dispatches or earlier ones. What runs goes on.
-    fn withdraw(&mut self, jobs: &[RunningJob]) {
+    /// Does not start these dispatches or earlier ones. What runs goes on; gives it.
+    fn withdraw(&mut self, jobs: &[RunningJob]) -> Vec<RunningJob> {
+        let mut met = Vec::new();
         for job in jobs {
             let dispatch = self.cancelled.entry(job.job_id).or_default();
             *dispatch = job.dispatch.max(*dispatch);
+            met.extend(self.held.range(RunningJob { dispatch: 0, ..*job }..=*job).map(|(job, _)| *job));
         }
+        met
     }
 
     /// The acknowledgements whose jobs the broker knows of by now.

@@ -153,9 +153,13 @@ impl ControlLoop {
                 self.heartbeat.acknowledge(control_id, met);
             }
             Control::PausedTypes(paused) => self.obey_pauses(paused),
-            Control::Withdraw { jobs } => {
-                tracing::info!(jobs = jobs.len(), "jobs are withdrawn: what has not begun of them is left");
-                self.table.withdraw(&jobs);
+            Control::Withdraw { control_id, jobs } => {
+                let met = self.table.withdraw(&jobs);
+                let (count, begun) = (jobs.len(), met.len());
+                tracing::info!(jobs = count, begun, "jobs are withdrawn: what has not begun of them is left");
+                if let Some(control_id) = control_id {
+                    self.heartbeat.acknowledge(control_id, met);
+                }
             }
             Control::Stop { worker_session, jobs } if worker_session == me => {
                 let taken = self.table.take(&jobs);

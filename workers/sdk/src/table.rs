@@ -139,6 +139,17 @@ impl Inner {
         }
         if self.tombstones.contains(job) { Known::Cancelled } else { Known::New }
     }
+
+    /// Never starts these dispatches or earlier ones of the same jobs; gives those that run.
+    fn bury(&mut self, jobs: &[RunningJob]) -> Vec<Arc<Held>> {
+        let mut met = Vec::new();
+        for job in jobs {
+            self.tombstones.insert(*job);
+            let up_to_it = RunningJob { dispatch: 0, ..*job }..=*job;
+            met.extend(self.held.range(up_to_it).map(|(_, held)| Arc::clone(held)));
+        }
+        met
+    }
 }
 
 impl Table {
@@ -182,24 +193,16 @@ impl Table {
 
     /// Never starts these dispatches or earlier ones of the same jobs, and stops those that run; gives what it stops.
     pub(crate) fn cancel(&self, jobs: &[RunningJob]) -> Vec<Arc<Held>> {
-        let mut inner = self.lock();
-        let mut stopped = Vec::new();
-        for job in jobs {
-            inner.tombstones.insert(*job);
-            let up_to_it = RunningJob { dispatch: 0, ..*job }..=*job;
-            stopped.extend(inner.held.range(up_to_it).map(|(_, held)| Arc::clone(held)));
-        }
-        drop(inner);
+        let stopped = self.lock().bury(jobs);
         for held in &stopped {
             held.job.stop(Stop::Cancel);
         }
         stopped
     }
 
-    /// Does not start these dispatches or earlier ones of the same jobs. Those that run go on.
-    pub(crate) fn withdraw(&self, jobs: &[RunningJob]) {
-        let mut inner = self.lock();
-        jobs.iter().for_each(|job| inner.tombstones.insert(*job));
+    /// Does not start these dispatches or earlier ones of the same jobs. Those that run go on; gives them.
+    pub(crate) fn withdraw(&self, jobs: &[RunningJob]) -> Vec<Arc<Held>> {
+        self.lock().bury(jobs)
     }
 
     /// Stops these dispatches without a report: they were taken from this worker. How many of them run here.

@@ -137,7 +137,14 @@ impl Fold<'_> {
     /// No worker started the cancelled dispatch, and none will.
     pub(super) fn never_started(&mut self, id: JobId, dispatch: u32) -> Outcome {
         let Some(job) = self.tree.get(id) else { return Outcome::Ignored(Ignored::UnknownJob) };
-        if job.status != JobStatus::Cancelling || job.dispatch != dispatch || job.lease.is_some() {
+        if job.dispatch != dispatch || job.lease.is_some() {
+            return Outcome::Ignored(Ignored::Repeat);
+        }
+        let resumed = job.paused.as_ref().is_some_and(|paused| paused.reason.is_over());
+        if job.status == JobStatus::Pending && resumed {
+            return self.go_on(id);
+        }
+        if job.status != JobStatus::Cancelling {
             return Outcome::Ignored(Ignored::Repeat);
         }
         self.stopped(id, "cancelled", json!({ "never_started": true }))

@@ -265,7 +265,13 @@ impl<'a> Fold<'a> {
         let Some(job) = self.tree.jobs.get_mut(&id) else {
             return Err(Outcome::Ignored(Ignored::UnknownJob));
         };
-        let to = match next(job.status, trigger) {
+        let next = next(job.status, trigger);
+        if matches!(next, Next::To(_) | Next::Stay) && job.paused.as_ref().is_some_and(|paused| paused.reason.is_over())
+        {
+            // Somebody had begun it after all: there is no message to wait for.
+            job.paused = None;
+        }
+        let to = match next {
             Next::To(to) => to,
             Next::Stay => return Ok(()),
             Next::Ignore if job.is_terminal() => return Err(Outcome::Ignored(Ignored::Finished)),

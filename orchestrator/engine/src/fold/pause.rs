@@ -25,7 +25,7 @@ impl Fold<'_> {
         match &mut job.paused {
             Some(paused) if paused.reason == PauseReason::Asked => return Outcome::Ignored(Ignored::Repeat),
             _ if at_work => return Outcome::Illegal(Refusal::AtWork),
-            // It was paused with its workflow. From now on it stays so when that goes on.
+            // It was paused with its workflow, or had just been resumed. From now on it stays so when that goes on.
             Some(paused) => paused.reason = PauseReason::Asked,
             None => self.hold(id, PauseReason::Asked),
         }
@@ -42,7 +42,7 @@ impl Fold<'_> {
             (Next::Illegal, _) => {
                 return Outcome::Illegal(Refusal::Transition { status, trigger: Trigger::Resume });
             }
-            (_, None) => return Outcome::Ignored(Ignored::Repeat),
+            (_, None | Some(PauseReason::Settling)) => return Outcome::Ignored(Ignored::Repeat),
             (_, Some(PauseReason::Parent)) => {
                 return Outcome::Illegal(Refusal::PausedAbove { workflow: self.paused_by(job) });
             }
@@ -93,7 +93,8 @@ impl Fold<'_> {
             self.record(id, "withdrawn", Value::Null);
         }
         for child in self.unfinished_children(id) {
-            if self.tree.get(child).is_some_and(|job| job.paused.is_none() && may_wait(job)) {
+            let goes_on = |job: &Job| job.paused.as_ref().is_none_or(|paused| paused.reason.is_over());
+            if self.tree.get(child).is_some_and(|job| goes_on(job) && may_wait(job)) {
                 self.hold(child, PauseReason::Parent);
             }
         }
@@ -121,6 +122,13 @@ impl Fold<'_> {
         let Some(job) = self.tree.jobs.get_mut(&id) else { return };
         let seen = Seen::of(job);
         let Some(paused) = job.paused.take() else { return };
+        if job.workflow.is_none() && job.status == JobStatus::Pending && job.is_published() {
+            // Who has begun it before they heard of the pause may not have been heard yet.
+            job.paused = Some(Paused { reason: PauseReason::Settling, ..paused });
+            self.touch(id);
+            self.report(id, seen);
+            return;
+        }
         if let Some(time_left_ms) = paused.time_left_ms {
             let time_left = TimeDelta::milliseconds(i64::try_from(time_left_ms).unwrap_or(i64::MAX));
             job.timeout_at = now.checked_add_signed(time_left);
@@ -141,6 +149,16 @@ impl Fold<'_> {
         }
         self.touched.insert(id);
         self.report(id, seen);
+    }
+
+    /// Nobody has begun the withdrawn dispatch of a resumed job, and nobody will.
+    pub(super) fn go_on(&mut self, id: JobId) -> Outcome {
+        let Some(job) = self.tree.jobs.get_mut(&id) else { return Outcome::Ignored(Ignored::UnknownJob) };
+        let seen = Seen::of(job);
+        job.paused = None;
+        self.take_turn(id);
+        self.report(id, seen);
+        Outcome::Applied
     }
 
     /// Ends every pause below a workflow that is being cancelled: what its clean-up began goes on.

@@ -42,6 +42,26 @@ async fn fault_7_cancelling_a_finished_job_says_so_and_changes_nothing() {
     }
 }
 
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
+
+impl Api {
+    /// The worker acknowledges every withdrawal.
+    async fn obeys_withdrawals(&self) {
+        let client = self.desk.database.connect().await.unwrap();
+        let rows = client.query("SELECT DISTINCT control_id FROM withdrawals", &[]).await.unwrap();
+        let beat = crate::store::WorkerBeat {
+            session: self.desk.worker,
+            seq: 1_000,
+            running: Vec::new(),
+            types: vec![crate::testing::job_type("validate"), crate::testing::job_type("process")],
+            acknowledged: rows.iter().map(|row| drover_protocol::ControlId(row.get(0))).collect(),
+            draining: false,
+            paused_version: None,
+        };
+        self.desk.app.store.heartbeats(&[beat]).await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_paused_workflow_says_so_and_begins_nothing_until_it_is_resumed() {
     let api = Api::new().await;
@@ -79,7 +99,16 @@ async fn a_paused_workflow_says_so_and_begins_nothing_until_it_is_resumed() {
         let answer = api.post(&at(id, "resume")).await;
         assert_eq!((answer.status.as_u16(), &answer.body["paused"]), (202, &json!(false)), "{answer:?}");
     }
-    assert_eq!((&api.job(subs[2]).await["dispatch"], api.sub_jobs(id).await.len()), (&json!(2), 12));
+    assert_eq!(api.sub_jobs(id).await.len(), 12, "the window moves on");
+    let resumed = api.job(subs[2]).await;
+    assert_eq!((&resumed["dispatch"], &resumed["paused"]), (&json!(1), &json!(false)), "a worker may have begun it");
+    api.desk.folded().await;
+    assert_eq!(store.settled_withdrawals(100, PATIENCE).await.unwrap().len(), 0, "it has not said that it has not");
+    api.obeys_withdrawals().await;
+    let never = store.settled_withdrawals(100, PATIENCE).await.unwrap();
+    assert_eq!(never.len(), 9);
+    store.fold(&api.desk.app.context, never).await.unwrap();
+    assert_eq!(api.job(subs[2]).await["dispatch"], 2);
     assert_eq!(store.job_messages(&[(subs[2], 2)]).await.unwrap().len(), 1);
     let history = api.get(&at(id, "history")).await.ok();
     let kinds: Vec<&str> =
@@ -129,10 +158,17 @@ async fn a_worker_that_arrives_is_told_what_was_withdrawn() {
     };
     let store = &api.desk.app.store;
     let briefing = store.worker_up(&arrival, 10).await.unwrap();
-    assert_eq!(briefing.withdrawn, [drover_protocol::RunningJob { job_id: id, dispatch: 1 }]);
+    let [(withdrawn, Some(_))] = briefing.withdrawn.as_slice() else { panic!("{briefing:?}") };
+    assert_eq!(*withdrawn, drover_protocol::RunningJob { job_id: id, dispatch: 1 });
     store.delete_tombstones(std::time::Duration::ZERO, 10).await.unwrap();
     assert_eq!(store.worker_up(&arrival, 10).await.unwrap().withdrawn.len(), 1, "it is kept while the job is paused");
     api.post(&at(id, "resume")).await.ok();
+    store.delete_tombstones(std::time::Duration::ZERO, 10).await.unwrap();
+    assert_eq!(store.worker_up(&arrival, 10).await.unwrap().withdrawn.len(), 1, "and until workers have let go of it");
+    // One that knows no such acknowledgement is not waited for longer than this.
+    let never = store.settled_withdrawals(100, std::time::Duration::ZERO).await.unwrap();
+    store.fold(&api.desk.app.context, never).await.unwrap();
+    assert_eq!(api.job(id).await["dispatch"], 2);
     store.delete_tombstones(std::time::Duration::ZERO, 10).await.unwrap();
     assert_eq!(store.worker_up(&arrival, 10).await.unwrap().withdrawn, []);
 }

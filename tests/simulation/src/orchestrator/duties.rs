@@ -15,7 +15,10 @@ use crate::{
 impl World {
     pub(super) fn tick(&mut self, number: u64, duty: Duty) {
         let away = self.now < self.database.away_until;
-        let cancelling = || self.database.store.rows.values().any(|row| row.job.status == JobStatus::Cancelling);
+        let waits = |job: &drover_engine::Job| {
+            job.status == JobStatus::Cancelling || job.paused.as_ref().is_some_and(|paused| paused.reason.is_over())
+        };
+        let cancelling = || self.database.store.rows.values().any(|row| waits(&row.job));
         let wait = match duty {
             Duty::Beat | Duty::Cancels if cancelling() => PRESSING,
             Duty::Beat | Duty::Leases => BEAT,
@@ -34,7 +37,7 @@ impl World {
             Duty::Timers => found = self.database.due(self.now),
             Duty::Leases if self.broken == Some(Rule::LeasesExpire) => {}
             Duty::Leases => found = self.fleet.lost_leases(self.now, &self.database),
-            Duty::Cancels => found = self.fleet.settled_cancels(&self.database, self.broken),
+            Duty::Cancels => found = self.fleet.settled(&self.database, self.broken),
             Duty::Sweep if self.broken == Some(Rule::OutboxIsSwept) => {}
             Duty::Sweep => {
                 let rows = self.database.claim(self.now);

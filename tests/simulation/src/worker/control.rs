@@ -94,8 +94,12 @@ impl World {
                 self.work_after(number, 0, Step::Heartbeat);
             }
             Control::PausedTypes(told) => self.obey_pauses(number, told),
-            Control::Withdraw { jobs } => {
-                worker.withdraw(jobs);
+            Control::Withdraw { control_id, jobs } => {
+                let met = worker.withdraw(jobs);
+                if let Some(control_id) = control_id {
+                    worker.acknowledge(*control_id, met);
+                    self.work_after(number, 0, Step::Heartbeat);
+                }
                 self.work_after(number, 0, Step::Look);
             }
             Control::Stop { worker_session, jobs } if *worker_session == worker.session => {

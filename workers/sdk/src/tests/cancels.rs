@@ -119,11 +119,9 @@ async fn a_withdrawn_job_does_not_start_and_nothing_is_said_of_it() {
     let scene = Scene::start();
     let running = scene.running(Act::Gate).await;
     let later = jobs::message(Act::Return(1.into()));
-    scene.broker.tell(&Control::Withdraw { jobs: vec![of(&running), of(&later)] });
-    // Control messages are obeyed in order.
-    let (id, control) = cancel(&[]);
-    scene.broker.tell(&control);
-    scene.broker.until("both are obeyed", |state| acknowledges(state, id)).await;
+    let id = ControlId(Uuid::now_v7());
+    scene.broker.tell(&Control::Withdraw { control_id: Some(id), jobs: vec![of(&running), of(&later)] });
+    scene.broker.until("it is acknowledged", |state| acknowledges(state, id)).await;
     scene.broker.submit(&later);
     assert_eq!(scene.broker.settled(later.id).await, Settle::Ack);
     assert!(!scene.probe.has_run(&later));
@@ -145,7 +143,7 @@ async fn a_job_withdrawn_while_it_waits_for_a_permit_does_not_start() {
     let waiting = scene.submit(Act::Return(1.into()));
     let taken = |state: &State| (state.waiting("drover.jobs.work") == 0).then_some(());
     scene.broker.until("the message is taken", taken).await;
-    scene.broker.tell(&Control::Withdraw { jobs: vec![of(&waiting)] });
+    scene.broker.tell(&Control::Withdraw { control_id: None, jobs: vec![of(&waiting)] });
     scene.probe.gate.add_permits(1);
     scene.ended(&running).await;
     assert_eq!(scene.broker.settled(waiting.id).await, Settle::Ack);

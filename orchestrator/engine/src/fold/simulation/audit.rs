@@ -118,7 +118,11 @@ fn pause_is_consistent(store: &Store, job: &Job) {
     let waits = job.status == JobStatus::Pending || job.status == JobStatus::Running && job.workflow.is_some();
     match &job.paused {
         Some(paused) => {
-            assert!(paused.reason == PauseReason::Asked || above.is_some(), "nobody paused it: {}", brief(job));
+            match paused.reason {
+                PauseReason::Asked => {}
+                PauseReason::Parent => assert!(above.is_some(), "nobody paused it: {}", brief(job)),
+                PauseReason::Settling => assert!(above.is_none(), "it may begin below a pause: {}", brief(job)),
+            }
             assert!(job.workflow.is_none() || job.timeout_at.is_none(), "its clock goes on: {}", brief(job));
         }
         None => assert!(above.is_none() || !waits, "it may begin below a pause: {}", brief(job)),
@@ -133,7 +137,8 @@ impl Held {
     /// Those that are paused now.
     #[must_use]
     pub fn of(store: &Store) -> Self {
-        Self(store.rows.values().filter(|row| row.job.paused.is_some()).map(|row| row.job.id).collect())
+        let held = |job: &&Job| job.paused.as_ref().is_some_and(|paused| !paused.reason.is_over());
+        Self(store.rows.values().map(|row| &row.job).filter(held).map(|job| job.id).collect())
     }
 
     /// Whether the job, or one above it, is among them. A cancel goes on through every pause above it.

@@ -53,6 +53,8 @@ fn a_paused_fan_out_begins_nothing_and_what_runs_is_counted() {
     assert_eq!(world.find(id, "each", Some(3)), None);
 
     assert_eq!(world.resume(id), Outcome::Applied);
+    assert_eq!((world.publications(second), world.publications(third)), (2, 1), "a worker may be at the third");
+    world.let_go();
     assert_eq!((world.publications(second), world.publications(third)), (2, 2));
     assert_eq!((world.job(third).dispatch, world.job(third).attempt), (2, 1), "not a try more");
     assert!(world.find(id, "each", Some(3)).is_some(), "the window moves on");
@@ -106,14 +108,50 @@ fn a_withdrawn_job_that_a_worker_had_begun_goes_on() {
 }
 
 #[test]
-fn what_a_withdrawn_dispatch_says_after_the_resume_is_too_late() {
+fn a_withdrawn_job_that_is_resumed_begins_when_nobody_can_have_begun_it() {
     let (mut world, id) = fanned_out();
-    let third = world.batch(id, "each", 2);
+    let [second, third] = [1, 2].map(|batch| world.batch(id, "each", batch));
     let started = world.event(third, JobEventKind::Started);
     world.pause(id);
     world.resume(id);
-    assert_eq!(world.apply(Input::Event(started.clone())), Outcome::Ignored(Ignored::OtherDispatch));
-    assert_eq!(world.stops(), [(started.worker_session, 1)], "it is told so");
+    assert_eq!(is_paused(&world, third), Some(PauseReason::Settling));
+    assert_eq!([second, third].map(|job| world.publications(job)), [1, 1], "somebody may be at it");
+    assert_eq!(world.resume(third), Outcome::Ignored(Ignored::Repeat));
+
+    // One worker had begun its job before it heard of the pause, and its word comes late.
+    assert_eq!(world.apply(Input::Event(started)), Outcome::Applied);
+    assert_eq!((world.status(third), is_paused(&world, third), world.stops()), (S::Running, None, vec![]));
+    assert_eq!(world.never_started(third), Outcome::Ignored(Ignored::Repeat));
+    assert_eq!(world.never_started(second), Outcome::Applied);
+    assert_eq!([second, third].map(|job| world.publications(job)), [2, 1]);
+    assert_eq!(world.apply(Input::NeverStarted { job_id: second, dispatch: 1 }), Outcome::Ignored(Ignored::Repeat));
+    world.complete(third, json!({}));
+    assert_eq!(world.publications(third), 1, "it ran once");
+}
+
+#[test]
+fn what_waits_to_go_on_can_be_paused_and_cancelled() {
+    let (mut world, id) = fanned_out();
+    let [second, third] = [1, 2].map(|batch| world.batch(id, "each", batch));
+    world.pause(id);
+    world.resume(id);
+    assert_eq!(world.pause(second), Outcome::Applied);
+    assert_eq!(world.never_started(second), Outcome::Ignored(Ignored::Repeat), "it is paused");
+    world.pause(id);
+    assert_eq!(
+        [second, third].map(|job| is_paused(&world, job)),
+        [Some(PauseReason::Asked), Some(PauseReason::Parent)]
+    );
+    world.resume(id);
+    world.resume(second);
+    assert_eq!([second, third].map(|job| is_paused(&world, job)), [Some(PauseReason::Settling); 2]);
+    world.cancel(third);
+    assert_eq!((world.status(third), is_paused(&world, third)), (S::Cancelling, None), "it may have been begun");
+    world.never_started(third);
+    assert_eq!(world.status(third), S::Cancelled);
+    // A worker that had begun it gives it back: it is dispatched again at once.
+    world.report(second, JobEventKind::Released { progress: None });
+    assert_eq!((world.publications(second), is_paused(&world, second)), (2, None));
 }
 
 #[test]
@@ -166,6 +204,7 @@ fn a_pause_reaches_every_level_and_so_does_its_end() {
     assert_eq!(world.metadata(id).steps[0].running, 0);
 
     world.resume(id);
+    world.let_go();
     assert_eq!(world.message(first), "Step 2/2: join");
     assert_eq!(world.publications(world.sub_job(second, "cut")), 2);
     assert!(world.store.rows.values().all(|row| row.job.paused.is_none()));
@@ -239,6 +278,7 @@ fn a_job_of_its_own_is_held_until_it_has_begun() {
     world.pause(published);
     assert_eq!(world.withdrawn(), [published]);
     world.resume(published);
+    world.let_go();
     assert_eq!((world.publications(published), world.job(published).dispatch), (2, 2));
 
     let running = world.submit("work", json!({}));
@@ -343,6 +383,7 @@ cleanup: [{ key: tidy, job: clean }, { key: sweep, job: clean }]
     // Clean-up that a cancel finds goes on under it.
     let (mut world, id, tidy) = pause_in_clean_up();
     world.cancel(id);
+    world.let_go();
     assert_eq!((world.publications(tidy), is_paused(&world, tidy)), (2, None));
     world.complete(tidy, json!({}));
     world.complete(world.sub_job(id, "sweep"), json!({}));

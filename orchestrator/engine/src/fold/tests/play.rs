@@ -117,6 +117,15 @@ impl World {
         self.apply(Input::NeverStarted { job_id: id, dispatch })
     }
 
+    /// Every worker says that it has not started what was resumed.
+    pub(super) fn let_go(&mut self) {
+        let resumed = |job: &&crate::Job| job.paused.as_ref().is_some_and(|paused| paused.reason.is_over());
+        let ids: Vec<JobId> = self.store.rows.values().map(|row| &row.job).filter(resumed).map(|job| job.id).collect();
+        for id in ids {
+            assert_eq!(self.never_started(id), Outcome::Applied);
+        }
+    }
+
     pub(super) fn retry(&mut self, id: JobId) -> Outcome {
         self.apply(Input::Retry { job_id: id, from_start: false })
     }
