@@ -1,5 +1,6 @@
 //! The store: all SQL, and the short transactions it runs in.
 
+mod accounts;
 mod dead;
 mod epoch;
 mod error;
@@ -29,6 +30,7 @@ use std::time::Duration;
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, QueueMode, RecyclingMethod, Runtime};
 use secrecy::{ExposeSecret, SecretString};
 
+pub use accounts::AuditFilter;
 pub use dead::{DeadFilter, DeadLetter, DeadView};
 pub use epoch::Place;
 pub use error::StoreError;
