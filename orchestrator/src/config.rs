@@ -224,7 +224,8 @@ mod tests {
         let token = "a-token-that-is-long-enough";
         let refused = load(&[("ADMIN_TOKEN", token)]).expect_err("refused");
         assert!(refused.contains("http.auth = \"tokens\"") && !refused.contains(token), "{refused}");
-        let config = load(&[("AUTH", "tokens"), ("ADMIN_TOKEN", token), ("HOSTS", "a.example,b.example")]).expect("it fits");
+        let config =
+            load(&[("AUTH", "tokens"), ("ADMIN_TOKEN", token), ("HOSTS", "a.example,b.example")]).expect("it fits");
         assert!(!format!("{config:?}").contains(token));
         assert_eq!(config.http.access().admin_token, Some(Hash::of(token)));
         assert_eq!(config.http.access().hosts, ["a.example", "b.example"]);
@@ -232,7 +233,13 @@ mod tests {
 
     #[test]
     fn the_limits_have_their_ranges() {
-        assert!(load(&[("REQUESTS_PER_MINUTE", "0")]).is_ok_and(|config| config.http.access().requests_per_minute.is_none()));
+        assert!(
+            load(&[("REQUESTS_PER_MINUTE", "0")]).is_ok_and(|config| config
+                .http
+                .access()
+                .requests_per_minute
+                .is_none())
+        );
         for (name, value) in [("AUTH", "password"), ("AUDIT_DAYS", "30"), ("REQUESTS_PER_MINUTE", "10000001")] {
             let refused = load(&[(name, value)]).expect_err("refused");
             assert!(refused.contains(&name.to_lowercase()) && refused.contains(value), "{refused}");

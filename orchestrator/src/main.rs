@@ -103,5 +103,6 @@ async fn create_token(config: &Config, name: &TokenName, role: Role) -> anyhow::
     let new = NewToken { name: name.clone(), role, requests_per_minute: None, expires_at: None };
     let secret = run::create_token(config, &new).await?;
     // Log lines go to standard error: what is printed can be taken by a script.
-    writeln!(std::io::stdout(), "{}", secret.expose_secret()).context("the token was made and cannot be printed: revoke it")
+    writeln!(std::io::stdout(), "{}", secret.expose_secret())
+        .context("the token was made and cannot be printed: revoke it")
 }

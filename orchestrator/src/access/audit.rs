@@ -123,7 +123,8 @@ mod tests {
 
     #[test]
     fn a_line_has_a_bound_and_no_nul() {
-        let long = Line { target: Some("ü\0".repeat(9_999)), detail: Some(json!({ "a": "x\0y".repeat(9_999) })), ..line(1) };
+        let long =
+            Line { target: Some("ü\0".repeat(9_999)), detail: Some(json!({ "a": "x\0y".repeat(9_999) })), ..line(1) };
         let kept = bounded(long);
         let (target, detail) = (kept.target.unwrap(), kept.detail.unwrap().to_string());
         assert!(target.len() <= TARGET_BYTES && !target.contains('\0'));

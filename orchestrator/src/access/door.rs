@@ -168,7 +168,11 @@ impl Door {
         let (from, now) = (network(from), Instant::now());
         let is_config = Some(hash) == self.config.admin_token;
         if !is_known && !is_config && self.failures.is_empty(&from, now) {
-            return self.failures.take(from, FAILURES_PER_MINUTE, now).map_err(Refused::TooOften).and(Err(Refused::Unknown));
+            return self
+                .failures
+                .take(from, FAILURES_PER_MINUTE, now)
+                .map_err(Refused::TooOften)
+                .and(Err(Refused::Unknown));
         }
         match found.await? {
             Some(account) => Ok(account),
@@ -186,14 +190,12 @@ impl Door {
             let account = Account { id: None, name, role, requests_per_minute: None, expires_at: None, hash };
             return Ok(Some(Arc::new(account)));
         }
-        let found = match self.tokens.fresh(&hash, now) {
-            Some(account) => Some(account),
-            None => self.store.find_token(&hash).await?.map(Arc::new),
-        };
-        let found = found.filter(|account| account.expires_at.is_none_or(|at| at > Utc::now()));
+        if let Some(account) = self.tokens.fresh(&hash, now) {
+            return Ok(Some(account).filter(|account| account.expires_at.is_none_or(|at| at > Utc::now())));
+        }
+        let found = self.store.find_token(&hash).await?.map(Arc::new);
         match &found {
-            Some(account) if self.tokens.fresh(&hash, now).is_none() => self.tokens.keep(hash, Arc::clone(account), now),
-            Some(_) => {}
+            Some(account) => self.tokens.keep(hash, Arc::clone(account), now),
             None => self.tokens.forget(&hash),
         }
         Ok(found)

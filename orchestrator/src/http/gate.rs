@@ -71,7 +71,9 @@ fn offered(headers: &HeaderMap) -> Result<Offered, Problem> {
     if let Some(value) = headers.get(header::AUTHORIZATION) {
         let token = value.to_str().ok().and_then(|text| text.split_once(' '));
         return match token {
-            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(Offered::Token(Hash::of(token.trim()))),
+            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
+                Ok(Offered::Token(Hash::of(token.trim())))
+            }
             _ => Err(Problem::unauthenticated("the header Authorization must be: Bearer TOKEN").field("Authorization")),
         };
     }

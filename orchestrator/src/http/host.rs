@@ -8,7 +8,8 @@ pub(super) fn is_ours(host: Option<&str>, hosts: &[String]) -> bool {
 
 fn is_name_of(host: &str, hosts: &[String]) -> bool {
     let name = without_port(host).trim_end_matches('.');
-    let is_loopback = || name.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+    let is_loopback =
+        || name.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
     name.eq_ignore_ascii_case("localhost")
         || is_loopback()
         || hosts.iter().any(|known| known.eq_ignore_ascii_case(name))
@@ -29,14 +30,30 @@ mod tests {
     fn only_names_of_this_machine_and_those_that_were_added_are_ours() {
         let hosts = ["drover.example".to_owned()];
         for good in [
-            "127.0.0.1:8420", "127.0.0.1", "localhost:8420", "LocalHost", "localhost.", "[::1]:8420", "[::1]",
-            "drover.example", "Drover.Example:443",
+            "127.0.0.1:8420",
+            "127.0.0.1",
+            "localhost:8420",
+            "LocalHost",
+            "localhost.",
+            "[::1]:8420",
+            "[::1]",
+            "drover.example",
+            "Drover.Example:443",
         ] {
             assert!(is_name_of(good, &hosts), "{good}");
         }
         for bad in [
-            "", "?", "evil.example", "127.0.0.1.evil.example", "localhost.evil.example:8420", "192.168.0.7:8420", "[::2]",
-            "x.drover.example", "drover.example.evil:1", "127.0.0.1:8420:80", "user@127.0.0.1",
+            "",
+            "?",
+            "evil.example",
+            "127.0.0.1.evil.example",
+            "localhost.evil.example:8420",
+            "192.168.0.7:8420",
+            "[::2]",
+            "x.drover.example",
+            "drover.example.evil:1",
+            "127.0.0.1:8420:80",
+            "user@127.0.0.1",
         ] {
             assert!(!is_name_of(bad, &hosts), "{bad}");
         }

@@ -18,7 +18,11 @@ use serde_json::{Value, json};
 
 use crate::{
     access::{AccountError, Refused},
-     app::ActionError, recover::RecoverError, redrive::RedriveError, store::StoreError};
+    app::ActionError,
+    recover::RecoverError,
+    redrive::RedriveError,
+    store::StoreError,
+};
 
 /// How long a client should wait when it is told to try again, in seconds.
 const RETRY_AFTER: &str = "2";
@@ -260,7 +264,9 @@ impl From<Refused> for Problem {
     fn from(refused: Refused) -> Self {
         match refused {
             Refused::Nobody => Self::unauthenticated(WAY_IN),
-            Refused::Unknown => Self::unauthenticated(format!("what was sent is unknown, expired or revoked; {WAY_IN}")),
+            Refused::Unknown => {
+                Self::unauthenticated(format!("what was sent is unknown, expired or revoked; {WAY_IN}"))
+            }
             Refused::TooOften(wait) => {
                 Self::too_often("too many requests came from this address with what is worth nothing", wait)
             }

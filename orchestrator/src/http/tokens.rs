@@ -72,7 +72,8 @@ fn read(fields: &Parameters) -> Result<NewToken, Problem> {
     fields.only(&["name", "role", "expires_at", "requests_per_minute"])?;
     let name: TokenName = fields.text("name").unwrap_or_default().parse()?;
     let role = fields.read::<Role>("role", "viewer, submitter, operator or admin")?;
-    let role = role.ok_or_else(|| fields.refused("role", "it is missing; it must be viewer, submitter, operator or admin"))?;
+    let role =
+        role.ok_or_else(|| fields.refused("role", "it is missing; it must be viewer, submitter, operator or admin"))?;
     let limit = fields.number("requests_per_minute", 1, MOST_REQUESTS)?.and_then(|limit| u32::try_from(limit).ok());
     Ok(NewToken { name, role, requests_per_minute: limit, expires_at: fields.time("expires_at")? })
 }

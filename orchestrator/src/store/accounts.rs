@@ -32,9 +32,8 @@ impl Store {
         // The column has the range of a signed number, the API's own limit lies below it.
         let limit = new.requests_per_minute.map(|limit| i32::try_from(limit).unwrap_or(i32::MAX));
         let (name, role) = (new.name.as_str(), new.role.as_str());
-        let made = client
-            .execute(&statement, &[&id, &name, &role, &hash.as_bytes(), &limit, &by, &new.expires_at])
-            .await?;
+        let made =
+            client.execute(&statement, &[&id, &name, &role, &hash.as_bytes(), &limit, &by, &new.expires_at]).await?;
         Ok(made > 0)
     }
 

@@ -4,10 +4,9 @@ use axum::{
     Extension,
     extract::State,
     http::{HeaderMap, HeaderValue, StatusCode, header},
-    response::{IntoResponse, Response},
+    response::{Html, IntoResponse, Response},
 };
-
-use maud::html;
+use maud::{DOCTYPE, Markup, html};
 
 use super::{
     Failure,
@@ -26,12 +25,34 @@ pub(crate) fn lead(next: &str) -> Response {
 }
 
 /// `GET /login`
-pub(super) async fn show(State(shared): State<Shared>, parameters: Parameters) -> Result<Response, Failure> {
+pub(super) async fn show(
+    State(shared): State<Shared>,
+    parameters: Parameters,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
     let next = way_on(parameters.only(&["next"])?.text("next"));
     if !shared.app.door.asks() {
         return Ok(away(next, None));
     }
+    if headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site") {
+        return Ok(Html(once_more(next).into_string()).into_response());
+    }
     Ok(page(next, None).into_response())
+}
+
+/// Who follows a link of another site brings no cookie, logged in or not: the same link of ours does.
+fn once_more(next: &str) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta http-equiv="refresh" content={ "0; url=" (next) };
+                title { "Drover" }
+            }
+            body { main { p { a href=(next) { "Go on" } } } }
+        }
+    }
 }
 
 /// Where to go on: only to a page of this server.
