@@ -28,6 +28,8 @@ pub(super) struct Asked {
     pub(super) host: Option<String>,
     /// Path and query.
     pub(super) address: String,
+    /// Whether it is a page that is asked for, rather than the API.
+    pub(super) for_people: bool,
     /// What of the path is meant by its pattern: a job, a name.
     pub(super) target: Option<String>,
     /// What the query says that the audit keeps.
@@ -44,6 +46,7 @@ impl Asked {
             method: request.method().clone(),
             from: request.extensions().get::<Peer>().map(|peer| peer.0),
             host: host(request),
+            for_people: matched.is_some_and(is_page) || matched.is_none() && takes_pages(request),
             address: uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string),
             target: matched.and_then(|pattern| target(pattern, uri.path())),
             detail: detail(uri.query().unwrap_or_default()),
@@ -53,11 +56,6 @@ impl Asked {
     /// Whether it only reads.
     pub(super) fn is_safe(&self) -> bool {
         matches!(self.method, Method::GET | Method::HEAD | Method::OPTIONS)
-    }
-
-    /// Whether it is a page that is asked for, rather than the API.
-    pub(super) fn is_for_people(&self) -> bool {
-        !["/api/", "/metrics", "/healthz"].iter().any(|programs| self.address.starts_with(programs))
     }
 
     /// Whether the caller may. What no handler is registered for nobody needs.
@@ -71,6 +69,17 @@ impl Asked {
     }
 }
 
+/// Whether a person asks at this address.
+fn is_page(pattern: &str) -> bool {
+    !["/api/", "/metrics", "/healthz/"].iter().any(|programs| pattern.starts_with(programs))
+}
+
+/// Whether a person asks where nothing is.
+pub(super) fn takes_pages(request: &Request) -> bool {
+    let accepts = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    accepts.is_some_and(|kinds| kinds.contains("text/html"))
+}
+
 /// What a request line names whole goes before the header.
 fn host(request: &Request) -> Option<String> {
     let said = request.headers().get(header::HOST).map(|host| host.to_str().unwrap_or("?"));
@@ -79,8 +88,8 @@ fn host(request: &Request) -> Option<String> {
 
 /// What stands in a path where its pattern has a name.
 fn target(pattern: &str, path: &str) -> Option<String> {
-    let parts = pattern.split('/').zip(path.split('/'));
-    parts.into_iter().find(|(name, _)| name.starts_with('{')).map(|(_, text)| text.to_owned())
+    let mut parts = pattern.split('/').zip(path.split('/'));
+    parts.find(|(name, _)| name.starts_with('{')).map(|(_, text)| text.to_owned())
 }
 
 fn detail(query: &str) -> Option<Value> {

@@ -83,7 +83,7 @@ fn offered(headers: &HeaderMap) -> Result<Offered, Problem> {
 /// Does what is asked for, if the caller may.
 async fn serve(app: Arc<App>, caller: Caller, asked: Asked, request: Request, next: Next) -> Response {
     let problem = (!asked.is_allowed(&caller)).then(|| too_little(&caller, &asked));
-    let refused = problem.map(|problem| (problem, asked.is_for_people()));
+    let refused = problem.map(|problem| (problem, asked.for_people));
     let reads = asked.is_safe() || !app.door.asks();
     let work = as_caller(caller.clone(), async move {
         match refused {
@@ -124,7 +124,7 @@ fn while_worth(app: Arc<App>, caller: Caller, response: Response) -> Response {
 
 /// People are led to the log-in page, programs are told.
 fn refusal(problem: Problem, asked: &Asked) -> Response {
-    if !asked.is_for_people() {
+    if !asked.for_people {
         return problem.into_response();
     }
     if problem.status() == StatusCode::UNAUTHORIZED {

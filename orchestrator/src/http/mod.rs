@@ -35,7 +35,7 @@ use std::{io, sync::Arc, time::Duration};
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request},
-    http::{Response, header},
+    http::Response,
     middleware::{self, Next},
     response::IntoResponse,
 };
@@ -118,8 +118,7 @@ fn all() -> Routes {
 async fn nowhere(request: Request) -> axum::response::Response {
     let problem =
         Problem::not_found("there is nothing at this address; the API is under /api/v1, the pages begin at /");
-    let accepts = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
-    if accepts.is_some_and(|kinds| kinds.contains("text/html")) {
+    if asked::takes_pages(&request) {
         return ui::Failure::from(problem).into_response();
     }
     problem.into_response()

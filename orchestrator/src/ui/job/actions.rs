@@ -76,8 +76,10 @@ pub(in crate::ui) async fn resume(State(shared): State<Shared>, Id(id): Id, form
 
 /// `POST /jobs/{id}/retry`
 pub(in crate::ui) async fn retry(State(shared): State<Shared>, Id(id): Id, form: Form) -> Result<Response, Failure> {
-    shared.app.retry(id, form.text("from") == Some("start")).await?;
-    Ok(form.back(&format!("/jobs/{id}"), Note::Retried))
+    let from_start = form.text("from") == Some("start");
+    shared.app.retry(id, from_start).await?;
+    let told = Told::of(id).with(json!({ "from": if from_start { "start" } else { "failed" } }));
+    Ok(told.to(form.back(&format!("/jobs/{id}"), Note::Retried)))
 }
 
 /// `POST /jobs/{id}/delete`
