@@ -1,5 +1,6 @@
 //! The command line's grammar and help texts.
 
+mod accounts;
 mod dead;
 mod many;
 mod pause;
@@ -7,13 +8,18 @@ mod pause;
 use std::path::PathBuf;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use clap::{Args, Parser, Subcommand, ValueEnum, builder::NonEmptyStringValueParser};
+use clap::{
+    Args, Parser, Subcommand, ValueEnum,
+    builder::{NonEmptyStringValueParser, StringValueParser, TypedValueParser as _},
+};
 use drover_protocol::JobId;
+use secrecy::SecretString;
 use serde_json::Value;
 
 use crate::arg;
 
 pub(crate) use self::{
+    accounts::{Audit, Role, Token},
     dead::{Dead, Letters, Sweep},
     many::{Consent, Filter, Selection},
 };
@@ -49,6 +55,20 @@ pub(crate) struct Cli {
         help_heading = EVERYWHERE
     )]
     pub(crate) url: String,
+    /// Token to show to the orchestrator; others see it in `ps`, so rather set DROVER_TOKEN, or name a file.
+    #[arg(
+        long,
+        global = true,
+        env = "DROVER_TOKEN",
+        hide_env_values = true,
+        value_name = "TOKEN",
+        value_parser = StringValueParser::new().map(SecretString::from),
+        help_heading = EVERYWHERE
+    )]
+    pub(crate) token: Option<SecretString>,
+    /// File that holds the token, where none is given.
+    #[arg(long, global = true, env = "DROVER_TOKEN_FILE", value_name = "FILE", help_heading = EVERYWHERE)]
+    pub(crate) token_file: Option<PathBuf>,
     /// Write JSON for programs to standard output, and nothing else.
     #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub(crate) json: bool,
@@ -301,6 +321,24 @@ Examples:
   drover dead redrive --queue drover.events"
     )]
     Dead(Dead),
+    /// Tokens, which let people and programs in: make, list, revoke.
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  drover token create ci --role submitter --expires 90d
+  drover token list"
+    )]
+    Token(Token),
+    /// Print what was done by whom, newest first.
+    #[command(after_help = "\
+Examples:
+  drover audit --limit 10
+  drover audit --name ci --action cancel
+  drover audit --target 01980c5e-7a00-7d10-8b6e-3f6f3ad3a001 --json
+
+Where the orchestrator asks for tokens, every action leaves a line, whatever came of it.")]
+    Audit(Audit),
 }
 
 impl Command {
@@ -453,6 +491,14 @@ mod tests {
     #[test]
     fn the_grammar_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_token_is_in_no_help_and_in_no_debug_output() {
+        let cli = Cli::try_parse_from(["drover", "--token", "drover_secret", "list"]).unwrap();
+        assert!(!format!("{cli:?}").contains("drover_secret"));
+        let help = Cli::command().mut_arg("token", |arg| arg.env("PATH")).render_long_help().to_string();
+        assert!(help.contains("[env: PATH]"), "the name of the variable alone: {help}");
     }
 
     #[test]

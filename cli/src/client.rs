@@ -3,7 +3,11 @@
 use std::{error::Error as _, time::Duration};
 
 use drover_protocol::JobId;
-use reqwest::{Method, RequestBuilder, Response, StatusCode, Url, header};
+use reqwest::{
+    Method, RequestBuilder, Response, StatusCode, Url,
+    header::{self, HeaderValue},
+};
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -32,8 +36,8 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// A client for the server at `url`; nothing is sent yet.
-    pub(crate) fn new(url: &str) -> Result<Self, Failure> {
+    /// A client for the server at `url`, which is shown this token with every request; nothing is sent yet.
+    pub(crate) fn new(url: &str, token: Option<&SecretString>) -> Result<Self, Failure> {
         let usage = |reason: String| {
             Failure::Usage(format!("--url {url:?} is no address: {reason}; it looks like http://127.0.0.1:8420"))
         };
@@ -48,6 +52,9 @@ impl Client {
         if is_loopback(&base) {
             // A proxy could not reach this machine's own addresses.
             http = http.no_proxy();
+        }
+        if let Some(token) = token {
+            http = http.default_headers([(header::AUTHORIZATION, authorization(token)?)].into_iter().collect());
         }
         let http = http.build().map_err(|error| Failure::Usage(format!("no HTTP client can be made: {error}")))?;
         Ok(Self { http, base })
@@ -152,6 +159,14 @@ impl Client {
     }
 }
 
+/// The header that shows a token. No log and no error has its value.
+fn authorization(token: &SecretString) -> Result<HeaderValue, Failure> {
+    let value = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()));
+    let mut value = value.map_err(|_| Failure::Usage("the token holds characters that no token has".into()))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
 fn refusal(status: StatusCode, url: String, retry_after_seconds: Option<u64>, body: &[u8]) -> Failure {
     let problem = Answer::<Problem>::read(serde_json::from_slice(body).unwrap_or_default())
         .ok()
@@ -160,7 +175,9 @@ fn refusal(status: StatusCode, url: String, retry_after_seconds: Option<u64>, bo
         return Failure::NotTheApi { url, reason: format!("{status} {:?}", excerpt(body)) };
     };
     let problem = Box::new(Problem { status: status.as_u16(), raw, retry_after_seconds, ..problem });
-    if status.is_client_error() { Failure::Refused(problem) } else { Failure::Unavailable(problem) }
+    // Who asks too often may again in a while.
+    let later = status == StatusCode::TOO_MANY_REQUESTS || !status.is_client_error();
+    if later { Failure::Unavailable(problem) } else { Failure::Refused(problem) }
 }
 
 fn excerpt(body: &[u8]) -> String {
@@ -194,7 +211,7 @@ mod tests {
     #[test]
     fn an_address_that_is_none_is_refused() {
         for bad in ["localhost:8420", "127.0.0.1", "ftp://host", ""] {
-            let error = Client::new(bad).unwrap_err().to_string();
+            let error = Client::new(bad, None).unwrap_err().to_string();
             assert!(error.contains("http://127.0.0.1:8420") && error.contains(bad), "{error}");
         }
     }
@@ -202,7 +219,7 @@ mod tests {
     #[test]
     fn a_path_in_the_address_is_kept() {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::new("http://h/drover/").unwrap();
+        let client = Client::new("http://h/drover/", None).unwrap();
         let request = client.request(Method::GET, "/jobs").build().unwrap();
         assert_eq!(request.url().as_str(), "http://h/drover/api/v1/jobs");
     }

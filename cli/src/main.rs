@@ -11,6 +11,7 @@ mod follow;
 mod output;
 mod render;
 mod sse;
+mod token;
 
 use std::process::ExitCode;
 
@@ -54,6 +55,8 @@ fn start(cli: Cli, output: &Output) -> Result<failure::Exit, Failure> {
         if cli.command.is_a_server() { Builder::new_multi_thread() } else { Builder::new_current_thread() };
     let runtime = runtime.enable_all().build();
     let runtime = runtime.map_err(|error| Failure::Start(format!("the system gives no threads: {error}")))?;
-    let client = Client::new(&cli.url)?;
+    // A system of our own asks nobody who they are.
+    let token = if cli.command.is_a_server() { None } else { token::choose(cli.token, cli.token_file.as_deref())? };
+    let client = Client::new(&cli.url, token.as_ref())?;
     runtime.block_on(command::run(cli.command, &Context { client, output: output.clone() }))
 }

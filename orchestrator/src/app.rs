@@ -19,6 +19,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::{
+    access::Door,
     duty::Press,
     gather::Gathered,
     live::Live,
@@ -54,6 +55,8 @@ pub struct App {
     pub message_bytes: usize,
     /// What a replay may hold in memory.
     pub replay: ReplayLimits,
+    /// Who may come in.
+    pub door: Door,
 }
 
 /// Why an action was not done.

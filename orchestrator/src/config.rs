@@ -10,12 +10,17 @@ use drover_service::{
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
+use crate::access::{AccessConfig, Hash};
+
 /// The built-in defaults.
 pub const DEFAULTS: &str = include_str!("../../config/default.toml");
 /// The sections that the orchestrator reads.
 pub const SECTIONS: &[&str] = &["amqp", "database", "http", "log", "orchestrator"];
 /// The keys that are secrets: each may be given as `<key>_file`.
-pub const SECRETS: &[&str] = &["amqp.url", "database.url"];
+pub const SECRETS: &[&str] = &["amqp.url", "database.url", "http.admin_token"];
+
+/// Least length of the token of the configuration.
+const ADMIN_TOKEN_BYTES: usize = 24;
 
 /// The configuration.
 #[derive(Clone, Debug, Deserialize)]
@@ -65,6 +70,65 @@ pub struct DatabaseSection {
 pub struct HttpSection {
     /// Where it listens. Loopback unless told otherwise.
     pub listen: SocketAddr,
+    /// Whether whoever asks is asked who they are.
+    pub auth: Auth,
+    /// A token that is an admin's; empty for none.
+    pub admin_token: SecretString,
+    /// Names by which browsers may call this server, beside those of this machine itself, where nobody is asked.
+    pub hosts: Vec<String>,
+    /// What a token without a limit of its own may ask for in a minute; 0: as much as it likes.
+    pub requests_per_minute: u32,
+    /// How long lines of the audit are kept, in days.
+    pub audit_days: u32,
+}
+
+/// Whether whoever asks is asked who they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Auth {
+    /// Nobody is asked, and everybody may do everything. For loopback.
+    None,
+    /// By tokens, each with a role.
+    Tokens,
+}
+
+impl HttpSection {
+    /// Who is let in.
+    #[must_use]
+    pub fn access(&self) -> AccessConfig {
+        let token = Some(self.admin_token.expose_secret()).filter(|token| !token.is_empty());
+        AccessConfig {
+            auth: self.auth,
+            admin_token: token.map(Hash::of),
+            requests_per_minute: Some(self.requests_per_minute).filter(|limit| *limit > 0),
+            hosts: self.hosts.clone(),
+            audit_age: Duration::from_secs(u64::from(self.audit_days) * 86_400),
+        }
+    }
+
+    fn validate(&self) -> Result<(), Invalid> {
+        if self.auth == Auth::None && !self.listen.ip().is_loopback() {
+            let problem = "beyond loopback, whoever reaches it could do everything: set http.auth = \"tokens\" \
+                           (DROVER__HTTP__AUTH=tokens), or listen on 127.0.0.1";
+            return Err(Invalid::new("http.listen", problem));
+        }
+        let token = self.admin_token.expose_secret();
+        if !token.is_empty() {
+            if token.len() < ADMIN_TOKEN_BYTES || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+                let problem = format!(
+                    "must be empty, or at least {ADMIN_TOKEN_BYTES} letters, digits and signs without spaces, for example what \
+                     `openssl rand -hex 32` prints"
+                );
+                return Err(Invalid::new("http.admin_token", problem));
+            }
+            if self.auth == Auth::None {
+                let problem = "is set, but nobody is asked for a token: set http.auth = \"tokens\", too";
+                return Err(Invalid::new("http.admin_token", problem));
+            }
+        }
+        in_range("http.requests_per_minute", &self.requests_per_minute, &(0..=10_000_000))?;
+        in_range("http.audit_days", &self.audit_days, &(31..=36_500))
+    }
 }
 
 /// The orchestrator itself.
@@ -99,6 +163,7 @@ impl Validate for Config {
         in_range("database.connections", &self.database.connections, &(4..=200))?;
         above_zero("database.wait_seconds", self.database.wait_seconds)?;
         above_zero("database.statement_timeout_seconds", self.database.statement_timeout_seconds)?;
+        self.http.validate()?;
         let own = &self.orchestrator;
         in_range("orchestrator.lease_seconds", &own.lease_seconds, &(2.0..=3_600.0))?;
         in_range("orchestrator.cancel_timeout_seconds", &own.cancel_timeout_seconds, &(1.0..=86_400.0))?;
@@ -115,4 +180,69 @@ impl Validate for Config {
 #[must_use]
 pub fn duration(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use drover_service::config::Loader;
+
+    use super::*;
+
+    fn load(variables: &[(&str, &str)]) -> Result<Config, String> {
+        let variables: HashMap<String, String> =
+            variables.iter().map(|(name, value)| (format!("DROVER__HTTP__{name}"), (*value).to_owned())).collect();
+        Loader::new(DEFAULTS)
+            .secrets(SECRETS)
+            .only(SECTIONS)
+            .environment(variables)
+            .load()
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn beyond_loopback_it_does_not_listen_without_tokens() {
+        assert!(load(&[]).is_ok_and(|config| config.http.auth == Auth::None));
+        for listen in ["0.0.0.0:8420", "[::]:8420", "192.0.2.7:1"] {
+            let refused = load(&[("LISTEN", listen)]).expect_err("refused");
+            for words in ["http.listen", listen, "DROVER__HTTP__LISTEN", "DROVER__HTTP__AUTH=tokens", "127.0.0.1"] {
+                assert!(refused.contains(words), "{words}: {refused}");
+            }
+            assert!(load(&[("LISTEN", listen), ("AUTH", "tokens")]).is_ok(), "{listen}");
+        }
+        for listen in ["127.0.0.1:1", "127.1.2.3:1", "[::1]:1"] {
+            assert!(load(&[("LISTEN", listen)]).is_ok(), "{listen}");
+        }
+    }
+
+    #[test]
+    fn a_token_of_the_configuration_is_long_and_never_shown() {
+        let refused = load(&[("AUTH", "tokens"), ("ADMIN_TOKEN", "hunter2")]).expect_err("refused");
+        assert!(refused.contains("http.admin_token") && refused.contains("at least 24"), "{refused}");
+        assert!(!refused.contains("hunter2"), "{refused}");
+        let token = "a-token-that-is-long-enough";
+        let refused = load(&[("ADMIN_TOKEN", token)]).expect_err("refused");
+        assert!(refused.contains("http.auth = \"tokens\"") && !refused.contains(token), "{refused}");
+        let config =
+            load(&[("AUTH", "tokens"), ("ADMIN_TOKEN", token), ("HOSTS", "a.example,b.example")]).expect("it fits");
+        assert!(!format!("{config:?}").contains(token));
+        assert_eq!(config.http.access().admin_token, Some(Hash::of(token)));
+        assert_eq!(config.http.access().hosts, ["a.example", "b.example"]);
+    }
+
+    #[test]
+    fn the_limits_have_their_ranges() {
+        assert!(
+            load(&[("REQUESTS_PER_MINUTE", "0")]).is_ok_and(|config| config
+                .http
+                .access()
+                .requests_per_minute
+                .is_none())
+        );
+        for (name, value) in [("AUTH", "password"), ("AUDIT_DAYS", "30"), ("REQUESTS_PER_MINUTE", "10000001")] {
+            let refused = load(&[(name, value)]).expect_err("refused");
+            assert!(refused.contains(&name.to_lowercase()) && refused.contains(value), "{refused}");
+        }
+    }
 }

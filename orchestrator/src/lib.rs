@@ -1,5 +1,6 @@
 //! The orchestrator: accepts jobs, dispatches them, folds their events.
 
+pub mod access;
 pub mod app;
 pub mod bulk;
 pub mod changes;

@@ -2,12 +2,13 @@
 
 mod stack;
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc};
+use std::{io::Write as _, path::PathBuf, process::ExitCode, sync::Arc};
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use drover_broker::amqp::{AmqpBroker, AmqpConfig};
 use drover_orchestrator::{
+    access::{NewToken, Role, TokenName},
     config::{self, Config},
     duty::Pace,
     run,
@@ -36,6 +37,24 @@ enum Command {
     /// Bring the database's schema up to date, and end. Every orchestrator does this at its start if its role may: this is
     /// for installations where only another role may, which owns the schema.
     Migrate,
+    /// Make a token, and print its secret. Needs the database alone: it is the way in where there is no token yet.
+    Token {
+        #[command(subcommand)]
+        command: TokenCommand,
+    },
+}
+
+#[derive(Subcommand)]
+enum TokenCommand {
+    /// Make a token, and print its secret, which nobody is told again.
+    Create {
+        /// What it is called.
+        #[arg(long)]
+        name: TokenName,
+        /// What it may: viewer, submitter, operator or admin.
+        #[arg(long)]
+        role: Role,
+    },
 }
 
 fn main() -> ExitCode {
@@ -63,8 +82,12 @@ async fn start(arguments: &Arguments) -> anyhow::Result<()> {
     telemetry::init(&config.log, Vec::new())?;
     // One provider for lapin and tokio-postgres; a second install fails and changes nothing.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    if matches!(arguments.command, Some(Command::Migrate)) {
-        return run::migrate(&config).await;
+    match &arguments.command {
+        Some(Command::Migrate) => return run::migrate(&config).await,
+        Some(Command::Token { command: TokenCommand::Create { name, role } }) => {
+            return create_token(&config, name, *role).await;
+        }
+        Some(Command::Run) | None => {}
     }
     let shutdown = shutdown::on_signal()?;
     let listener = TcpListener::bind(config.http.listen)
@@ -74,4 +97,12 @@ async fn start(arguments: &Arguments) -> anyhow::Result<()> {
     amqp.heartbeat = Pace::of(&config).amqp_heartbeat();
     let broker = AmqpBroker::connect(amqp).await.context("amqp.url")?;
     run::run(&config, Arc::clone(&broker) as _, listener, shutdown).await
+}
+
+async fn create_token(config: &Config, name: &TokenName, role: Role) -> anyhow::Result<()> {
+    let new = NewToken { name: name.clone(), role, requests_per_minute: None, expires_at: None };
+    let secret = run::create_token(config, &new).await?;
+    // Log lines go to standard error: what is printed can be taken by a script.
+    writeln!(std::io::stdout(), "{}", secret.expose_secret())
+        .context("the token was made and cannot be printed: revoke it")
 }

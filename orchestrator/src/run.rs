@@ -6,6 +6,8 @@ use anyhow::{Context, bail};
 use drover_broker::{Broker, Topology};
 use drover_engine::Limits;
 use drover_protocol::Names;
+use secrecy::SecretString;
+use serde_json::json;
 use tokio::{
     net::TcpListener,
     sync::{Notify, watch},
@@ -14,6 +16,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
 use crate::{
+    access::{Action, Door, Line, NewToken},
     app::App,
     changes,
     config::{Config, duration},
@@ -27,6 +30,9 @@ use crate::{
 
 /// How long a living replica has to publish what it owes before another does.
 const CLAIM: Duration = Duration::from_secs(10);
+
+/// Who makes a token without a server. No token can be called so.
+const COMMAND_LINE: &str = "the command line";
 
 /// Runs until `shutdown`, then finishes what it is at. `ready` is told where HTTP listens.
 ///
@@ -55,6 +61,7 @@ pub async fn run(
     let identity = Identity { id: Uuid::now_v7(), host: host() };
     let claim = Claim { by: identity.id, lasts: CLAIM };
     let context = FoldContext { registry: Default::default(), limits, claim, epoch };
+    let door = Door::new(store.clone(), config.http.access());
     let app = Arc::new(App {
         store,
         context,
@@ -67,12 +74,19 @@ pub async fn run(
         metrics: Metrics::default(),
         message_bytes: config.amqp.message_bytes,
         replay: ReplayLimits { jobs: own.replay_jobs, history_bytes: own.replay_mib * 1024 * 1024 },
+        door,
     });
     if !app.broker.is_shared() {
         app.store.end_earlier_life().await?;
     }
     register(&app, &own.definitions).await?;
     app.store.refresh(&app.context.registry).await?;
+    if app.door.asks() && app.door.config.admin_token.is_none() && !app.store.any_token().await? {
+        tracing::warn!(
+            "there is no token yet, and nobody comes in without one: `drover-orchestrator token create --name NAME --role admin` \
+             makes the first"
+        );
+    }
 
     let pace = Pace::of(config);
     let tasks = TaskTracker::new();
@@ -103,6 +117,27 @@ pub async fn migrate(config: &Config) -> anyhow::Result<()> {
     migrated(config).await?;
     tracing::info!("the database's schema is up to date");
     Ok(())
+}
+
+/// Makes a token, without a server: the way in where there is none yet. Its secret, which nobody is told again.
+///
+/// # Errors
+/// When the database is away, or another token has its name.
+pub async fn create_token(config: &Config, new: &NewToken) -> anyhow::Result<SecretString> {
+    let door = Door::new(migrated(config).await?, config.http.access());
+    let (id, secret) = door.create_token(new, COMMAND_LINE).await?;
+    let line = Line {
+        token_id: None,
+        token_name: Some(COMMAND_LINE.into()),
+        role: None,
+        action: Action::CreateToken.as_str(),
+        target: Some(new.name.to_string()),
+        status: 201,
+        address: None,
+        detail: Some(json!({ "id": id, "role": new.role.as_str() })),
+    };
+    door.audit.keep(line).await;
+    Ok(secret)
 }
 
 async fn migrated(config: &Config) -> anyhow::Result<Store> {

@@ -3,6 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use anyhow::{Context, bail};
+use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
 use crate::{
@@ -26,6 +27,7 @@ pub struct Fleet {
     pub vhost: Vhost,
     environment: Vec<(String, String)>,
     client: reqwest::Client,
+    token: Option<String>,
 }
 
 /// An orchestrator's process and where it listens.
@@ -60,12 +62,26 @@ impl Fleet {
     /// When no HTTP client can be made.
     pub fn on(database: Database, vhost: Vhost) -> anyhow::Result<Self> {
         let (orchestrators, workers, environment) = (Vec::new(), Vec::new(), Vec::new());
-        Ok(Self { orchestrators, workers, database, vhost, environment, client: http_client()? })
+        Ok(Self { orchestrators, workers, database, vhost, environment, client: http_client()?, token: None })
     }
 
     /// What every process gets that is started from now on.
     pub fn set_environment(&mut self, environment: &[(&str, &str)]) {
         self.environment = environment.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+    }
+
+    /// The token that every request shows from now on.
+    pub fn set_token(&mut self, token: impl Into<String>) {
+        self.token = Some(token.into());
+    }
+
+    /// A request to the first orchestrator.
+    fn call(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.client.request(method, format!("{}{path}", self.url()));
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
     }
 
     /// Starts an orchestrator's process, without waiting for it.
@@ -159,7 +175,7 @@ impl Fleet {
     /// # Errors
     /// When it does not.
     pub async fn get(&self, path: &str) -> anyhow::Result<Value> {
-        let (status, body) = self.request(reqwest::Method::GET, path, None).await?;
+        let (status, body) = self.request(Method::GET, path, None).await?;
         if status >= 300 {
             bail!("GET {path}: {status} {body}");
         }
@@ -170,13 +186,8 @@ impl Fleet {
     ///
     /// # Errors
     /// When it is not answered.
-    pub async fn request(
-        &self,
-        method: reqwest::Method,
-        path: &str,
-        body: Option<Value>,
-    ) -> anyhow::Result<(u16, Value)> {
-        let mut request = self.client.request(method, format!("{}{path}", self.url()));
+    pub async fn request(&self, method: Method, path: &str, body: Option<Value>) -> anyhow::Result<(u16, Value)> {
+        let mut request = self.call(method, path);
         if let Some(body) = body {
             request = request.json(&body);
         }
@@ -192,8 +203,7 @@ impl Fleet {
     /// When it is refused.
     pub async fn apply(&self, definition: &str) -> anyhow::Result<()> {
         let response = self
-            .client
-            .put(format!("{}/api/v1/definitions", self.url()))
+            .call(Method::PUT, "/api/v1/definitions")
             .header("content-type", "application/yaml")
             .body(definition.to_owned())
             .send()
@@ -219,7 +229,7 @@ impl Fleet {
     /// When it is refused.
     pub async fn submit(&self, job_type: &str, params: Value) -> anyhow::Result<String> {
         let body = json!({ "type": job_type, "params": params });
-        let (status, body) = self.request(reqwest::Method::POST, "/api/v1/jobs", Some(body)).await?;
+        let (status, body) = self.request(Method::POST, "/api/v1/jobs", Some(body)).await?;
         match body["id"].as_str() {
             Some(id) if status == 201 => Ok(id.to_owned()),
             _ => bail!("submit {job_type}: {status} {body}"),
@@ -264,7 +274,7 @@ impl Fleet {
     pub async fn rebuilt(&self, id: &str) -> anyhow::Result<Value> {
         let path = format!("/api/v1/jobs/{id}/replay");
         let replayed = wait::until("the replay", PATIENCE, async || {
-            match self.request(reqwest::Method::GET, &path, None).await? {
+            match self.request(Method::GET, &path, None).await? {
                 (200, replayed) => Ok(Seen::Yes(replayed)),
                 // One at a time.
                 (503, busy) => Ok(Seen::not_yet(busy)),

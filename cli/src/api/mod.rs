@@ -1,6 +1,7 @@
 //! What the HTTP API answers, as far as the command line reads it. Unknown fields are ignored; with `--json` the answer is
 //! passed on whole.
 
+mod accounts;
 mod dead;
 mod fleet;
 mod jobs;
@@ -12,7 +13,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use fleet::paused_name;
-pub(crate) use {dead::*, fleet::*, jobs::*, problem::*};
+pub(crate) use {accounts::*, dead::*, fleet::*, jobs::*, problem::*};
 
 /// An answer, read and as it came.
 #[derive(Clone, Debug)]

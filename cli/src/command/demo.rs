@@ -75,7 +75,7 @@ async fn import(
     keep: bool,
     shutdown: &CancellationToken,
 ) -> Result<Exit, Failure> {
-    let client = Client::new(url)?;
+    let client = Client::new(url, None)?;
     let body = json!({ "type": "data_import", "params": data.params() });
     let submitted: Answer<Submitted> = client.submit(&body, &format!("demo/{}", Uuid::now_v7())).await?;
     let Some(job) = watch(client, submitted.body.id, shutdown).await? else { return Ok(Exit::Interrupted) };

@@ -2,6 +2,7 @@
 
 mod again;
 mod apply;
+mod audit;
 mod cancel;
 mod dead;
 mod definitions;
@@ -21,6 +22,7 @@ mod replay;
 mod retry;
 mod show;
 mod submit;
+mod token;
 mod types;
 mod watch;
 mod workers;
@@ -63,6 +65,8 @@ pub(crate) async fn run(command: Command, ctx: &Context) -> Result<Exit, Failure
         Command::Replay { job } => replay::run(ctx, job.id).await,
         Command::Recover { older_than } => recover::run(ctx, older_than).await,
         Command::Dead(args) => dead::run(ctx, args).await,
+        Command::Token(args) => token::run(ctx, args).await,
+        Command::Audit(args) => audit::run(ctx, &args).await,
         Command::Dev(args) => dev::run(&ctx.output, args).await,
         Command::Demo(args) => demo::run(&ctx.output, args).await,
     }

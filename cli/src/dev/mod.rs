@@ -13,7 +13,7 @@ use std::{
 };
 
 use drover_orchestrator::{
-    config::{self as orchestrator_config, Config},
+    config::{self as orchestrator_config, Auth, Config},
     run,
 };
 use drover_service::config::{ConfigError, Loader};
@@ -173,7 +173,7 @@ impl System {
 
     /// The workflows are registered and the worker is entered.
     async fn until_ready(&mut self) -> Result<(), Failure> {
-        let client = Client::new(&self.url)?;
+        let client = Client::new(&self.url, None)?;
         tokio::select! {
             ready = parts::ready(&client, WORKFLOWS) => ready,
             failure = self.failed() => Err(failure.into()),
@@ -226,6 +226,8 @@ fn load(setup: &Setup) -> Result<Config, DevError> {
         .only(orchestrator_config::SECTIONS)
         .load()?;
     config.http.listen = setup.listen;
+    // On loopback, for whoever started it.
+    config.http.auth = Auth::None;
     if let Some(prefix) = &setup.prefix {
         config.amqp.prefix.clone_from(prefix);
     }

@@ -140,6 +140,7 @@ fn respond(reply: Reply) -> Response {
 pub(crate) fn command(url: &str, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_drover"));
     command.args(args).env("DROVER_URL", url).env("TZ", "UTC").env_remove("COLUMNS").env_remove("NO_COLOR");
+    command.env_remove("DROVER_TOKEN").env_remove("DROVER_TOKEN_FILE");
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     command
 }

@@ -1,6 +1,7 @@
 //! The real `drover` binary against a server that gives canned answers: exit codes, what goes to which output, words.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod accounts;
 mod dead;
 mod definitions;
 mod harness;

@@ -23,5 +23,11 @@ pub async fn run(app: Arc<App>, shutdown: CancellationToken) {
         if let Err(error) = app.store.forget_replicas(REPLICA_AGE).await {
             tracing::warn!(%error, "killed replicas cannot be forgotten");
         }
+        if let Err(error) = app.store.delete_old_sessions(ROUND).await {
+            tracing::warn!(%error, "sessions that have expired cannot be deleted");
+        }
+        if let Err(error) = app.store.delete_old_audit(app.door.config.audit_age, ROUND).await {
+            tracing::warn!(%error, "old lines of the audit cannot be deleted");
+        }
     }
 }

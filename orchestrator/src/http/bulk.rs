@@ -1,10 +1,11 @@
 //! Requests about many at once: what their bodies say. Each does a bounded part and tells where to go on.
 
 use axum::extract::Request;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{
     Problem, Shared,
+    audited::Told,
     body::{self, Kind},
     cursor::Cursor,
     query::Parameters,
@@ -62,6 +63,13 @@ impl<C: Cursor> Bulk<C> {
             all: fields.flag("all")?.unwrap_or(false),
             options: fields,
         })
+    }
+
+    /// What the audit keeps of it, with how many it was done to.
+    pub(crate) fn told(&self, done: usize) -> Told {
+        let (filter, options) = (self.filter.given(), self.options.given());
+        let detail = json!({ "filter": filter, "options": options, "done": done });
+        Told { detail: Some(detail), ..Told::default() }
     }
 
     /// Refuses what would mean everything without saying so. `names`: what could narrow the filter.

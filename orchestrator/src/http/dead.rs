@@ -4,6 +4,7 @@ use axum::{
     Json,
     extract::{Request, State},
     http::StatusCode,
+    response::{IntoResponse, Response},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
@@ -151,12 +152,12 @@ pub(crate) async fn redrive_many(
     State(shared): State<Shared>,
     parameters: Parameters,
     request: Request,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Response, Problem> {
     let many = Many::read(&shared, &parameters, request).await?;
-    let swept = if many.dry_run {
+    let swept = if many.bulk.dry_run {
         many.count(&shared).await?
     } else {
-        shared.app.redrive_all(&many.filter, many.range, many.limit).await?
+        shared.app.redrive_all(&many.filter, many.range, many.bulk.limit).await?
     };
     Ok(many.answer(swept))
 }
@@ -176,12 +177,12 @@ pub(crate) async fn discard_many(
     State(shared): State<Shared>,
     parameters: Parameters,
     request: Request,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Response, Problem> {
     let many = Many::read(&shared, &parameters, request).await?;
-    let swept = if many.dry_run {
+    let swept = if many.bulk.dry_run {
         many.count(&shared).await?
     } else {
-        shared.app.discard_all(&many.filter, many.range, many.limit).await?
+        shared.app.discard_all(&many.filter, many.range, many.bulk.limit).await?
     };
     Ok(many.answer(swept))
 }
@@ -189,10 +190,9 @@ pub(crate) async fn discard_many(
 /// A request about many letters. They are taken oldest first, and only those that were there when the first of the requests
 /// came: what is sent again and comes back is not sent again for ever.
 struct Many {
+    bulk: Bulk<Range>,
     filter: DeadFilter,
     range: (i64, i64),
-    limit: i64,
-    dry_run: bool,
 }
 
 impl Many {
@@ -204,21 +204,23 @@ impl Many {
             Some(Range { after, upto }) => (after, upto),
             None => (0, shared.app.store.newest_dead().await?),
         };
-        Ok(Self { filter, range, limit: bulk.limit, dry_run: bulk.dry_run })
+        Ok(Self { bulk, filter, range })
     }
 
     async fn count(&self, shared: &Shared) -> Result<Swept<i64, String>, Problem> {
-        Ok(shared.app.count_dead(&self.filter, self.range, self.limit).await?)
+        Ok(shared.app.count_dead(&self.filter, self.range, self.bulk.limit).await?)
     }
 
-    fn answer(&self, swept: Swept<i64, String>) -> Json<Value> {
+    fn answer(&self, swept: Swept<i64, String>) -> Response {
+        let told = self.bulk.told(swept.done);
         let refused: Vec<Value> =
             swept.refused.into_iter().map(|(id, reason)| json!({ "id": id, "reason": reason })).collect();
         let next_cursor = swept.next.map(|after| Range { after, upto: self.range.1 }.encode());
-        Json(json!({
-            "matched": swept.matched, "done": swept.done, "refused": refused, "dry_run": self.dry_run,
+        let body = json!({
+            "matched": swept.matched, "done": swept.done, "refused": refused, "dry_run": self.bulk.dry_run,
             "next_cursor": next_cursor,
-        }))
+        });
+        told.to(Json(body).into_response())
     }
 }
 

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::{
     Problem, Shared,
+    audited::Told,
     body::{self, Kind},
     query::{Name, Parameters},
 };
@@ -132,5 +133,6 @@ async fn register(shared: &Shared, source: &str, text: &str) -> Result<Response,
     let (definition, changed) = shared.app.apply(source, text).await?;
     let status = if changed { StatusCode::CREATED } else { StatusCode::OK };
     let body = json!({ "name": definition.name, "hash": definition.hash, "changed": changed });
-    Ok((status, Json(body)).into_response())
+    let told = Told::of(&definition.name).with(json!({ "hash": definition.hash, "changed": changed }));
+    Ok(told.to((status, Json(body)).into_response()))
 }

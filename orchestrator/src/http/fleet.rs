@@ -1,10 +1,16 @@
 //! The fleet: job types and workers.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{
+    Json,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
 use serde_json::{Value, json};
 
 use super::{
     Problem, Shared,
+    audited::Told,
     query::{Parameters, Session},
 };
 
@@ -55,8 +61,9 @@ pub(crate) async fn drain(
     State(shared): State<Shared>,
     Session(session): Session,
     parameters: Parameters,
-) -> Result<(StatusCode, Json<Value>), Problem> {
+) -> Result<Response, Problem> {
     parameters.only(&[])?;
     shared.app.drain(session).await?;
-    Ok((StatusCode::ACCEPTED, Json(json!({ "session": session, "draining": true }))))
+    let answer = (StatusCode::ACCEPTED, Json(json!({ "session": session, "draining": true })));
+    Ok(Told::of(session).to(answer.into_response()))
 }

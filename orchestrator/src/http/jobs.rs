@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Problem, Shared,
+    audited::Told,
     body::{self, Kind},
     cursor,
     query::{Id, Parameters},
@@ -47,6 +48,7 @@ pub(crate) async fn submit(
     let body = body::read(&head.headers, body, Kind::Json, app.message_bytes).await?;
     let submission = decode::<Submission>(None, &body, app.message_bytes)?;
     let key = one_key(header, &submission)?;
+    let job_type = submission.job_type.clone();
     let submitted = app.submit(submission, key).await?;
     let location = format!("/api/v1/jobs/{}", submitted.id);
     let (status, stands) = match submitted.made {
@@ -54,7 +56,8 @@ pub(crate) async fn submit(
         None => (StatusCode::OK, find(&shared, submitted.id, true).await?.status),
     };
     let body = json!({ "id": submitted.id, "status": stands, "duplicate": submitted.made.is_none() });
-    Ok((status, [(header::LOCATION, location)], Json(body)).into_response())
+    let answer = (status, [(header::LOCATION, location)], Json(body)).into_response();
+    Ok(Told::of(submitted.id).with(json!({ "type": job_type })).to(answer))
 }
 
 fn key(headers: &HeaderMap) -> Result<Option<Idempotency>, Problem> {

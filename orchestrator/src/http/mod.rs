@@ -1,14 +1,20 @@
 //! The HTTP API, version 1, and the server of the web pages. Errors of the API are `application/problem+json`.
 
+mod asked;
+pub(crate) mod audit;
+pub(crate) mod audited;
 pub(crate) mod body;
 mod bulk;
 mod changes;
+pub(crate) mod cookie;
 pub(crate) mod cursor;
 pub(crate) mod dead;
 mod definitions;
 mod events;
 mod fleet;
+mod gate;
 mod health;
+mod host;
 pub(crate) mod jobs;
 pub(crate) mod openapi;
 pub(crate) mod parts;
@@ -17,20 +23,21 @@ mod problem;
 pub(crate) mod query;
 mod recover;
 mod replay;
+pub(crate) mod routes;
 mod serve;
 mod sweep;
 #[cfg(test)]
 mod tests;
+pub(crate) mod tokens;
 
 use std::{io, sync::Arc, time::Duration};
 
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request},
-    http::{Response, header},
+    http::Response,
     middleware::{self, Next},
     response::IntoResponse,
-    routing::get,
 };
 use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -40,8 +47,10 @@ use tower_http::{
 };
 use tracing::Level;
 
-use crate::{app::App, ui};
+use self::{gate::Gate, routes::Routes};
+use crate::{access::Action, app::App, ui};
 
+pub(crate) use asked::Peer;
 pub use problem::Problem;
 
 /// Longest that a request may take until its answer begins. Shorter than the command line's own patience, so that people
@@ -69,24 +78,22 @@ pub fn router(app: Arc<App>, shutdown: CancellationToken) -> Router {
 }
 
 fn routes(shared: Shared) -> Router {
-    let (api, _) = openapi::described().split_for_parts();
-    api.route("/api/v1/openapi.json", get(openapi::serve))
-        .route("/healthz/live", get(health::live))
-        .route("/healthz/ready", get(health::ready))
-        .route("/metrics", get(health::metrics))
-        .merge(ui::routes())
+    let (routes, _, rights) = all().finish();
+    let gate = Gate { app: Arc::clone(&shared.app), rights: Arc::new(rights) };
+    routes
         .fallback(nowhere)
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .with_state(shared)
         .layer(middleware::from_fn(in_time))
         // Handlers read bodies themselves, each with the limit of what it takes.
         .layer(DefaultBodyLimit::disable())
-        .layer(middleware::from_fn(ui::guard::guard))
         .layer(CatchPanicLayer::custom(|_panic| -> Response<axum::body::Body> {
             Problem::internal("a handler panicked").into_response()
         }))
+        .layer(middleware::from_fn_with_state(gate, gate::pass))
+        .layer(middleware::from_fn(ui::guard::guard))
         .layer(
-            // What goes wrong is logged where it is known why; bodies are never logged.
+            // What goes wrong is logged where it is known why; bodies and headers are never logged.
             TraceLayer::new_for_http()
                 .make_span_with(|request: &Request| {
                     tracing::debug_span!("http", method = %request.method(), path = request.uri().path())
@@ -97,12 +104,21 @@ fn routes(shared: Shared) -> Router {
         )
 }
 
+/// Every route of the API and of the pages, with what it is.
+fn all() -> Routes {
+    let routes = openapi::described()
+        .get("/api/v1/openapi.json", Action::Read, openapi::serve)
+        .get("/healthz/live", Action::Open, health::live)
+        .get("/healthz/ready", Action::Open, health::ready)
+        .get("/metrics", Action::Read, health::metrics);
+    ui::routes(routes)
+}
+
 /// A person who follows a broken link gets a page, a program a problem.
 async fn nowhere(request: Request) -> axum::response::Response {
     let problem =
         Problem::not_found("there is nothing at this address; the API is under /api/v1, the pages begin at /");
-    let accepts = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
-    if accepts.is_some_and(|kinds| kinds.contains("text/html")) {
+    if asked::takes_pages(&request) {
         return ui::Failure::from(problem).into_response();
     }
     problem.into_response()

@@ -1,9 +1,11 @@
 //! The one error that the API answers with: RFC 9457, `application/problem+json`.
 
+use std::time::Duration;
+
 use axum::{
     Json,
     extract::rejection::PathRejection,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use drover_engine::{
@@ -14,7 +16,13 @@ use drover_protocol::{DecodeError, JobStatus};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Value, json};
 
-use crate::{app::ActionError, recover::RecoverError, redrive::RedriveError, store::StoreError};
+use crate::{
+    access::{AccountError, Refused},
+    app::ActionError,
+    recover::RecoverError,
+    redrive::RedriveError,
+    store::StoreError,
+};
 
 /// How long a client should wait when it is told to try again, in seconds.
 const RETRY_AFTER: &str = "2";
@@ -29,6 +37,7 @@ pub struct Problem {
     field: Option<String>,
     errors: Vec<Value>,
     job_status: Option<JobStatus>,
+    retry_after_seconds: Option<u64>,
 }
 
 impl Serialize for Problem {
@@ -54,7 +63,8 @@ impl Serialize for Problem {
 
 impl Problem {
     fn new(status: StatusCode, kind: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, kind, detail: detail.into(), field: None, errors: Vec::new(), job_status: None }
+        let (detail, errors) = (detail.into(), Vec::new());
+        Self { status, kind, detail, field: None, errors, job_status: None, retry_after_seconds: None }
     }
 
     /// The word for it, for programs.
@@ -90,6 +100,29 @@ impl Problem {
     /// Whoever asks may not.
     pub(crate) fn forbidden(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
+    }
+
+    /// Nobody knows who asks.
+    pub(crate) fn unauthenticated(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail)
+    }
+
+    /// Whoever asks has too little a role for it.
+    pub(crate) fn role_needed(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "role_needed", detail)
+    }
+
+    /// Whoever asks may again after a while.
+    fn too_often(detail: &str, wait: Duration) -> Self {
+        let seconds = wait.as_secs().saturating_add(1);
+        let detail = format!("{detail}; try again in {seconds} s");
+        let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail);
+        Self { retry_after_seconds: Some(seconds), ..problem }
+    }
+
+    /// A token's requests of this minute are made.
+    pub(crate) fn spent(wait: Duration) -> Self {
+        Self::too_often("this token has made its requests of this minute", wait)
     }
 
     pub(crate) fn method_not_allowed() -> Self {
@@ -141,14 +174,26 @@ impl Problem {
     }
 }
 
+impl Problem {
+    /// What the answer's head says of it.
+    pub(crate) fn head(&self, headers: &mut HeaderMap) {
+        if let Some(seconds) = self.retry_after_seconds {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        } else if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"drover\""));
+        }
+    }
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = (self.status, Json(&self)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
-        }
+        self.head(headers);
         response
     }
 }
@@ -210,6 +255,40 @@ impl From<ActionError> for Problem {
             ActionError::Busy(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail),
             ActionError::Unanswered => Self::internal("a submission was not answered"),
             ActionError::Store(error) => error.into(),
+        }
+    }
+}
+
+/// How people and programs come in.
+const WAY_IN: &str = "send a token: Authorization: Bearer TOKEN, or --token, DROVER_TOKEN or DROVER_TOKEN_FILE of `drover`. An \
+                      admin makes one with `drover token create`; the first one is made on the orchestrator's machine, with \
+                      `drover-orchestrator token create --name NAME --role admin`";
+
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Nobody => Self::unauthenticated(WAY_IN),
+            Refused::Unknown => {
+                Self::unauthenticated(format!("what was sent is unknown, expired or revoked; {WAY_IN}"))
+            }
+            Refused::TooOften(wait) => {
+                Self::too_often("too many requests came from this address with what is worth nothing", wait)
+            }
+            Refused::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<AccountError> for Problem {
+    fn from(error: AccountError) -> Self {
+        let detail = error.to_string();
+        match error {
+            AccountError::Name(_) => Self::bad_request(detail).field("/name"),
+            AccountError::Expired(_) => Self::bad_request(detail).field("/expires_at"),
+            AccountError::NameTaken(_) => Self::conflict("name_taken", detail).field("/name"),
+            AccountError::Unknown(_) => Self::not_found(detail),
+            AccountError::Random => Self::internal(detail),
+            AccountError::Store(error) => error.into(),
         }
     }
 }

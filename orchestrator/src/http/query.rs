@@ -10,6 +10,7 @@ use axum::{
 use chrono::{DateTime, Datelike, Utc};
 use drover_protocol::{JobId, JobStatus, WorkerSession};
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use super::{Problem, cursor::Cursor};
 
@@ -78,6 +79,16 @@ impl Parameters {
             }
         }
         Ok(self)
+    }
+
+    /// What was given, as the audit keeps it.
+    pub(crate) fn given(&self) -> Value {
+        let mut given = Map::new();
+        for (name, value) in &self.pairs {
+            let texts = given.entry(name.as_str()).or_insert_with(|| Value::Array(Vec::new()));
+            texts.as_array_mut().into_iter().for_each(|texts| texts.push(value.as_str().into()));
+        }
+        Value::Object(given)
     }
 
     /// The values of a parameter that may be repeated.
@@ -202,6 +213,22 @@ impl<S: Send + Sync> FromRequestParts<S> for Session {
             Problem::bad_request(detail).field("session")
         })?;
         Ok(Self(WorkerSession(session)))
+    }
+}
+
+/// The token in the path.
+pub(crate) struct TokenId(pub(crate) Uuid);
+
+impl<S: Send + Sync> FromRequestParts<S> for TokenId {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let text = segment(parts, state, "id").await?;
+        let id = text.parse().map_err(|_| {
+            let detail = format!("{:?} is no id of a token; an id is a UUID, written in full", shown(&text));
+            Problem::bad_request(detail).field("id")
+        })?;
+        Ok(Self(id))
     }
 }
 

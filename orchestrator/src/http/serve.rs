@@ -3,7 +3,12 @@
 use std::{io, sync::Arc, time::Duration};
 
 use axum::Router;
-use hyper::server::conn::http1;
+use hyper::{
+    Request,
+    body::Incoming,
+    server::conn::http1,
+    service::{Service as _, service_fn},
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
@@ -14,6 +19,8 @@ use tokio::{
     time::sleep,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::asked::Peer;
 
 /// Most connections at once; further ones wait in the kernel's queue.
 const CONNECTIONS: usize = 4_096;
@@ -28,8 +35,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 pub(super) async fn run(router: Router, listener: TcpListener, shutdown: CancellationToken) {
     let slots = Arc::new(Semaphore::new(CONNECTIONS));
     let (connections, abandon) = (TaskTracker::new(), CancellationToken::new());
-    while let Some((stream, slot)) = shutdown.run_until_cancelled(accept(&listener, &slots)).await {
-        let serving = serve(stream, router.clone(), shutdown.clone());
+    while let Some((stream, peer, slot)) = shutdown.run_until_cancelled(accept(&listener, &slots)).await {
+        let serving = serve(stream, peer, router.clone(), shutdown.clone());
         connections.spawn({
             let abandon = abandon.clone();
             async move {
@@ -48,17 +55,17 @@ pub(super) async fn run(router: Router, listener: TcpListener, shutdown: Cancell
 }
 
 /// Waits for room, then for a connection.
-async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> (TcpStream, OwnedSemaphorePermit) {
+async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> (TcpStream, Peer, OwnedSemaphorePermit) {
     loop {
         let Ok(slot) = Arc::clone(slots).acquire_owned().await else {
             // Nobody closes the semaphore.
             return std::future::pending().await;
         };
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, address)) => {
                 // Events of a live stream are small and must not wait for each other.
                 let _ = stream.set_nodelay(true);
-                return (stream, slot);
+                return (stream, Peer(address.ip()), slot);
             }
             Err(error) if is_the_clients(&error) => {}
             Err(error) => {
@@ -77,8 +84,12 @@ fn is_the_clients(error: &io::Error) -> bool {
     )
 }
 
-async fn serve(stream: TcpStream, router: Router, shutdown: CancellationToken) {
-    let service = TowerToHyperService::new(router);
+async fn serve(stream: TcpStream, peer: Peer, router: Router, shutdown: CancellationToken) {
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        router.call(request)
+    });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEADERS);
     let connection = builder.serve_connection(TokioIo::new(stream), service);

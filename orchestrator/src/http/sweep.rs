@@ -3,6 +3,7 @@
 use axum::{
     Json,
     extract::{Request, State},
+    response::{IntoResponse, Response},
 };
 use drover_protocol::{JobId, JobStatus};
 use serde_json::{Value, json};
@@ -35,7 +36,7 @@ pub(crate) async fn cancel(
     State(shared): State<Shared>,
     parameters: Parameters,
     request: Request,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Response, Problem> {
     let bulk = Bulk::read(&shared, &parameters, request, &["now"]).await?;
     let now = bulk.options.flag("now")?.unwrap_or(false);
     sweep(&shared, &bulk, Action::Cancel { now }).await
@@ -56,7 +57,7 @@ pub(crate) async fn retry(
     State(shared): State<Shared>,
     parameters: Parameters,
     request: Request,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Response, Problem> {
     let bulk = Bulk::read(&shared, &parameters, request, &["from"]).await?;
     let from_start = jobs::from_start(&bulk.options)?;
     sweep(&shared, &bulk, Action::Retry { from_start }).await
@@ -77,19 +78,20 @@ pub(crate) async fn delete(
     State(shared): State<Shared>,
     parameters: Parameters,
     request: Request,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Response, Problem> {
     let bulk = Bulk::read(&shared, &parameters, request, &[]).await?;
     sweep(&shared, &bulk, Action::Delete).await
 }
 
-async fn sweep(shared: &Shared, bulk: &Bulk<JobId>, action: Action) -> Result<Json<Value>, Problem> {
+async fn sweep(shared: &Shared, bulk: &Bulk<JobId>, action: Action) -> Result<Response, Problem> {
     let filter = filter(bulk, action)?;
     let swept = if bulk.dry_run {
         shared.app.count_jobs(&filter, bulk.cursor, bulk.limit).await?
     } else {
         shared.app.sweep(action, &filter, bulk.cursor, bulk.limit).await?
     };
-    Ok(answer(swept, bulk.dry_run))
+    let told = bulk.told(swept.done);
+    Ok(told.to(answer(swept, bulk.dry_run).into_response()))
 }
 
 /// The filter, with the statuses in which the action can be meant.

@@ -1,5 +1,6 @@
 //! The store: all SQL, and the short transactions it runs in.
 
+mod accounts;
 mod confirmed;
 mod dead;
 mod epoch;
@@ -34,6 +35,7 @@ use secrecy::{ExposeSecret, SecretString};
 use confirmed::Confirmed;
 use unit::Unit;
 
+pub use accounts::AuditFilter;
 pub use dead::{DeadFilter, DeadLetter, DeadView};
 pub use epoch::Place;
 pub use error::StoreError;

@@ -126,6 +126,19 @@ statements! {
     REPLAY_ROWS = "replay_rows",
     // deleting
     DELETE_JOBS = "delete_jobs",
+    // accounts and the audit
+    ANY_TOKEN = "any_token",
+    DELETE_OLD_AUDIT = "delete_old_audit",
+    DELETE_OLD_SESSIONS = "delete_old_sessions",
+    DELETE_SESSION = "delete_session",
+    FIND_SESSION = "find_session",
+    FIND_TOKEN = "find_token",
+    INSERT_AUDIT = "insert_audit",
+    INSERT_SESSION = "insert_session",
+    INSERT_TOKEN = "insert_token",
+    REVOKE_TOKEN = "revoke_token",
+    VIEW_AUDIT = "view_audit",
+    VIEW_TOKENS = "view_tokens",
 }
 
 #[cfg(test)]

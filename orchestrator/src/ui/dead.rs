@@ -10,6 +10,7 @@ use super::{
     parts, span,
 };
 use crate::{
+    access::{Action, may},
     http::{
         Shared,
         cursor::Cursor as _,
@@ -77,8 +78,10 @@ pub(super) async fn show(
         div.heading {
             h1 { "Dead letter " (id) }
             div.actions role="group" aria-label="Actions" {
-                (parts::action(&format!("/dead/{id}/redrive"), "Send it again", "primary", &[]))
-                (parts::careful(&format!("/dead/{id}/discard"), "Discard", "Nobody will see this message again.", &[]))
+                @if may(Action::Redrive) { (parts::action(&format!("/dead/{id}/redrive"), "Send it again", "primary", &[])) }
+                @if may(Action::Discard) {
+                    (parts::careful(&format!("/dead/{id}/discard"), "Discard", "Nobody will see this message again.", &[]))
+                }
             }
         }
         p.error { strong { (letter.reason) } " " (letter.detail.as_deref().unwrap_or_default()) }

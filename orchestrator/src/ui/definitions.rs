@@ -11,9 +11,12 @@ use super::{
     page::{Page, Tab},
     parts, span,
 };
-use crate::http::{
-    Problem, Shared,
-    query::{Name, Parameters},
+use crate::{
+    access::{Action, may},
+    http::{
+        Problem, Shared,
+        query::{Name, Parameters},
+    },
 };
 
 /// `GET /definitions`
@@ -40,7 +43,7 @@ fn row(definition: &Value) -> Markup {
             td.number { (definition["steps"].as_u64().unwrap_or(0)) }
             td { code { (version(definition)) } }
             td.number { @if let Some(at) = at(definition) { (span::ago(at)) } }
-            td { a.button href={ "/run/" (name) } aria-label={ "Run " (name) } { "Run" } }
+            td { @if may(Action::Submit) { a.button href={ "/run/" (name) } aria-label={ "Run " (name) } { "Run" } } }
         }
     }
 }
@@ -68,7 +71,7 @@ pub(super) async fn show(
     let title = found["title"].as_str().unwrap_or(&name).to_owned();
     let body = html! {
         nav.crumbs aria-label="Where this is" { a href="/definitions" { "Definitions" } }
-        div.heading { h1 { (title) } a href={ "/run/" (name) } class="button primary" { "Run" } }
+        div.heading { h1 { (title) } @if may(Action::Submit) { a href={ "/run/" (name) } class="button primary" { "Run" } } }
         p.meta { code { (name) } " · version " code { (version(&found)) } @if let Some(at) = at(&found) { " · registered " (span::ago(at)) }
             " from " (found["source"].as_str().unwrap_or("–")) " · " a href={ "/jobs?type=" (name) } { "its runs" } }
         @if let Some(definition) = &parsed {

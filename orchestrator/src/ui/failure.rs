@@ -29,6 +29,8 @@ impl IntoResponse for Failure {
                 p { a href="/" { "To the overview" } " · " a href="/jobs" { "To all jobs" } }
             }
         };
-        (status, Page::new(title, Tab::None, body)).into_response()
+        let mut response = (status, Page::new(title, Tab::None, body)).into_response();
+        self.0.head(response.headers_mut());
+        response
     }
 }

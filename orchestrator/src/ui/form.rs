@@ -62,7 +62,7 @@ pub(super) fn away(path: &str, note: Option<Note>) -> Response {
 }
 
 /// A path of ours, and no way to another site.
-fn is_local(path: &str) -> bool {
+pub(super) fn is_local(path: &str) -> bool {
     let plain = path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
     plain && path.starts_with('/') && !path.starts_with("//")
 }

@@ -4,7 +4,7 @@ use axum::{extract::State, response::Response};
 use chrono::{TimeDelta, Utc};
 use drover_protocol::JobId;
 use maud::{Markup, html};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     Failure,
@@ -13,11 +13,15 @@ use super::{
     page::{Note, Page, Tab},
     parts, span,
 };
-use crate::http::{
-    Shared,
-    cursor::Cursor as _,
-    jobs::{FILTER, filter},
-    query::Parameters,
+use crate::{
+    access::{Action, may},
+    http::{
+        Shared,
+        audited::Told,
+        cursor::Cursor as _,
+        jobs::{FILTER, filter},
+        query::Parameters,
+    },
 };
 
 /// Jobs of a page.
@@ -63,7 +67,7 @@ pub(super) async fn list(State(shared): State<Shared>, parameters: Parameters) -
     let first = before.map(|_| address(parameters, None));
     let names = names(&definitions, &types);
     let body = html! {
-        div.heading { h1 { "Jobs" } a href="/run" class="button primary" { "Run a workflow" } }
+        div.heading { h1 { "Jobs" } @if may(Action::Submit) { a href="/run" class="button primary" { "Run a workflow" } } }
         (filters(parameters, &names))
         @if jobs.is_empty() { (nothing(wanted.narrows())) } @else { (table(&jobs, &address(parameters, parameters.text("cursor")))) }
         (parts::pager(first.as_deref(), next.as_deref(), ("Newest", "Older")))
@@ -151,15 +155,21 @@ fn table(jobs: &[Job], back: &str) -> Markup {
         form method="post" action="/jobs/bulk" {
             input type="hidden" name="back" value=(back);
             (parts::table("Jobs", &["-Choose", "Status", "Job", "Progress", "Now", "Made", "Took"], &rows))
-            fieldset.bulk {
-                legend { "With the ticked jobs" }
-                button type="button" data-tick="id" hidden { "Tick all of this page" }
-                button name="action" value="cancel" { "Cancel" }
-                button name="action" value="retry" { "Retry" }
-                details.careful {
-                    summary class="button danger" { "Delete…" }
-                    div.sheet { p { "With their logs, results and history." } button.danger name="action" value="delete" { "Delete" } }
-                }
+            @if may(Action::Many) { (bulk_actions()) }
+        }
+    }
+}
+
+fn bulk_actions() -> Markup {
+    html! {
+        fieldset.bulk {
+            legend { "With the ticked jobs" }
+            button type="button" data-tick="id" hidden { "Tick all of this page" }
+            button name="action" value="cancel" { "Cancel" }
+            button name="action" value="retry" { "Retry" }
+            details.careful {
+                summary class="button danger" { "Delete…" }
+                div.sheet { p { "With their logs, results and history." } button.danger name="action" value="delete" { "Delete" } }
             }
         }
     }
@@ -174,7 +184,7 @@ fn row(job: &Job) -> Markup {
     };
     html! {
         tr data-key=(job.id) {
-            td { input type="checkbox" name="id" value=(job.id) aria-label={ "Choose " (name) }; }
+            td { @if may(Action::Many) { input type="checkbox" name="id" value=(job.id) aria-label={ "Choose " (name) }; } }
             td { (parts::badge(job.status, job.paused)) }
             td.name { (parts::job_link(job)) " " (parts::id(job.id)) }
             td { (parts::bar(job.progress, &format!("Progress of {name}"), parts::bar_class(job.status))) }
@@ -193,6 +203,7 @@ pub(super) async fn bulk(State(shared): State<Shared>, form: Form) -> Result<Res
         return Ok(form.back("/jobs", Note::Nothing));
     }
     let mut refused = 0;
+    let told = Told::default().with(json!({ "action": form.text("action"), "ids": ids }));
     for id in ids {
         let done = match form.text("action") {
             Some("cancel") => app.cancel(id, false).await,
@@ -210,5 +221,5 @@ pub(super) async fn bulk(State(shared): State<Shared>, form: Form) -> Result<Res
             Err(_) => refused += 1,
         }
     }
-    Ok(form.back("/jobs", if refused == 0 { Note::Done } else { Note::DoneInPart }))
+    Ok(told.to(form.back("/jobs", if refused == 0 { Note::Done } else { Note::DoneInPart })))
 }

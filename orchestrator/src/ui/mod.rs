@@ -2,6 +2,7 @@
 //! address; acting is a `POST` of a plain form, answered with the way back.
 
 mod assets;
+mod audit;
 mod chart;
 mod dead;
 mod definitions;
@@ -10,6 +11,7 @@ mod form;
 pub(crate) mod guard;
 mod job;
 mod jobs;
+pub(crate) mod login;
 mod model;
 mod overview;
 mod page;
@@ -18,42 +20,46 @@ mod queues;
 mod reference;
 mod run;
 mod span;
+mod tokens;
 mod workers;
 
-use axum::{
-    Router,
-    routing::{get, post},
-};
-
-use crate::http::Shared;
+use crate::{access::Action, http::routes::Routes};
 
 pub(crate) use failure::Failure;
 
-/// Every page and every form.
-pub(crate) fn routes() -> Router<Shared> {
-    Router::new()
-        .route("/", get(overview::show))
-        .route("/jobs", get(jobs::list))
-        .route("/jobs/bulk", post(jobs::bulk))
-        .route("/jobs/{id}", get(job::show))
-        .route("/jobs/{id}/cancel", post(job::actions::cancel))
-        .route("/jobs/{id}/pause", post(job::actions::pause))
-        .route("/jobs/{id}/resume", post(job::actions::resume))
-        .route("/jobs/{id}/retry", post(job::actions::retry))
-        .route("/jobs/{id}/delete", post(job::actions::delete))
-        .route("/run", get(run::choose))
-        .route("/run/{name}", get(run::show).post(run::submit))
-        .route("/workers", get(workers::list))
-        .route("/workers/{session}/drain", post(workers::drain))
-        .route("/queues", get(queues::list))
-        .route("/queues/pause", post(queues::pause))
-        .route("/queues/resume", post(queues::resume))
-        .route("/dead", get(dead::list))
-        .route("/dead/{id}", get(dead::show))
-        .route("/dead/{id}/redrive", post(dead::redrive))
-        .route("/dead/{id}/discard", post(dead::discard))
-        .route("/definitions", get(definitions::list))
-        .route("/definitions/{name}", get(definitions::show))
-        .route("/api", get(reference::show))
-        .route("/assets/{name}", get(assets::serve))
+/// Every page and every form, added to what there is.
+pub(crate) fn routes(routes: Routes) -> Routes {
+    routes
+        .get("/", Action::Read, overview::show)
+        .get("/jobs", Action::Read, jobs::list)
+        .post("/jobs/bulk", Action::Many, jobs::bulk)
+        .get("/jobs/{id}", Action::Read, job::show)
+        .post("/jobs/{id}/cancel", Action::Cancel, job::actions::cancel)
+        .post("/jobs/{id}/pause", Action::Pause, job::actions::pause)
+        .post("/jobs/{id}/resume", Action::Resume, job::actions::resume)
+        .post("/jobs/{id}/retry", Action::Retry, job::actions::retry)
+        .post("/jobs/{id}/delete", Action::Delete, job::actions::delete)
+        .get("/run", Action::Read, run::choose)
+        .get("/run/{name}", Action::Read, run::show)
+        .post("/run/{name}", Action::Submit, run::submit)
+        .get("/workers", Action::Read, workers::list)
+        .post("/workers/{session}/drain", Action::Drain, workers::drain)
+        .get("/queues", Action::Read, queues::list)
+        .post("/queues/pause", Action::PauseTypes, queues::pause)
+        .post("/queues/resume", Action::ResumeTypes, queues::resume)
+        .get("/dead", Action::Read, dead::list)
+        .get("/dead/{id}", Action::Read, dead::show)
+        .post("/dead/{id}/redrive", Action::Redrive, dead::redrive)
+        .post("/dead/{id}/discard", Action::Discard, dead::discard)
+        .get("/definitions", Action::Read, definitions::list)
+        .get("/definitions/{name}", Action::Read, definitions::show)
+        .get("/api", Action::Read, reference::show)
+        .get("/tokens", Action::ReadTokens, tokens::list)
+        .post("/tokens", Action::CreateToken, tokens::create)
+        .post("/tokens/{id}/revoke", Action::RevokeToken, tokens::revoke)
+        .get("/audit", Action::ReadAudit, audit::list)
+        .get("/login", Action::Open, login::show)
+        .post("/login", Action::LogIn, login::log_in)
+        .post("/logout", Action::LogOut, login::log_out)
+        .get("/assets/{name}", Action::Open, assets::serve)
 }

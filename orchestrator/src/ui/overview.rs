@@ -14,6 +14,7 @@ use super::{
     parts, span,
 };
 use crate::{
+    access::{Action, may},
     http::{Shared, query::Parameters},
     store::{Counted, Ended},
     why::why,
@@ -57,7 +58,7 @@ pub(super) async fn show(State(shared): State<Shared>, parameters: Parameters) -
             (nothing_yet(workers))
         } @else {
             section aria-labelledby="active" {
-                div.heading { h2 id="active" { "Active" } a href="/run" class="button primary" { "Run a workflow" } }
+                div.heading { h2 id="active" { "Active" } @if may(Action::Submit) { a href="/run" class="button primary" { "Run a workflow" } } }
                 @if jobs.is_empty() {
                     p.muted { "Nothing is at work. " a href="/run" { "Run something" } ", or look at " a href="/jobs" { "what has ended" } "." }
                 }
@@ -135,7 +136,7 @@ fn card(job: &Job, why: Option<&str>) -> Markup {
                     (span::taken(job.started_at, None))
                     @if let Some(left) = span::remaining(job.started_at, job.progress).filter(|_| !job.paused) { " · " (left) }
                 }
-                @if job.status != JobStatus::Cancelling {
+                @if job.status != JobStatus::Cancelling && may(Action::Cancel) {
                     (parts::action(&format!("/jobs/{}/cancel", job.id), "Cancel", "", &[("back", "/")]))
                 }
             }

@@ -8,7 +8,10 @@ use drover_protocol::JobId;
 use maud::{DOCTYPE, Markup, html};
 
 use super::assets;
-use crate::http::query::Parameters;
+use crate::{
+    access::{Account, Action, caller},
+    http::query::Parameters,
+};
 
 /// Where in the navigation a page is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,17 +23,21 @@ pub(super) enum Tab {
     Queues,
     Dead,
     Definitions,
+    Tokens,
+    Audit,
     None,
 }
 
-const TABS: [(Tab, &str, &str); 7] = [
-    (Tab::Overview, "/", "Overview"),
-    (Tab::Jobs, "/jobs", "Jobs"),
-    (Tab::Run, "/run", "Run"),
-    (Tab::Workers, "/workers", "Workers"),
-    (Tab::Queues, "/queues", "Queues"),
-    (Tab::Dead, "/dead", "Dead letters"),
-    (Tab::Definitions, "/definitions", "Definitions"),
+const TABS: [(Tab, &str, &str, Action); 9] = [
+    (Tab::Overview, "/", "Overview", Action::Read),
+    (Tab::Jobs, "/jobs", "Jobs", Action::Read),
+    (Tab::Run, "/run", "Run", Action::Submit),
+    (Tab::Workers, "/workers", "Workers", Action::Read),
+    (Tab::Queues, "/queues", "Queues", Action::Read),
+    (Tab::Dead, "/dead", "Dead letters", Action::Read),
+    (Tab::Definitions, "/definitions", "Definitions", Action::Read),
+    (Tab::Tokens, "/tokens", "Tokens", Action::ReadTokens),
+    (Tab::Audit, "/audit", "Audit", Action::ReadAudit),
 ];
 
 /// A word of what was done, on the page that follows. Only these: an address must not put words into our mouth.
@@ -46,6 +53,7 @@ pub(super) enum Note {
     Known,
     Redriven,
     Discarded,
+    Revoked,
     Done,
     DoneInPart,
     Nothing,
@@ -53,7 +61,7 @@ pub(super) enum Note {
 }
 
 impl Note {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 15] = [
         Self::Cancelled,
         Self::CancelledNow,
         Self::Paused,
@@ -64,6 +72,7 @@ impl Note {
         Self::Known,
         Self::Redriven,
         Self::Discarded,
+        Self::Revoked,
         Self::Done,
         Self::DoneInPart,
         Self::Nothing,
@@ -83,6 +92,7 @@ impl Note {
             Self::Known => "known",
             Self::Redriven => "redriven",
             Self::Discarded => "discarded",
+            Self::Revoked => "revoked",
             Self::Done => "done",
             Self::DoneInPart => "done_in_part",
             Self::Nothing => "nothing",
@@ -102,6 +112,7 @@ impl Note {
             Self::Known => "The same form had been sent before; this is the job that it made.",
             Self::Redriven => "It was sent again.",
             Self::Discarded => "It was discarded.",
+            Self::Revoked => "It was revoked. Within 5 seconds nobody comes in with it any more.",
             Self::Done => "It was done with all of them.",
             Self::DoneInPart => "It was done with those that allow it. The state of the others does not.",
             Self::Draining => "It was told to end: it takes no new jobs and finishes what it runs.",
@@ -182,18 +193,34 @@ impl Page {
     }
 
     fn header(&self) -> Markup {
+        let caller = caller();
+        // Where nobody is asked who they are there is nothing to see of accounts.
+        let is_there = |tab: Tab| caller.account.is_some() || !matches!(tab, Tab::Tokens | Tab::Audit);
         html! {
             header.top {
                 a.brand href="/" { img src=(assets::icon()) alt="" width="22" height="22"; "Drover" }
                 nav aria-label="Pages" {
-                    @for (tab, path, title) in TABS {
-                        a href=(path) aria-current=[(tab == self.tab).then_some("page")] { (title) }
+                    @for (tab, path, title, action) in TABS {
+                        @if caller.may(action) && is_there(tab) {
+                            a href=(path) aria-current=[(tab == self.tab).then_some("page")] { (title) }
+                        }
                     }
                 }
                 @if self.live.is_some() {
                     p.live id="live" hidden role="status" { "live" }
                 }
+                @if let Some(account) = &caller.account { (who(account)) }
             }
+        }
+    }
+}
+
+/// Who is logged in, and the way out.
+fn who(account: &Account) -> Markup {
+    html! {
+        div.who {
+            span { strong { (account.name) } " " span.muted { (account.role) } }
+            form method="post" action="/logout" { button { "Log out" } }
         }
     }
 }

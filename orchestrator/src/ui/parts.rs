@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use super::model::{Job, short};
+use crate::access::Action;
 
 /// Longest JSON that a page shows at once, in bytes. The API has the whole of it.
 const JSON_BYTES: usize = 64 * 1024;
@@ -160,4 +161,9 @@ pub(super) fn json(value: &Value) -> Markup {
 /// A part of a page that opens.
 pub(super) fn fold(title: &str, open: bool, body: &Markup) -> Markup {
     html! { details.fold open[open] { summary { (title) } (body) } }
+}
+
+/// What stands in the place of a button for those who may not press it.
+pub(super) fn role_needed(action: Action) -> Markup {
+    html! { @if let Some(role) = action.role() { p.muted { "It takes the role " (role) "." } } }
 }

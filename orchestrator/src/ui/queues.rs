@@ -4,6 +4,7 @@ use axum::{extract::State, response::Response};
 use drover_protocol::{JobType, limits};
 use futures_util::{StreamExt as _, stream};
 use maud::{Markup, html};
+use serde_json::json;
 
 use super::{
     Failure,
@@ -12,7 +13,8 @@ use super::{
     parts, span,
 };
 use crate::{
-    http::{Problem, Shared, query::Parameters},
+    access::{Action, may},
+    http::{Problem, Shared, audited::Told, query::Parameters},
     store::{QueueStanding, Types},
 };
 
@@ -32,8 +34,8 @@ pub(super) async fn list(State(shared): State<Shared>, parameters: Parameters) -
     let body = html! {
         div.heading {
             h1 { "Queues" }
-            @if all { (parts::action("/queues/resume", "Resume all", "primary", &[])) }
-            @else if !queues.is_empty() { (parts::careful("/queues/pause", "Pause all", "Workers begin nothing, of whatever type, until it is resumed. What runs goes on.", &[])) }
+            @if all && may(Action::ResumeTypes) { (parts::action("/queues/resume", "Resume all", "primary", &[])) }
+            @else if !all && !queues.is_empty() && may(Action::PauseTypes) { (parts::careful("/queues/pause", "Pause all", "Workers begin nothing, of whatever type, until it is resumed. What runs goes on.", &[])) }
         }
         @if queues.is_empty() {
             (parts::empty("There are no queues yet", &html! { p { "A queue is made when a worker announces its job type. " a href="/workers" { "Workers" } } }))
@@ -71,7 +73,10 @@ fn row(queue: &QueueStanding, depth: Option<u64>, all: bool) -> Markup {
                 span class="badge paused" { "❚❚ paused" } @if let Some(at) = queue.paused_at { " " (span::ago(at)) }
                 @if let Some(reason) = &queue.paused_reason { br; span.muted { (reason) } }
             } @else { span class="badge completed" { "✓ open" } } }
-            td { @if own.is_some() { (parts::action("/queues/resume", "Resume", "primary", &field)) } @else if !all { (pause_form(&queue.job_type)) } }
+            td {
+                @if own.is_some() && may(Action::ResumeTypes) { (parts::action("/queues/resume", "Resume", "primary", &field)) }
+                @else if own.is_none() && !all && may(Action::PauseTypes) { (pause_form(&queue.job_type)) }
+            }
         }
     }
 }
@@ -92,14 +97,16 @@ fn pause_form(job_type: &str) -> Markup {
 /// `POST /queues/pause`
 pub(super) async fn pause(State(shared): State<Shared>, form: Form) -> Result<Response, Failure> {
     let reason = form.text("reason").filter(|reason| reason.len() <= limits::KEY_BYTES);
-    shared.app.pause_types(&types(&form)?, reason).await?;
-    Ok(form.back("/queues", Note::Paused))
+    let types = types(&form)?;
+    shared.app.pause_types(&types, reason).await?;
+    Ok(Told::of(types.name()).with(json!({ "reason": reason })).to(form.back("/queues", Note::Paused)))
 }
 
 /// `POST /queues/resume`
 pub(super) async fn resume(State(shared): State<Shared>, form: Form) -> Result<Response, Failure> {
-    shared.app.resume_types(&types(&form)?).await?;
-    Ok(form.back("/queues", Note::Resumed))
+    let types = types(&form)?;
+    shared.app.resume_types(&types).await?;
+    Ok(Told::of(types.name()).to(form.back("/queues", Note::Resumed)))
 }
 
 fn types(form: &Form) -> Result<Types, Problem> {

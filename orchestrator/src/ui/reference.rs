@@ -23,7 +23,7 @@ pub(super) async fn show(State(_): State<Shared>, parameters: Parameters) -> Res
     let body = html! {
         h1 { "API" }
         p.meta { (DOCUMENT["info"]["description"].as_str().unwrap_or_default()) " For programs: " a href="/api/v1/openapi.json" { "/api/v1/openapi.json" } " (OpenAPI)." }
-        @for tag in ["jobs", "live", "definitions", "fleet", "dead letters"] {
+        @for tag in ["jobs", "live", "definitions", "fleet", "dead letters", "accounts"] {
             section.reference {
                 h2 { (tag) }
                 @for (method, path, operation) in operations.iter().filter(|(.., operation)| operation["tags"][0] == tag) {
@@ -44,6 +44,7 @@ fn shown(method: &str, path: &str, operation: &Value) -> Markup {
     html! {
         details.fold {
             summary { code { strong { (method.to_uppercase()) } " " (path) } " " span.muted { (operation["summary"].as_str().unwrap_or_default()) } }
+            @if let Some(role) = operation["x-role"].as_str() { p.muted { "Takes the role " (role) "." } }
             dl.terms {
                 @for parameter in parameters {
                     dt { code { (parameter["name"].as_str().unwrap_or_default()) } " " span.muted { (parameter["in"].as_str().unwrap_or_default()) } }

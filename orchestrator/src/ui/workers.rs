@@ -17,8 +17,10 @@ use super::{
     parts, span,
 };
 use crate::{
+    access::{Action, may},
     http::{
         Shared,
+        audited::Told,
         query::{Parameters, Session},
     },
     store::{StoreError, WorkerJob},
@@ -92,7 +94,7 @@ fn card(worker: &Worker, jobs: &[WorkerJob]) -> Markup {
                 span.number { (span::taken(job.started_at, None)) }
                 @if job.status == JobStatus::Cancelling.as_str() { (parts::badge(JobStatus::Cancelling, false)) }
             } } }
-            @if !worker.draining { (parts::careful(&format!("/workers/{}/drain", worker.session), "Drain", DRAIN, &[])) }
+            @if !worker.draining && may(Action::Drain) { (parts::careful(&format!("/workers/{}/drain", worker.session), "Drain", DRAIN, &[])) }
         }
     }
 }
@@ -104,7 +106,7 @@ pub(super) async fn drain(
     form: Form,
 ) -> Result<Response, Failure> {
     shared.app.drain(session).await?;
-    Ok(form.back("/workers", Note::Draining))
+    Ok(Told::of(session).to(form.back("/workers", Note::Draining)))
 }
 
 fn past(gone: &[Worker]) -> Markup {

@@ -32,7 +32,7 @@ const fn hint(rule: Rule) -> u64 {
         Rule::QueuedCancelSettlesByAcks => 11_000,
         Rule::StaleWorkerBeginsNothing => 7_500,
         Rule::OwedIsRecovered => 5_900,
-        Rule::LostConnectionHoldsMarkers => 51_000,
+        Rule::LostConnectionHoldsMarkers => 97_000,
         _ => 0,
     }
 }

@@ -1,6 +1,7 @@
 //! The web pages in a browser: real processes behind them, a person's clicks before them.
 
 mod access;
+mod accounts;
 mod act;
 mod look;
 mod run;

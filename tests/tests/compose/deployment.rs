@@ -27,7 +27,8 @@ impl Deployment {
         vhost.define(&compose.definitions()).await.expect("RabbitMQ takes the definitions");
         let roles = init_script(&compose);
         let database = Database::by_script(&roles, &compose.environment("postgres")).await.expect("the roles are made");
-        let fleet = Fleet::on(database, vhost).expect("a fleet");
+        let mut fleet = Fleet::on(database, vhost).expect("a fleet");
+        fleet.set_token(compose.variable("orchestrator-1", "DROVER_TOKEN"));
         let deployment = Self { compose, fleet, data: tempfile::tempdir().expect("a folder") };
         let mut migrate = deployment.spawn("migrate", None);
         assert!(migrate.wait_for_exit(PATIENCE).await.expect("it ends").success(), "{}", migrate.log());
@@ -89,6 +90,7 @@ impl Deployment {
                 assert_eq!(value, "/etc/drover/workflows");
                 root().join("workflows").display().to_string()
             }
+            "DROVER__HTTP__AUTH" | "DROVER__HTTP__ADMIN_TOKEN" | "DROVER_TOKEN" => value.to_owned(),
             "DROVER_IMPORT_ROOTS" => self.data(value),
             "DROVER__LOG__FORMAT" => value.to_owned(),
             _ => panic!("{name}: say here what it is outside of a container"),
@@ -120,10 +122,11 @@ impl Deployment {
 
     /// Runs a program of the image in a running container of a service.
     pub(crate) fn exec(&self, service: &str, command: &[String]) -> Output {
-        self.compose.service(service);
+        let token = self.compose.environment(service).into_iter().find(|(name, _)| name == "DROVER_TOKEN");
         let arguments = command[1..].iter().map(|argument| argument.replace("/data", &self.data("/data")));
         let mut process = Command::new(binary(&command[0]).expect("a program of the image"));
-        process.args(arguments).env("DROVER_URL", self.fleet.url()).output().expect("it runs")
+        process.args(arguments).env("DROVER_URL", self.fleet.url()).env_remove("DROVER_TOKEN").envs(token);
+        process.output().expect("it runs")
     }
 
     /// Writes a data set to import, and gives its manifest.

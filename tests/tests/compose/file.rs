@@ -49,6 +49,12 @@ impl Compose {
         environment.iter().map(|(name, value)| (name.clone(), value.as_str().expect("a text").to_owned())).collect()
     }
 
+    /// A variable of a service.
+    pub(crate) fn variable(&self, service: &str, name: &str) -> String {
+        let found = self.environment(service).into_iter().find(|(found, _)| found == name);
+        found.unwrap_or_else(|| panic!("{service} has no {name}")).1
+    }
+
     /// What the container's health check runs.
     pub(crate) fn health_check(&self, service: &str) -> Vec<String> {
         let mut test = strings(&self.service(service)["healthcheck"]["test"]);

@@ -40,6 +40,8 @@ fn the_commands_set_every_password_and_none_of_the_defaults_is_left() {
     }
     let filled_in = own.0.to_string();
     assert!(set.values().all(|password| filled_in.contains(password.as_str())), "each is used");
+    let token = own.variable("orchestrator-1", "DROVER__HTTP__ADMIN_TOKEN");
+    assert_eq!((&token, &token), (&set["DROVER_ADMIN_TOKEN"], &own.variable("orchestrator-2", "DROVER_TOKEN")));
     for user in own.definitions()["users"].as_array().expect("users") {
         assert!(set.values().any(|password| user["password"] == **password), "{user}");
     }

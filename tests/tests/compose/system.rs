@@ -34,6 +34,26 @@ async fn an_import_completes_and_another_is_cancelled_with_the_rights_of_the_fil
         assert!(!log.contains("ACCESS_REFUSED") && !log.contains("permission denied"), "{log}");
     }
     health_checks_pass(&deployment).await;
+    tokens_are_asked_for(&deployment).await;
+}
+
+/// The ports may be published: nobody comes in without a token, and the one of the file is an admin's.
+async fn tokens_are_asked_for(deployment: &Deployment) {
+    let (client, url) = (reqwest::Client::new(), deployment.fleet.url());
+    let tokens = client.get(format!("{url}/api/v1/tokens"));
+    assert_eq!(tokens.try_clone().expect("no body").send().await.expect("answered").status(), 401);
+    let token = deployment.compose.variable("orchestrator-1", "DROVER__HTTP__ADMIN_TOKEN");
+    assert_eq!(tokens.bearer_auth(token).send().await.expect("answered").status(), 200);
+    let database = &deployment.fleet.database;
+    let role = database.connect_as("drover", "drover").await.expect("connected");
+    let lines: i64 =
+        role.query_one("SELECT count(*) FROM audit WHERE action = 'cancel'", &[]).await.expect("read").get(0);
+    assert!(lines > 0, "the cancel has its line");
+    for change in
+        ["UPDATE audit SET status = 1", "DELETE FROM audit", "TRUNCATE audit", "ALTER TABLE audit DISABLE TRIGGER ALL"]
+    {
+        assert!(role.execute(change, &[]).await.is_err(), "{change}");
+    }
 }
 
 async fn health_checks_pass(deployment: &Deployment) {

@@ -1,5 +1,6 @@
 //! The system end to end: real RabbitMQ, real Postgres, every process a process of its own.
 
+mod accounts;
 mod bad_input;
 mod cancel;
 mod crash;

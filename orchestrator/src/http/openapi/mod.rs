@@ -3,55 +3,76 @@
 
 use std::sync::LazyLock;
 
-use axum::http::header;
+use axum::http::{Method, header};
 use drover_protocol::Submission;
 use serde_json::{Value, json};
 use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
-use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_axum::routes;
 
-use super::{Shared, changes, dead, definitions, events, fleet, jobs, parts, pauses, recover, replay, sweep};
+use super::{
+    audit, changes, dead, definitions, events, fleet, jobs, parts, pauses, recover, replay,
+    routes::{Rights, Routes},
+    sweep, tokens,
+};
+use crate::access::{Action, Role};
+
+/// What is said of tokens.
+const SECURITY: &str = "A token of `drover token create`. Where http.auth is none nobody is asked for one. `x-role` of an \
+                        operation is the least role that it takes: viewer, submitter, operator or admin.";
 
 /// Shapes that have no type of their own: the database makes them.
 const SCHEMAS: &str = include_str!("schemas.json");
 
 /// The whole document.
-pub(crate) static DOCUMENT: LazyLock<Value> = LazyLock::new(|| whole(described().into_openapi()));
+pub(crate) static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
+    let (_, document, rights) = described().finish();
+    whole(document, &rights)
+});
 
-/// The API's routes, each with its description.
-pub(super) fn described() -> OpenApiRouter<Shared> {
-    OpenApiRouter::with_openapi(head())
-        .routes(routes!(jobs::list, jobs::submit))
-        .routes(routes!(jobs::show, jobs::delete))
-        .routes(routes!(jobs::cancel))
-        .routes(routes!(jobs::pause))
-        .routes(routes!(jobs::resume))
-        .routes(routes!(jobs::retry))
-        .routes(routes!(sweep::cancel))
-        .routes(routes!(sweep::retry))
-        .routes(routes!(sweep::delete))
-        .routes(routes!(parts::sub_jobs))
-        .routes(routes!(parts::items))
-        .routes(routes!(parts::logs))
-        .routes(routes!(parts::history))
-        .routes(routes!(replay::replay))
-        .routes(routes!(events::stream))
-        .routes(routes!(changes::stream))
-        .routes(routes!(definitions::list, definitions::apply))
-        .routes(routes!(definitions::show, definitions::apply_named))
-        .routes(routes!(fleet::types))
-        .routes(routes!(fleet::workers))
-        .routes(routes!(fleet::drain))
-        .routes(routes!(pauses::list))
-        .routes(routes!(pauses::pause_one))
-        .routes(routes!(pauses::pause_all))
-        .routes(routes!(pauses::resume_one))
-        .routes(routes!(pauses::resume_all))
-        .routes(routes!(recover::recover))
-        .routes(routes!(dead::list))
-        .routes(routes!(dead::show, dead::discard))
-        .routes(routes!(dead::redrive))
-        .routes(routes!(dead::redrive_many))
-        .routes(routes!(dead::discard_many))
+/// The API's routes, each with its action and its description.
+pub(super) fn described() -> Routes {
+    Routes::new(head())
+        .api(Action::Read, routes!(jobs::list))
+        .api(Action::Submit, routes!(jobs::submit))
+        .api(Action::Read, routes!(jobs::show))
+        .api(Action::Delete, routes!(jobs::delete))
+        .api(Action::Cancel, routes!(jobs::cancel))
+        .api(Action::Pause, routes!(jobs::pause))
+        .api(Action::Resume, routes!(jobs::resume))
+        .api(Action::Retry, routes!(jobs::retry))
+        .api(Action::Cancel, routes!(sweep::cancel))
+        .api(Action::Retry, routes!(sweep::retry))
+        .api(Action::Delete, routes!(sweep::delete))
+        .api(Action::Read, routes!(parts::sub_jobs))
+        .api(Action::Read, routes!(parts::items))
+        .api(Action::Read, routes!(parts::logs))
+        .api(Action::Read, routes!(parts::history))
+        .api(Action::Replay, routes!(replay::replay))
+        .api(Action::Read, routes!(events::stream))
+        .api(Action::Read, routes!(changes::stream))
+        .api(Action::Read, routes!(definitions::list))
+        .api(Action::Apply, routes!(definitions::apply))
+        .api(Action::Read, routes!(definitions::show))
+        .api(Action::Apply, routes!(definitions::apply_named))
+        .api(Action::Read, routes!(fleet::types))
+        .api(Action::Read, routes!(fleet::workers))
+        .api(Action::Drain, routes!(fleet::drain))
+        .api(Action::Read, routes!(pauses::list))
+        .api(Action::PauseTypes, routes!(pauses::pause_one))
+        .api(Action::PauseTypes, routes!(pauses::pause_all))
+        .api(Action::ResumeTypes, routes!(pauses::resume_one))
+        .api(Action::ResumeTypes, routes!(pauses::resume_all))
+        .api(Action::Recover, routes!(recover::recover))
+        .api(Action::Read, routes!(dead::list))
+        .api(Action::Read, routes!(dead::show))
+        .api(Action::Discard, routes!(dead::discard))
+        .api(Action::Redrive, routes!(dead::redrive))
+        .api(Action::Redrive, routes!(dead::redrive_many))
+        .api(Action::Discard, routes!(dead::discard_many))
+        .api(Action::ReadTokens, routes!(tokens::list))
+        .api(Action::CreateToken, routes!(tokens::create))
+        .api(Action::RevokeToken, routes!(tokens::revoke))
+        .api(Action::ReadAudit, routes!(audit::list))
 }
 
 fn head() -> OpenApi {
@@ -62,21 +83,27 @@ fn head() -> OpenApi {
     OpenApiBuilder::new().info(info.build()).build()
 }
 
-/// With the shapes of bodies, and the answer that every request may get.
-fn whole(described: OpenApi) -> Value {
+/// With the shapes of bodies, the role that each operation takes, and the answer that every request may get.
+fn whole(described: OpenApi, rights: &Rights) -> Value {
     // A document of ours is JSON, and the committed one is read by a test.
     let mut document = serde_json::to_value(described).unwrap_or_default();
     let mut schemas: Value = serde_json::from_str(SCHEMAS).unwrap_or_default();
     schemas["Submission"] = submission();
-    document["components"] = json!({ "schemas": schemas });
+    document["components"] = json!({
+        "schemas": schemas,
+        "securitySchemes": { "token": { "type": "http", "scheme": "bearer", "description": SECURITY } },
+    });
+    document["security"] = json!([{ "token": [] }]);
     let problem = json!({
         "description": "It was refused, or failed.",
         "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } },
     });
-    let paths = document["paths"].as_object_mut().into_iter().flat_map(|paths| paths.values_mut());
-    for operation in paths.filter_map(Value::as_object_mut).flat_map(|path| path.values_mut()) {
-        if let Some(responses) = operation["responses"].as_object_mut() {
-            responses.insert("default".into(), problem.clone());
+    for (path, methods) in document["paths"].as_object_mut().into_iter().flatten() {
+        for (method, operation) in methods.as_object_mut().into_iter().flatten() {
+            let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap_or_default();
+            let role = rights.of(&method, path).and_then(Action::role);
+            operation["x-role"] = role.map(Role::as_str).into();
+            operation["responses"]["default"] = problem.clone();
         }
     }
     document

@@ -8,7 +8,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use super::Api;
+use super::{Api, accounts::CONFIGURED};
 use crate::http::openapi::DOCUMENT;
 
 const METHODS: [&str; 4] = ["get", "post", "put", "delete"];
@@ -90,6 +90,20 @@ async fn every_operation_is_there_and_knows_the_parameters_that_are_named() {
     }
 }
 
+#[tokio::test]
+async fn every_operation_says_which_role_it_takes_and_the_audit_has_its_shape() {
+    for (method, path, operation) in operations() {
+        let role = operation["x-role"].as_str().unwrap_or_default();
+        assert!(["viewer", "submitter", "operator", "admin"].contains(&role), "{method} {path}: {role:?}");
+    }
+    assert_eq!(DOCUMENT["paths"]["/api/v1/jobs"]["post"]["x-role"], "submitter");
+    let api = Api::asking().await;
+    api.ask_as(CONFIGURED, Method::POST, "/api/v1/jobs", &json!({ "type": "validate" })).await.ok();
+    let audit = api.ask_as(CONFIGURED, Method::GET, "/api/v1/audit", &Value::Null).await.ok();
+    assert_shape("Audit", &audit);
+    assert_shape("AuditLine", &audit["lines"][0]);
+}
+
 /// Asserts that a body is as a shape says, and that the shape names all of its fields.
 fn assert_shape(name: &str, body: &Value) {
     let schema = json!({ "$ref": format!("#/components/schemas/{name}"), "components": DOCUMENT["components"] });
@@ -131,6 +145,12 @@ async fn what_the_api_answers_is_what_the_document_says() {
     ];
     for (path, shape) in paths {
         assert_shape(shape, &api.get(&path).await.ok());
+    }
+    let token = json!({ "name": "ci", "role": "viewer", "expires_at": "2999-01-01T00:00:00Z" });
+    assert_shape("CreatedToken", &api.post_json("/api/v1/tokens", &token).await.ok());
+    assert_shape("Tokens", &api.get("/api/v1/tokens").await.ok());
+    for token in api.get("/api/v1/tokens").await.ok()["tokens"].as_array().unwrap() {
+        assert_shape("Token", token);
     }
     assert_shape("Pause", &api.post("/api/v1/types/validate/pause?reason=x").await.ok());
     assert_shape("Submitted", &api.post_json("/api/v1/jobs", &json!({ "type": "validate" })).await.ok());

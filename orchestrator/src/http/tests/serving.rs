@@ -48,7 +48,7 @@ async fn rest(stream: &mut TcpStream) -> String {
 async fn a_request_is_served_over_tcp() {
     let api = Api::new().await;
     let server = Server::start(&api).await;
-    let mut stream = server.send("GET /healthz/live HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
+    let mut stream = server.send("GET /healthz/live HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n").await;
     let text = rest(&mut stream).await;
     assert!(text.starts_with("HTTP/1.1 200") && text.ends_with("{\"live\":true}"), "{text}");
 }
@@ -58,10 +58,10 @@ async fn shutdown_finishes_what_is_under_way_and_ends_idle_connections_and_strea
     let api = Api::new().await;
     let id = api.submit(json!({ "type": "validate" })).await;
     let server = Server::start(&api).await;
-    let mut idle = server.send("GET /healthz/live HTTP/1.1\r\nhost: x\r\n\r\n").await;
-    let mut live = server.send(&format!("GET /api/v1/jobs/{id}/events HTTP/1.1\r\nhost: x\r\n\r\n")).await;
+    let mut idle = server.send("GET /healthz/live HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n").await;
+    let mut live = server.send(&format!("GET /api/v1/jobs/{id}/events HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")).await;
     let body = "{\"type\":\"validate\"}";
-    let head = "POST /api/v1/jobs HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\n";
+    let head = "POST /api/v1/jobs HTTP/1.1\r\nhost: 127.0.0.1\r\nexpect: 100-continue\r\n";
     let mut under_way = server.send(&format!("{head}content-length: {}\r\n\r\n", body.len())).await;
     // Each of the three is being served: two were answered, the third is asked for its body.
     let mut begun = [0; 12];
@@ -85,7 +85,7 @@ async fn a_body_that_is_too_large_is_answered_and_not_reset() {
     let api = Api::new().await;
     let server = Server::start(&api).await;
     let body = "x".repeat(api.desk.app.message_bytes * 4);
-    let head = "POST /api/v1/jobs HTTP/1.1\r\nhost: x\r\nconnection: close\r\n";
+    let head = "POST /api/v1/jobs HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n";
     let mut stream = server.send(&format!("{head}content-length: {}\r\n\r\n{body}", body.len())).await;
     assert!(rest(&mut stream).await.starts_with("HTTP/1.1 413"));
 }

@@ -88,6 +88,8 @@ async function look() {
     last = Date.now();
     try {
         const response = await fetch(location.href, { headers: { accept: "text/html" } });
+        // Whoever is no longer logged in is led to where that is done.
+        if (response.redirected) return location.assign(response.url);
         const page = new DOMParser().parseFromString(await response.text(), "text/html");
         const fresh = page.getElementById("main");
         if (response.ok && fresh) {

@@ -14,7 +14,7 @@ use axum::{
 use drover_engine::definition::FieldError;
 use drover_protocol::{JobType, Submission, decode, limits};
 use maud::{Markup, html};
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use self::{draw::Given, fields::Field};
@@ -25,9 +25,11 @@ use super::{
     parts,
 };
 use crate::{
+    access::{Action, may},
     app::{ActionError, Idempotency},
     http::{
         Problem, Shared,
+        audited::Told,
         query::{Name, Parameters},
     },
 };
@@ -133,6 +135,7 @@ async fn submit_as(
     labels: BTreeMap<String, String>,
 ) -> Result<Result<Response, Vec<FieldError>>, Failure> {
     let job_type = runnable.name.clone();
+    let told = json!({ "type": job_type });
     let submission = Submission { job_type, params, labels, run_at: None, idempotency_key: None };
     // The same bounds as for what other programs send.
     let bytes = serde_json::to_vec(&submission).map_err(Problem::internal)?;
@@ -145,7 +148,7 @@ async fn submit_as(
     match shared.app.submit(submission, key).await {
         Ok(submitted) => {
             let note = if submitted.made.is_some() { Note::Submitted } else { Note::Known };
-            Ok(Ok(away(&format!("/jobs/{}", submitted.id), Some(note))))
+            Ok(Ok(Told::of(submitted.id).with(told).to(away(&format!("/jobs/{}", submitted.id), Some(note)))))
         }
         Err(ActionError::InvalidParams { errors, .. }) => Ok(Err(errors)),
         Err(error) => Err(error.into()),
@@ -164,7 +167,7 @@ fn page(runnable: &Runnable, fields: &[Field], given: &Given<'_>) -> Page {
             input type="hidden" name="key" value=(key);
             @for field in fields { (draw::field(field, given)) }
             (draw::labels(given))
-            p { button.primary { "Run" } }
+            @if may(Action::Submit) { p { button.primary { "Run" } } } @else { (parts::role_needed(Action::Submit)) }
         }
     };
     Page::new(format!("Run {}", runnable.title), Tab::Run, body)

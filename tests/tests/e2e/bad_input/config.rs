@@ -20,6 +20,8 @@ async fn a_bad_config_value_is_a_start_up_error_that_names_the_key() {
         (orchestrator, "DROVER__ORCHESTRATOR__LEASE_SECONDS", "0.5", "orchestrator.lease_seconds"),
         (orchestrator, "DROVER__ORCHESTRATOR__LEASE_SECONDS", "soon", "orchestrator.lease_seconds"),
         (orchestrator, "DROVER__HTTP__LISTEN", "everywhere", "http.listen"),
+        (orchestrator, "DROVER__HTTP__LISTEN", "0.0.0.0:1", "set http.auth = \"tokens\""),
+        (orchestrator, "DROVER__HTTP__AUTH", "maybe", "http.auth"),
         (orchestrator, "DROVER__HTTP__LISTN", "127.0.0.1:1", "listn"),
         (orchestrator, "DROVER__DATABASE__URL", "no address", "database.url"),
         (orchestrator, "DROVER__AMQP__URL", "http://localhost", "amqp.url"),
