@@ -23,6 +23,7 @@ use crate::{
     live::Live,
     metrics::Metrics,
     relay::RelayHandle,
+    retention::RetentionSection,
     store::{
         Accepted, FoldContext, Folded, Known, NewRoot, Outgoing, ReplayLimits, Store, StoreError, SubmissionKey, Types,
     },
@@ -51,6 +52,8 @@ pub struct App {
     pub metrics: Metrics,
     /// Largest message, in bytes.
     pub message_bytes: usize,
+    /// How long finished work is kept.
+    pub retention: RetentionSection,
     /// What a replay may hold in memory.
     pub replay: ReplayLimits,
 }

@@ -10,10 +10,12 @@ use drover_service::{
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
+use crate::retention::RetentionSection;
+
 /// The built-in defaults.
 pub const DEFAULTS: &str = include_str!("../../config/default.toml");
 /// The sections that the orchestrator reads.
-pub const SECTIONS: &[&str] = &["amqp", "database", "http", "log", "orchestrator"];
+pub const SECTIONS: &[&str] = &["amqp", "database", "http", "log", "orchestrator", "retention"];
 /// The keys that are secrets: each may be given as `<key>_file`.
 pub const SECRETS: &[&str] = &["amqp.url", "database.url"];
 
@@ -31,6 +33,8 @@ pub struct Config {
     pub log: LogConfig,
     /// The orchestrator itself.
     pub orchestrator: OrchestratorSection,
+    /// How long finished work is kept.
+    pub retention: RetentionSection,
 }
 
 /// The broker.
@@ -107,6 +111,7 @@ impl Validate for Config {
         above_zero("orchestrator.drain_seconds", own.drain_seconds)?;
         in_range("orchestrator.replay_jobs", &own.replay_jobs, &(1..=100_000_000))?;
         in_range("orchestrator.replay_mib", &own.replay_mib, &(1..=1_048_576))?;
+        self.retention.validate()?;
         self.log.validate()
     }
 }

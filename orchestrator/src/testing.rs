@@ -120,11 +120,18 @@ pub(crate) struct Desk {
 impl Desk {
     /// A migrated database and an orchestrator on it. No type is known yet.
     pub(crate) async fn new() -> Self {
+        Self::with(|_| ()).await
+    }
+
+    /// The same, with an orchestrator that is configured otherwise.
+    pub(crate) async fn with(configure: impl FnOnce(&mut App)) -> Self {
         let database = Database::create().await.expect("a database");
-        let desk = Self::on(database.url(), limits::MESSAGE_BYTES);
-        desk.store.migrate().await.expect("migrated");
-        let (broker, app) = (Arc::new(SilentBroker::default()), desk);
-        let app = Arc::new(App { broker: Arc::clone(&broker) as _, ..app });
+        let mut app = Self::on(database.url(), limits::MESSAGE_BYTES);
+        app.store.migrate().await.expect("migrated");
+        let broker = Arc::new(SilentBroker::default());
+        app.broker = Arc::clone(&broker) as _;
+        configure(&mut app);
+        let app = Arc::new(app);
         Self { app, broker, worker: WorkerSession(Uuid::now_v7()), seq: Mutex::new(0), database }
     }
 
@@ -151,6 +158,7 @@ impl Desk {
             press: Default::default(),
             metrics: Metrics::default(),
             message_bytes,
+            retention: Default::default(),
             replay: ReplayLimits { jobs: 1_000, history_bytes: 16 * 1024 * 1024 },
         }
     }

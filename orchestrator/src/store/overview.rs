@@ -18,7 +18,7 @@ pub struct Counted {
 
 impl Counted {
     /// Of what was counted up to one above the bound.
-    fn of(count: i64, bound: i64) -> Self {
+    pub(super) fn of(count: i64, bound: i64) -> Self {
         Self { count: count.min(bound), more: count > bound }
     }
 }

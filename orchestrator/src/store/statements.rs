@@ -69,6 +69,7 @@ statements! {
     DELETE_WITHDRAWALS = "delete_withdrawals",
     ORCHESTRATOR_BEAT = "orchestrator_beat",
     DELETE_ORCHESTRATORS = "delete_orchestrators",
+    ELDEST_ORCHESTRATOR = "eldest_orchestrator",
     ORCHESTRATOR_DOWN = "orchestrator_down",
     FOLDED_THROUGH = "folded_through",
     MARKER_RECEIVED = "marker_received",
@@ -122,13 +123,28 @@ statements! {
     REPLAY_ROOT = "replay_root",
     REPLAY_ROWS = "replay_rows",
     // deleting
+    COUNT_OLD_DEAD = "count_old_dead",
+    COUNT_PRUNABLE = "count_prunable",
     DELETE_JOBS = "delete_jobs",
+    DELETE_OLD_DEAD = "delete_old_dead",
+    ENDED_TYPES = "ended_types",
+    NEWEST_ENDED = "newest_ended",
+    PRUNABLE_TREES = "prunable_trees",
+    TRY_PRUNE_LOCK = "try_prune_lock",
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{ALL, NEXT_BATCHES};
+    use super::{ALL, COUNT_PRUNABLE, NEWEST_ENDED, NEXT_BATCHES, PRUNABLE_TREES};
     use crate::testing::Desk;
+
+    /// The plan of a statement, also without statistics.
+    async fn plan(desk: &Desk, statement: &str, parameters: &str) -> Vec<String> {
+        let client = desk.database.connect().await.expect("a connection");
+        client.batch_execute(&format!("PREPARE it AS {statement}")).await.expect("prepared");
+        let plan = client.query(&format!("EXPLAIN EXECUTE it({parameters})"), &[]).await.expect("explained");
+        plan.iter().map(|row| row.get(0)).collect()
+    }
 
     #[tokio::test]
     async fn every_statement_fits_the_schema() {
@@ -145,12 +161,25 @@ mod tests {
     #[tokio::test]
     async fn the_next_batches_of_a_fan_out_are_looked_up_one_by_one_also_without_statistics() {
         let desk = Desk::new().await;
-        let client = desk.database.connect().await.expect("a connection");
-        client.batch_execute(&format!("PREPARE next AS {NEXT_BATCHES}")).await.expect("prepared");
-        let explain = "EXPLAIN EXECUTE next('{}', '{}', '{}', '{}', '{}')";
-        let plan = client.query(explain, &[]).await.expect("explained");
-        let plan: Vec<String> = plan.iter().map(|row| row.get(0)).collect();
+        let plan = plan(&desk, NEXT_BATCHES, "'{}', '{}', '{}', '{}', '{}'").await;
         let lookup = "Index Cond: ((parent_id = batches.job_id) AND (step_index = batches.step_index) AND (COALESCE(";
         assert!(plan.iter().any(|line| line.contains(lookup)), "{plan:#?}");
+    }
+
+    /// Among a million that are kept, those that may go are at the beginning of an index.
+    #[tokio::test]
+    async fn what_may_be_pruned_is_found_by_an_index() {
+        let desk = Desk::new().await;
+        let ended = "using jobs_ended_idx on jobs";
+        let nobody = "'00000000-0000-0000-0000-000000000000'";
+        for (statement, parameters) in [
+            (PRUNABLE_TREES, format!("'work', '2026-01-01', {nobody}, 200, 1000")),
+            (COUNT_PRUNABLE, format!("'work', '2026-01-01', {nobody}, 1000")),
+            (NEWEST_ENDED, "'work', 1000".to_owned()),
+        ] {
+            let plan = plan(&desk, statement, &parameters).await;
+            assert!(plan.iter().any(|line| line.contains(ended)), "{plan:#?}");
+            assert!(!plan.iter().any(|line| line.contains("Seq Scan") || line.contains("Sort")), "{plan:#?}");
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use chrono::{DateTime, Utc};
 use deadpool_postgres::Transaction;
 use drover_engine::fold::NewJob;
 use drover_protocol::{JobId, JobStatus};
@@ -81,10 +82,8 @@ impl Store {
     /// # Errors
     /// When the database is away; then all of them are there.
     pub async fn delete(&self, roots: &[JobId]) -> Result<BTreeSet<JobId>, StoreError> {
-        let client = self.client().await?;
-        let statement = client.prepare_cached(sql::DELETE_JOBS).await?;
         let ids: Vec<Uuid> = roots.iter().map(|id| id.0).collect();
-        let gone = client.query(&statement, &[&ids]).await?;
+        let gone = self.rows(sql::DELETE_JOBS, &[&ids, &None::<DateTime<Utc>>]).await?;
         gone.iter().map(|row| Ok(JobId(row.try_get(0)?))).collect()
     }
 }

@@ -132,3 +132,19 @@ async fn what_a_killed_replica_owes_is_published_by_another_before_its_claim_end
     assert_eq!(claimed(&other).await, 1);
     assert_eq!(claimed(&replica(&desk)).await, 0, "now the other one is about to publish it");
 }
+
+#[tokio::test]
+async fn the_eldest_of_the_living_replicas_does_what_one_is_enough_for() {
+    let desk = Desk::new().await;
+    let (first, second) = (replica(&desk).context.claim.by, replica(&desk).context.claim.by);
+    let eldest = async || desk.app.store.eldest_replica(SILENCE).await.expect("read");
+    assert_eq!(eldest().await, None, "nobody has beaten yet");
+    for id in [second, first] {
+        desk.app.store.beat(id, "host", "1", Duration::ZERO).await.expect("it lives");
+    }
+    assert_eq!(eldest().await, Some(first));
+    let client = desk.database.connect().await.expect("a connection");
+    let silent = "UPDATE orchestrators SET seen_at = seen_at - interval '4 seconds' WHERE id = $1";
+    client.execute(silent, &[&first]).await.expect("killed");
+    assert_eq!(eldest().await, Some(second));
+}

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Shared, changes, dead, definitions, events, fleet, jobs, parts, pauses, recover, replay, sweep};
+use super::{Shared, changes, dead, definitions, events, fleet, jobs, parts, pauses, prune, recover, replay, sweep};
 
 /// Shapes that have no type of their own: the database makes them.
 const SCHEMAS: &str = include_str!("schemas.json");
@@ -46,6 +46,7 @@ pub(super) fn described() -> OpenApiRouter<Shared> {
         .routes(routes!(pauses::resume_one))
         .routes(routes!(pauses::resume_all))
         .routes(routes!(recover::recover))
+        .routes(routes!(prune::prune))
         .routes(routes!(dead::list))
         .routes(routes!(dead::show, dead::discard))
         .routes(routes!(dead::redrive))

@@ -15,6 +15,7 @@ mod pages;
 mod parts;
 mod pauses;
 mod problems;
+mod prune;
 mod recover;
 mod replay;
 mod serving;
@@ -94,7 +95,10 @@ impl Api {
     }
 
     async fn with_streams(streams: usize) -> Self {
-        let desk = Desk::new().await;
+        Self::on(Desk::new().await, streams).await
+    }
+
+    async fn on(desk: Desk, streams: usize) -> Self {
         desk.announce(&["validate", "process"]).await;
         let shutdown = CancellationToken::new();
         let streams = Arc::new(Semaphore::new(streams));
