@@ -19,6 +19,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::{
+    config::LogsSection,
     duty::Press,
     live::Live,
     metrics::Metrics,
@@ -54,6 +55,8 @@ pub struct App {
     pub message_bytes: usize,
     /// How long finished work is kept.
     pub retention: RetentionSection,
+    /// How many log lines are kept.
+    pub logs: LogsSection,
     /// What a replay may hold in memory.
     pub replay: ReplayLimits,
 }

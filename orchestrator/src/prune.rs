@@ -23,6 +23,11 @@ const COUNTED: i64 = 1_000_000;
 /// time belongs to live work; at most for the other.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 
+/// How long to pause after a transaction that was begun then.
+pub(crate) fn pause_after(began: Instant) -> Duration {
+    began.elapsed().clamp(PAUSES.0, PAUSES.1)
+}
+
 /// What of a type went, or may go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PrunedType {
@@ -127,7 +132,7 @@ impl App {
                     return Ok(true);
                 }
             }
-            sleep(step.elapsed().clamp(PAUSES.0, PAUSES.1)).await;
+            sleep(pause_after(step)).await;
         }
         Ok(false)
     }
@@ -142,7 +147,7 @@ impl App {
             if gone < LETTERS {
                 break;
             }
-            sleep(step.elapsed().clamp(PAUSES.0, PAUSES.1)).await;
+            sleep(pause_after(step)).await;
         }
         Ok(deleted)
     }

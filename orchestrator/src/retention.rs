@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 const SECONDS_OF_A_DAY: f64 = 86_400.0;
 /// A century: nobody means more, and times stay within what can be written.
-const MOST_DAYS: f64 = 36_525.0;
+pub(crate) const MOST_DAYS: f64 = 36_525.0;
 /// The newest that are kept are counted along an index at each round.
 const MOST_KEPT: u32 = 1_000_000;
 

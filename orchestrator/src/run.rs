@@ -66,6 +66,7 @@ pub async fn run(
         metrics: Metrics::default(),
         message_bytes: config.amqp.message_bytes,
         retention: config.retention.clone(),
+        logs: config.logs,
         replay: ReplayLimits { jobs: own.replay_jobs, history_bytes: own.replay_mib * 1024 * 1024 },
     });
     if !app.broker.is_shared() {
@@ -143,6 +144,7 @@ fn start(
     loops.spawn(duty::cancels(it(), pace, cancelling, stop()));
     loops.spawn(duty::definitions(it(), stop()));
     loops.spawn(duty::housekeeping(it(), stop()));
+    loops.spawn(duty::logs(it(), pace, stop()));
     loops.spawn(duty::prune(it(), pace, stop()));
     loops.spawn(duty::beat(it(), identity, [events, heartbeats], beats, pace, tell_cancelling, stop()));
     loops

@@ -159,6 +159,7 @@ impl Desk {
             metrics: Metrics::default(),
             message_bytes,
             retention: Default::default(),
+            logs: Default::default(),
             replay: ReplayLimits { jobs: 1_000, history_bytes: 16 * 1024 * 1024 },
         }
     }
@@ -254,7 +255,7 @@ impl Desk {
     pub(crate) async fn log(&self, job: JobId, level: LogLevel, message: &str) {
         let fields = json!({ "row": 7 }).as_object().cloned().unwrap_or_default();
         let event = self.event(job, JobEventKind::Log { level, message: message.into(), fields });
-        self.app.store.insert_logs(&[event]).await.expect("kept");
+        self.app.store.insert_logs(&[event], self.app.logs.job_bytes()).await.expect("kept");
     }
 }
 

@@ -6,6 +6,7 @@ mod definitions;
 mod epoch;
 mod housekeeping;
 mod leases;
+mod logs;
 mod press;
 mod prune;
 mod queues;
@@ -23,8 +24,8 @@ use crate::{
 
 pub use {
     beat::Identity, beat::run as beat, cancels::run as cancels, definitions::run as definitions, epoch::run as epoch,
-    housekeeping::run as housekeeping, leases::run as leases, press::Press, prune::run as prune, queues::run as queues,
-    timers::run as timers,
+    housekeeping::run as housekeeping, leases::run as leases, logs::run as logs, press::Press, prune::run as prune,
+    queues::run as queues, timers::run as timers,
 };
 
 /// How fast things are noticed. All of it follows from the lease.

@@ -35,6 +35,7 @@ pub use epoch::Place;
 pub use error::StoreError;
 pub use fleet::{Briefing, WorkerArrival, WorkerBeat};
 pub use fold::{FoldContext, Folded};
+pub use logs::Expired;
 pub use outbox::{Claim, Fresh, OutboxRow, Outgoing};
 pub use overview::{Counted, Ended, QueueStanding, WorkerJob};
 pub use pauses::{TypeStanding, Types};

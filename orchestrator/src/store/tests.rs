@@ -66,9 +66,9 @@ async fn log_lines_that_are_committed_out_of_order_are_not_missed() {
     // Another replica is slow: its line has its id, and is not committed.
     let mut client = desk.app.store.client().await.expect("a connection");
     let slow = client.transaction().await.expect("begun");
-    logs::insert(&slow, &[line(&desk, id, "first")]).await.expect("written");
+    logs::insert(&slow, &[line(&desk, id, "first")], None).await.expect("written");
     let (app, event) = (Arc::clone(&desk.app), line(&desk, id, "second"));
-    let quick = tokio::spawn(async move { app.store.insert_logs(&[event]).await });
+    let quick = tokio::spawn(async move { app.store.insert_logs(&[event], None).await });
     until_done_or_waiting(&desk, &quick).await;
     let mut reader = Reader::default();
     reader.read_on(&desk.app, id).await;

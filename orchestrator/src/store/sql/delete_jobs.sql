@@ -13,5 +13,6 @@ gone_batches AS (DELETE FROM batches USING tree WHERE batches.job_id = tree.id),
 gone_fan_outs AS (DELETE FROM fan_outs USING tree WHERE fan_outs.job_id = tree.id),
 gone_history AS (DELETE FROM history USING roots WHERE history.root_id = roots.id),
 gone_logs AS (DELETE FROM logs USING roots WHERE logs.root_id = roots.id),
+gone_log_sizes AS (DELETE FROM log_sizes USING roots WHERE log_sizes.root_id = roots.id),
 gone_submissions AS (DELETE FROM submissions USING roots WHERE submissions.job_id = roots.id)
 SELECT root_id, count(*) FROM tree GROUP BY root_id
