@@ -317,7 +317,7 @@ impl App {
 
     /// After a commit: what is owed to the broker goes to the relay, those who watch are told.
     pub fn committed(&self, folded: Folded) {
-        self.metrics.folded(&folded.outcomes);
+        self.metrics.folded(&folded);
         let told = folded.outbox.iter().any(|row| matches!(row.outgoing, Outgoing::Control(_)));
         self.relay.send(folded.outbox);
         self.live.changed(&folded.changed, told);

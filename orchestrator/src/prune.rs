@@ -128,6 +128,7 @@ impl App {
             if let Some(gone) = self.store.prune_trees(&pruned.job_type, first_kept).await? {
                 pruned.trees += gone.trees;
                 pruned.jobs += gone.jobs;
+                self.metrics.jobs_pruned.inc_by(gone.jobs.unsigned_abs());
                 if !gone.more || gone.trees == 0 {
                     return Ok(true);
                 }

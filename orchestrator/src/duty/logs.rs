@@ -50,6 +50,7 @@ async fn delete(app: &App, age: Option<Duration>, bytes: i64) -> Result<(), Stor
         // Where the last statement ended: what it deleted still lies at the beginning of the index.
         let expired = app.store.expire_logs(after, age, left).await?;
         let Some(last) = expired.last else { break };
+        app.metrics.log_lines_expired.inc_by(expired.lines.unsigned_abs());
         (after, lines, left) = (last, lines + expired.lines, left - expired.bytes);
         sleep(pause_after(step)).await;
     }

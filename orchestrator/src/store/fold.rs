@@ -12,7 +12,8 @@ use uuid::Uuid;
 
 use super::{
     Claim, OutboxRow, Registry, Store, StoreError,
-    load::{self, Window},
+    load::{self, Locked, Window},
+    passages::{self, Passage},
     rows::{signed, signed_long},
     statements as sql,
     write::{self, Expanded, Expansion, Stamp},
@@ -42,6 +43,10 @@ pub struct Folded {
     pub outbox: Vec<OutboxRow>,
     /// The trees that changed, for those who watch them.
     pub changed: Vec<JobId>,
+    /// What began and what ended.
+    pub passages: Vec<Passage>,
+    /// How many jobs were taken from workers that are lost.
+    pub leases_lost: u64,
 }
 
 /// Ids by time and randomness, jitter by randomness.
@@ -68,18 +73,25 @@ impl Store {
         let tx = client.transaction().await?;
         let ids: Vec<Uuid> = inputs.iter().map(|input| input.job_id().0).collect::<BTreeSet<_>>().into_iter().collect();
         let mut tree = Tree::default();
-        let roots = load::lock(&tx, &context.registry, &ids, &mut tree).await?;
+        let Locked { roots, waiting } = load::lock(&tx, &context.registry, &ids, &mut tree).await?;
         if inputs.iter().any(Input::needs_descendants) {
             load::unfinished(&tx, &context.registry, &roots, &mut tree).await?;
         }
+        let is_report = |input: &&Input| matches!(input, Input::Event(_));
+        let reported: HashSet<JobId> = inputs.iter().filter(is_report).map(Input::job_id).collect();
+        let losses: Vec<bool> = inputs.iter().map(|input| matches!(input, Input::LeaseLost { .. })).collect();
         let inputs = without_known_items(&tx, inputs).await?;
 
-        let mut entropy = SystemEntropy;
-        let mut fold = Fold::new(tree, Utc::now(), &mut entropy, &context.registry, context.limits);
-        let outcomes = inputs.into_iter().map(|input| input.map_or(REPEATED, |input| fold.apply(input))).collect();
+        let (mut entropy, now) = (SystemEntropy, Utc::now());
+        let mut fold = Fold::new(tree, now, &mut entropy, &context.registry, context.limits);
+        let outcomes: Vec<Outcome> =
+            inputs.into_iter().map(|input| input.map_or(REPEATED, |input| fold.apply(input))).collect();
         let (outbox, tree) = finish(&tx, context, fold, &HashMap::new()).await?;
         tx.commit().await?;
-        Ok(Folded { outcomes, outbox, changed: changed(&tree) })
+        let lost = losses.iter().zip(&outcomes).filter(|(loss, outcome)| **loss && **outcome == Outcome::Applied);
+        let leases_lost = u64::try_from(lost.count()).unwrap_or(u64::MAX);
+        let passages = passages::of(&tree, now, &waiting, &reported);
+        Ok(Folded { outcomes, outbox, changed: changed(&tree), passages, leases_lost })
     }
 
     /// Makes jobs within a transaction that the caller began: what was submitted. Also where each of them stands.
@@ -88,8 +100,8 @@ impl Store {
         context: &FoldContext,
         jobs: Vec<(NewJob, Value)>,
     ) -> Result<(Folded, HashMap<JobId, JobStatus>), StoreError> {
-        let mut entropy = SystemEntropy;
-        let mut fold = Fold::new(Tree::default(), Utc::now(), &mut entropy, &context.registry, context.limits);
+        let (mut entropy, now) = (SystemEntropy, Utc::now());
+        let mut fold = Fold::new(Tree::default(), now, &mut entropy, &context.registry, context.limits);
         let mut labels = HashMap::new();
         for (job, job_labels) in jobs {
             labels.insert(job.id, job_labels);
@@ -97,7 +109,8 @@ impl Store {
         }
         let (outbox, tree) = finish(tx, context, fold, &labels).await?;
         let statuses = tree.created().map(|job| (job.id, job.status)).collect();
-        Ok((Folded { outcomes: Vec::new(), outbox, changed: changed(&tree) }, statuses))
+        let passages = passages::of(&tree, now, &[], &HashSet::new());
+        Ok((Folded { outbox, changed: changed(&tree), passages, ..Folded::default() }, statuses))
     }
 }
 

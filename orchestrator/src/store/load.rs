@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
 };
 
+use chrono::{DateTime, Utc};
 use deadpool_postgres::Transaction;
 use drover_engine::{
     Parent, Tree,
@@ -12,7 +13,7 @@ use drover_engine::{
     fold::{BatchRow, Facts},
     view::{self, SubJobEnd},
 };
-use drover_protocol::JobId;
+use drover_protocol::{JobId, JobStatus};
 use futures_util::try_join;
 use serde_json::Value;
 use tokio_postgres::types::ToSql;
@@ -27,20 +28,33 @@ use super::{
 /// A step of a workflow, by the workflow's id and the step's index.
 pub(super) type StepRef = (JobId, usize);
 
-/// Locks the roots of these jobs, in one order for everybody, and loads the jobs and all above them. The roots.
+/// What was locked.
+pub(super) struct Locked {
+    pub(super) roots: Vec<Uuid>,
+    /// The jobs that are pending, and since when they have not changed.
+    pub(super) waiting: Vec<(JobId, DateTime<Utc>)>,
+}
+
+/// Locks the roots of these jobs, in one order for everybody, and loads the jobs and all above them.
 pub(super) async fn lock(
     tx: &Transaction<'_>,
     registry: &Registry,
     jobs: &[Uuid],
     tree: &mut Tree,
-) -> Result<Vec<Uuid>, StoreError> {
+) -> Result<Locked, StoreError> {
     let lock = tx.prepare_cached(sql::LOCK_ROOTS).await?;
     let load = tx.prepare_cached(sql::LOAD_WITH_ANCESTORS).await?;
     // Sent together and run one after the other: the second statement's snapshot is taken when the locks are held.
     let parameters: [&(dyn ToSql + Sync); 1] = [&jobs];
     let (roots, rows) = try_join!(tx.query(&lock, &parameters), tx.query(&load, &parameters))?;
     enter(tx, registry, &rows, tree).await?;
-    Ok(roots.iter().map(|row| row.get(0)).collect())
+    let mut waiting = Vec::new();
+    for row in &rows {
+        if row.try_get::<_, &str>("status")? == JobStatus::Pending.as_str() {
+            waiting.push((JobId(row.try_get("id")?), row.try_get("updated_at")?));
+        }
+    }
+    Ok(Locked { roots: roots.iter().map(|row| row.get(0)).collect(), waiting })
 }
 
 /// Loads these jobs and all above them.

@@ -10,6 +10,7 @@ mod fleet;
 mod fuzz;
 mod health;
 mod list;
+mod metrics;
 mod openapi;
 mod pages;
 mod parts;
