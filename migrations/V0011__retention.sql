@@ -1,4 +1,4 @@
--- What is kept for how long: finished trees.
+-- What is kept for how long, and where it stands in a trace: finished trees.
 
 -- Ended trees of a type in the order of their ends: those that are to go stand at its beginning.
 CREATE INDEX jobs_ended_idx ON jobs (type, finished_at, id) WHERE parent_id IS NULL AND finished_at IS NOT NULL;
@@ -28,3 +28,7 @@ COMMENT ON COLUMN log_sizes.notice_id IS 'The line that says how many were dropp
 CREATE INDEX log_sizes_root_idx ON log_sizes (root_id);
 INSERT INTO log_sizes (job_id, root_id, bytes)
 SELECT job_id, root_id, sum(octet_length(message) + octet_length(fields::text) + 250) FROM logs GROUP BY job_id, root_id;
+
+-- Where the trace of a tree begins.
+ALTER TABLE jobs ADD COLUMN traceparent text;
+COMMENT ON COLUMN jobs.traceparent IS 'On a root whose submission is part of a trace: W3C''s traceparent of the span above it.';

@@ -13,6 +13,7 @@ use drover_engine::{
     job::Policy,
 };
 use drover_protocol::{JobId, JobStatus, JobType, Names, Submission};
+use drover_service::telemetry::{SpanKind, TraceParent};
 use jsonschema::Validator;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -28,6 +29,7 @@ use crate::{
     store::{
         Accepted, FoldContext, Folded, Known, NewRoot, Outgoing, ReplayLimits, Store, StoreError, SubmissionKey, Types,
     },
+    traces::Submitting,
 };
 
 /// How often a delete is tried against a job whose state changes under it.
@@ -161,11 +163,30 @@ impl App {
     /// # Errors
     /// When the type is unknown, the parameters do not fit, the key was used for something else, or the database is away.
     pub async fn submit(&self, submission: Submission, key: Option<Idempotency>) -> Result<Submitted, ActionError> {
-        let root = self.check(submission, key).await?;
+        self.submit_for(submission, key, None).await
+    }
+
+    /// The same, for a caller who says where in a trace it is.
+    ///
+    /// # Errors
+    /// As [`App::submit`].
+    pub async fn submit_for(
+        &self,
+        submission: Submission,
+        key: Option<Idempotency>,
+        caller: Option<TraceParent>,
+    ) -> Result<Submitted, ActionError> {
+        let mut root = self.check(submission, key).await?;
+        let span = Submitting::begin(&self.context.traces, caller, SpanKind::Server, &mut root);
         let (mut accepted, folded) = self.store.submit(&self.context, vec![root]).await?;
         self.committed(folded);
         match accepted.pop() {
-            Some(Accepted::New(id, status)) => Ok(Submitted { id, made: Some(status) }),
+            Some(Accepted::New(id, status)) => {
+                if let Some(span) = span {
+                    span.accepted(&self.context.traces);
+                }
+                Ok(Submitted { id, made: Some(status) })
+            }
             Some(Accepted::Duplicate(id)) => Ok(Submitted { id, made: None }),
             Some(Accepted::Conflict(id)) => Err(ActionError::KeyConflict(id)),
             None => Err(StoreError::Unrest { roots: 1, rounds: 0 }.into()),
@@ -318,6 +339,7 @@ impl App {
     /// After a commit: what is owed to the broker goes to the relay, those who watch are told.
     pub fn committed(&self, folded: Folded) {
         self.metrics.folded(&folded);
+        folded.spans.into_iter().for_each(|span| self.context.traces.take(span));
         let told = folded.outbox.iter().any(|row| matches!(row.outgoing, Outgoing::Control(_)));
         self.relay.send(folded.outbox);
         self.live.changed(&folded.changed, told);
@@ -382,7 +404,7 @@ fn check(
     let id = JobId(Uuid::now_v7());
     let policy = Policy::default();
     let job = NewJob { id, root_id: id, parent: None, job_type, params, policy, workflow, run_at };
-    Ok(NewRoot { job, labels, key })
+    Ok(NewRoot { job, labels, key, traceparent: None })
 }
 
 /// The parameters of a job on its own, against what the workers announced.

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use drover_protocol::{Names, limits};
 use drover_service::{
     config::{Invalid, Validate, above_zero, in_range},
-    telemetry::LogConfig,
+    telemetry::{LogConfig, TelemetryConfig},
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -15,7 +15,7 @@ use crate::retention::{self, MOST_DAYS, RetentionSection};
 /// The built-in defaults.
 pub const DEFAULTS: &str = include_str!("../../config/default.toml");
 /// The sections that the orchestrator reads.
-pub const SECTIONS: &[&str] = &["amqp", "database", "http", "log", "logs", "orchestrator", "retention"];
+pub const SECTIONS: &[&str] = &["amqp", "database", "http", "log", "logs", "orchestrator", "retention", "telemetry"];
 /// The keys that are secrets: each may be given as `<key>_file`.
 pub const SECRETS: &[&str] = &["amqp.url", "database.url"];
 
@@ -37,6 +37,8 @@ pub struct Config {
     pub orchestrator: OrchestratorSection,
     /// How long finished work is kept.
     pub retention: RetentionSection,
+    /// Where traces go.
+    pub telemetry: TelemetryConfig,
 }
 
 /// The broker.
@@ -155,6 +157,7 @@ impl Validate for Config {
         in_range("orchestrator.replay_mib", &own.replay_mib, &(1..=1_048_576))?;
         self.logs.validate()?;
         self.retention.validate()?;
+        self.telemetry.validate()?;
         self.log.validate()
     }
 }

@@ -16,6 +16,7 @@ pub mod relay;
 pub mod retention;
 pub mod run;
 pub mod store;
+pub mod traces;
 pub(crate) mod ui;
 pub mod why;
 

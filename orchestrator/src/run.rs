@@ -6,6 +6,7 @@ use anyhow::{Context, bail};
 use drover_broker::{Broker, Topology};
 use drover_engine::Limits;
 use drover_protocol::Names;
+use drover_service::telemetry::Traces;
 use tokio::{
     net::TcpListener,
     sync::{Notify, watch},
@@ -54,7 +55,8 @@ pub async fn run(
     };
     let identity = Identity { id: Uuid::now_v7(), host: host() };
     let claim = Claim { by: identity.id, lasts: CLAIM };
-    let context = FoldContext { registry: Default::default(), limits, claim, epoch };
+    let traces = Traces::start(&config.telemetry, "drover-orchestrator", env!("CARGO_PKG_VERSION"))?;
+    let context = FoldContext { registry: Default::default(), limits, claim, epoch, traces: traces.clone() };
     let app = Arc::new(App {
         store,
         context,
@@ -92,6 +94,7 @@ pub async fn run(
     relay_shutdown.cancel();
     drover_service::shutdown::drain(&tasks, drain).await;
     app.broker.close().await;
+    traces.shutdown().await;
     Ok(())
 }
 

@@ -147,7 +147,13 @@ impl Desk {
         let ((relay, _), (live, _)) = (RelayHandle::new(), Live::new());
         let (_, epoch) = watch::channel(Some("test".to_owned()));
         let claim = Claim { by: Uuid::now_v7(), lasts: Duration::from_secs(30) };
-        let context = FoldContext { registry: Default::default(), limits: Limits::default(), claim, epoch };
+        let context = FoldContext {
+            registry: Default::default(),
+            limits: Limits::default(),
+            claim,
+            epoch,
+            traces: Default::default(),
+        };
         App {
             store: store.expect("an address"),
             context,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use drover_broker::{Delivery, Publication};
 use drover_protocol::{DecodeError, JobStatus, Submission, SubmissionError, SubmissionReply, decode, encode, limits};
+use drover_service::telemetry::SpanKind;
 use tokio_util::sync::CancellationToken;
 
 use super::{Bad, Behind, PREFETCH, batch, bury, settle, subscribe, until_done};
@@ -12,6 +13,7 @@ use crate::{
     app::{ActionError, App, Idempotency},
     relay::properties,
     store::{Accepted, NewRoot, StoreError},
+    traces::Submitting,
 };
 
 /// Accepts submissions until shutdown.
@@ -54,16 +56,16 @@ async fn accept(app: &App, taken: &[Delivery]) -> Result<Vec<SubmissionReply>, S
         read_all.push(read(app, delivery).map(|submission| submissions.push(submission)));
     }
     let mut checks = app.check_all(submissions).await?.into_iter();
-    let mut checked: Vec<Result<NewRoot, SubmissionReply>> = Vec::with_capacity(taken.len());
-    for read in read_all {
+    let mut checked: Vec<Result<(NewRoot, Option<Submitting>), SubmissionReply>> = Vec::with_capacity(taken.len());
+    for (read, delivery) in read_all.into_iter().zip(taken) {
         let check = read.map(|()| checks.next());
         checked.push(match check {
-            Ok(Some(check)) => check.map_err(|error| refused(&error)),
+            Ok(Some(check)) => check.map(|root| begin(app, delivery, root)).map_err(|error| refused(&error)),
             Ok(None) => Err(refusal("internal", "it was not checked", None)),
             Err(reply) => Err(reply),
         });
     }
-    let roots: Vec<NewRoot> = checked.iter().filter_map(|checked| checked.as_ref().ok()).cloned().collect();
+    let roots: Vec<NewRoot> = checked.iter().filter_map(|checked| Some(checked.as_ref().ok()?.0.clone())).collect();
     let mut accepted = Vec::new().into_iter();
     if !roots.is_empty() {
         let (outcomes, folded) = app.store.submit(&app.context, roots).await?;
@@ -74,8 +76,11 @@ async fn accept(app: &App, taken: &[Delivery]) -> Result<Vec<SubmissionReply>, S
     for checked in checked {
         replies.push(match checked {
             Err(reply) => reply,
-            Ok(_) => match accepted.next() {
+            Ok((_, span)) => match accepted.next() {
                 Some(Accepted::New(id, status)) => {
+                    if let Some(span) = span {
+                        span.accepted(&app.context.traces);
+                    }
                     app.metrics.submitted.inc();
                     SubmissionReply::Accepted { id, status, duplicate: false }
                 }
@@ -91,6 +96,13 @@ async fn accept(app: &App, taken: &[Delivery]) -> Result<Vec<SubmissionReply>, S
         });
     }
     Ok(replies)
+}
+
+/// Gives the job its place in the trace of whoever submitted it.
+fn begin(app: &App, delivery: &Delivery, mut root: NewRoot) -> (NewRoot, Option<Submitting>) {
+    let caller = delivery.properties.headers.get("traceparent").and_then(|text| text.parse().ok());
+    let span = Submitting::begin(&app.context.traces, caller, SpanKind::Consumer, &mut root);
+    (root, span)
 }
 
 fn read(app: &App, delivery: &Delivery) -> Result<(Submission, Idempotency), SubmissionReply> {
@@ -162,5 +174,45 @@ async fn answer(app: &App, taken: &[Delivery], replies: Vec<SubmissionReply>) {
         if let Err(error) = outcome {
             tracing::warn!(%error, "an answer to a submission was not published");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use drover_broker::{Properties, Tag};
+    use drover_protocol::MessageType;
+
+    use super::*;
+    use crate::testing::Desk;
+
+    #[tokio::test]
+    async fn a_submission_says_by_its_header_which_trace_it_is_part_of() {
+        let desk = Desk::new().await;
+        desk.announce(&["work"]).await;
+        let submitted = async |key: &str, traceparent: &str| {
+            let properties = Properties {
+                message_id: Some(key.into()),
+                kind: Some(Submission::type_property()),
+                headers: [("traceparent".to_owned(), traceparent.to_owned())].into(),
+                ..Properties::default()
+            };
+            let delivery = Delivery {
+                tag: Tag { session: 1, number: 1 },
+                body: Bytes::from_static(br#"{"type": "work"}"#),
+                properties,
+                exchange: String::new(),
+                routing_key: String::new(),
+                redelivered: false,
+            };
+            let replies = accept(&desk.app, &[delivery]).await.expect("taken");
+            let [SubmissionReply::Accepted { id, .. }] = replies.as_slice() else { panic!("{replies:?}") };
+            let client = desk.database.connect().await.expect("a connection");
+            let row =
+                client.query_one("SELECT traceparent FROM jobs WHERE id = $1", &[&id.0]).await.expect("it is there");
+            row.get::<_, Option<String>>(0)
+        };
+        let place = "00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01";
+        assert_eq!(submitted("a", place).await.as_deref(), Some(place));
+        assert_eq!(submitted("b", "00-1").await, None, "what cannot be read is none");
     }
 }

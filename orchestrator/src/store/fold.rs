@@ -6,13 +6,14 @@ use chrono::Utc;
 use deadpool_postgres::Transaction;
 use drover_engine::{Command, Entropy, Fold, Ignored, Input, Limits, Outcome, Tree, fold::NewJob, view};
 use drover_protocol::{JobEventKind, JobId, JobStatus, WorkerSession};
+use drover_service::telemetry::{EndedSpan, Traces};
 use futures_util::try_join;
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
     Claim, OutboxRow, Registry, Store, StoreError,
-    load::{self, Locked, Window},
+    load::{self, Locked, RootTraces, Window},
     passages::{self, Passage},
     rows::{signed, signed_long},
     statements as sql,
@@ -32,6 +33,8 @@ pub struct FoldContext {
     pub claim: Claim,
     /// Which data of the broker is published to.
     pub epoch: tokio::sync::watch::Receiver<Option<String>>,
+    /// Where spans go.
+    pub traces: Traces,
 }
 
 /// What a committed fold leaves to do.
@@ -45,6 +48,8 @@ pub struct Folded {
     pub changed: Vec<JobId>,
     /// What began and what ended.
     pub passages: Vec<Passage>,
+    /// The spans of the jobs that ended, where somebody looks at them.
+    pub spans: Vec<EndedSpan>,
     /// How many jobs were taken from workers that are lost.
     pub leases_lost: u64,
 }
@@ -73,7 +78,7 @@ impl Store {
         let tx = client.transaction().await?;
         let ids: Vec<Uuid> = inputs.iter().map(|input| input.job_id().0).collect::<BTreeSet<_>>().into_iter().collect();
         let mut tree = Tree::default();
-        let Locked { roots, waiting } = load::lock(&tx, &context.registry, &ids, &mut tree).await?;
+        let Locked { roots, waiting, traces } = load::lock(&tx, &context.registry, &ids, &mut tree).await?;
         if inputs.iter().any(Input::needs_descendants) {
             load::unfinished(&tx, &context.registry, &roots, &mut tree).await?;
         }
@@ -86,12 +91,13 @@ impl Store {
         let mut fold = Fold::new(tree, now, &mut entropy, &context.registry, context.limits);
         let outcomes: Vec<Outcome> =
             inputs.into_iter().map(|input| input.map_or(REPEATED, |input| fold.apply(input))).collect();
-        let (outbox, tree) = finish(&tx, context, fold, &HashMap::new()).await?;
+        let (outbox, tree) = finish(&tx, context, fold, &HashMap::new(), &traces).await?;
         tx.commit().await?;
         let lost = losses.iter().zip(&outcomes).filter(|(loss, outcome)| **loss && **outcome == Outcome::Applied);
         let leases_lost = u64::try_from(lost.count()).unwrap_or(u64::MAX);
         let passages = passages::of(&tree, now, &waiting, &reported);
-        Ok(Folded { outcomes, outbox, changed: changed(&tree), passages, leases_lost })
+        let spans = passages::spans(&tree, now, &traces, &context.traces);
+        Ok(Folded { outcomes, outbox, changed: changed(&tree), passages, spans, leases_lost })
     }
 
     /// Makes jobs within a transaction that the caller began: what was submitted. Also where each of them stands.
@@ -99,6 +105,7 @@ impl Store {
         tx: &Transaction<'_>,
         context: &FoldContext,
         jobs: Vec<(NewJob, Value)>,
+        traces: &RootTraces,
     ) -> Result<(Folded, HashMap<JobId, JobStatus>), StoreError> {
         let (mut entropy, now) = (SystemEntropy, Utc::now());
         let mut fold = Fold::new(Tree::default(), now, &mut entropy, &context.registry, context.limits);
@@ -107,10 +114,11 @@ impl Store {
             labels.insert(job.id, job_labels);
             fold.create(job);
         }
-        let (outbox, tree) = finish(tx, context, fold, &labels).await?;
+        let (outbox, tree) = finish(tx, context, fold, &labels, traces).await?;
         let statuses = tree.created().map(|job| (job.id, job.status)).collect();
         let passages = passages::of(&tree, now, &[], &HashSet::new());
-        Ok((Folded { outbox, changed: changed(&tree), passages, ..Folded::default() }, statuses))
+        let spans = passages::spans(&tree, now, traces, &context.traces);
+        Ok((Folded { outbox, changed: changed(&tree), passages, spans, ..Folded::default() }, statuses))
     }
 }
 
@@ -156,6 +164,7 @@ async fn finish(
     context: &FoldContext,
     mut fold: Fold<'_>,
     labels: &HashMap<JobId, Value>,
+    traces: &RootTraces,
 ) -> Result<(Vec<OutboxRow>, Tree), StoreError> {
     let mut rounds = 0;
     let mut effects = Vec::new();
@@ -174,12 +183,12 @@ async fn finish(
     }
     let given = fold.given();
     let epoch = context.epoch.borrow().clone();
-    let stamp = Stamp { now: Utc::now(), epoch: epoch.as_deref(), labels };
+    let stamp = Stamp { now: Utc::now(), epoch: epoch.as_deref(), labels, traces };
     // Sent together: none of them needs what another writes.
     let ((), (), outbox) = try_join!(
         write::insert_jobs(tx, &fold.tree, &stamp),
         write::update_jobs(tx, &fold.tree, &stamp),
-        write::effects(tx, &fold.tree, effects, given, context.claim),
+        write::effects(tx, &fold.tree, effects, given, context.claim, traces),
     )?;
     Ok((outbox, fold.tree))
 }

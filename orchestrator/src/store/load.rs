@@ -14,6 +14,7 @@ use drover_engine::{
     view::{self, SubJobEnd},
 };
 use drover_protocol::{JobId, JobStatus};
+use drover_service::telemetry::TraceParent;
 use futures_util::try_join;
 use serde_json::Value;
 use tokio_postgres::types::ToSql;
@@ -28,9 +29,14 @@ use super::{
 /// A step of a workflow, by the workflow's id and the step's index.
 pub(super) type StepRef = (JobId, usize);
 
+/// Where the traces of trees begin, by their roots.
+pub(super) type RootTraces = HashMap<JobId, TraceParent>;
+
 /// What was locked.
 pub(super) struct Locked {
     pub(super) roots: Vec<Uuid>,
+    /// Where the traces of the roots begin that are part of one.
+    pub(super) traces: RootTraces,
     /// The jobs that are pending, and since when they have not changed.
     pub(super) waiting: Vec<(JobId, DateTime<Utc>)>,
 }
@@ -54,7 +60,13 @@ pub(super) async fn lock(
             waiting.push((JobId(row.try_get("id")?), row.try_get("updated_at")?));
         }
     }
-    Ok(Locked { roots: roots.iter().map(|row| row.get(0)).collect(), waiting })
+    let mut traces = RootTraces::new();
+    for row in &roots {
+        if let Some(place) = row.try_get::<_, Option<&str>>("traceparent")?.and_then(|text| text.parse().ok()) {
+            traces.insert(JobId(row.try_get("id")?), place);
+        }
+    }
+    Ok(Locked { roots: roots.iter().map(|row| row.get(0)).collect(), traces, waiting })
 }
 
 /// Loads these jobs and all above them.

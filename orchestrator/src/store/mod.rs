@@ -37,7 +37,7 @@ pub use error::StoreError;
 pub use fleet::{Briefing, WorkerArrival, WorkerBeat};
 pub use fold::{FoldContext, Folded};
 pub use logs::Expired;
-pub use outbox::{Claim, Fresh, OutboxRow, Outgoing};
+pub use outbox::{Claim, Fresh, OutboxRow, Outgoing, TracedMessage};
 pub use overview::{Counted, Ended, Lags, QueueStanding, Unfinished, Waiting, WorkerJob};
 pub use passages::Passage;
 pub use pauses::{TypeStanding, Types};

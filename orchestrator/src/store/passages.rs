@@ -5,6 +5,10 @@ use std::collections::HashSet;
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use drover_engine::{Job, Tree};
 use drover_protocol::{JobId, JobStatus, JobType};
+use drover_service::telemetry::{EndedSpan, Traces};
+
+use super::load::RootTraces;
+use crate::traces;
 
 /// A job began or ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +51,16 @@ pub(super) fn of(
         just_now.then(|| Passage::Ended { job_type, status, ran: job.started_at.map(|at| span(at, now)) })
     };
     began.chain(tree.created().chain(tree.changed()).filter_map(ended)).collect()
+}
+
+/// The spans of the jobs that ended in a fold at `now`, if anybody looks at them.
+pub(super) fn spans(tree: &Tree, now: DateTime<Utc>, roots: &RootTraces, traces: &Traces) -> Vec<EndedSpan> {
+    if !traces.are_on() || roots.is_empty() {
+        return Vec::new();
+    }
+    let now = now.trunc_subsecs(6);
+    let ended = tree.created().chain(tree.changed()).filter(|job| job.finished_at == Some(now));
+    ended.filter_map(|job| traces::of_job(job, tree, *roots.get(&job.root_id)?)).collect()
 }
 
 /// Never below zero: replicas have clocks of their own.

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use deadpool_postgres::Transaction;
 use drover_engine::fold::NewJob;
 use drover_protocol::{JobId, JobStatus};
+use drover_service::telemetry::TraceParent;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -20,6 +21,8 @@ pub struct NewRoot {
     pub labels: BTreeMap<String, String>,
     /// Makes a repeat harmless: the way and the sender, the key, and what the submission says.
     pub key: Option<SubmissionKey>,
+    /// The span above it, if it is part of a trace.
+    pub traceparent: Option<TraceParent>,
 }
 
 /// The idempotency key of a submission.
@@ -58,16 +61,17 @@ impl Store {
         let tx = client.transaction().await?;
         let mut claims = claim(&tx, &roots).await?.into_iter();
         let mut accepted = Vec::with_capacity(roots.len());
-        let mut jobs = Vec::new();
+        let (mut jobs, mut traces) = (Vec::new(), HashMap::new());
         for root in roots {
             let (id, claimed) = (root.job.id, root.key.and_then(|_| claims.next()));
             let outcome = claimed.unwrap_or(Claim::New);
             if matches!(outcome, Claim::New) {
+                traces.extend(root.traceparent.map(|place| (id, place)));
                 jobs.push((root.job, json!(root.labels)));
             }
             accepted.push((id, outcome));
         }
-        let (folded, statuses) = Self::create(&tx, context, jobs).await?;
+        let (folded, statuses) = Self::create(&tx, context, jobs, &traces).await?;
         tx.commit().await?;
         let accepted = accepted.into_iter().map(|(id, outcome)| match outcome {
             Claim::New => Accepted::New(id, statuses.get(&id).copied().unwrap_or(JobStatus::Pending)),
