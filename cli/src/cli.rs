@@ -312,6 +312,20 @@ broker lost with all its data as soon as it is back, a lost queue within three l
         #[arg(long, default_value = "5s", value_name = "SPAN", value_parser = arg::span)]
         older_than: TimeDelta,
     },
+    /// Delete finished work that is kept no longer, now.
+    #[command(after_help = "\
+Examples:
+  drover prune --dry-run
+  drover prune --json
+
+What that is says the orchestrator's configuration, [retention]: by age, by number, for each type.
+Whole trees go, with their history, logs and idempotency keys, and old dead letters. The running
+system does the same by itself, once a minute.")]
+    Prune {
+        /// Only say how many would go.
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Messages that nobody could process: list, show, send again, discard.
     #[command(
         subcommand,

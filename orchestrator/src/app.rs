@@ -20,11 +20,13 @@ use uuid::Uuid;
 
 use crate::{
     access::Door,
+    config::LogsSection,
     duty::Press,
     gather::Gathered,
     live::Live,
     metrics::Metrics,
     relay::RelayHandle,
+    retention::RetentionSection,
     store::{FoldContext, Folded, Known, NewRoot, Outgoing, ReplayLimits, Store, StoreError, SubmissionKey, Types},
 };
 
@@ -53,6 +55,10 @@ pub struct App {
     pub metrics: Metrics,
     /// Largest message, in bytes.
     pub message_bytes: usize,
+    /// How long finished work is kept.
+    pub retention: RetentionSection,
+    /// How many log lines are kept.
+    pub logs: LogsSection,
     /// What a replay may hold in memory.
     pub replay: ReplayLimits,
     /// Who may come in.
@@ -327,7 +333,8 @@ impl App {
 
     /// `waits`: something waits for the workers' acknowledgements, so that all replicas look at once.
     fn tell(&self, folded: Folded, waits: bool) {
-        self.metrics.folded(&folded.outcomes);
+        self.metrics.folded(&folded);
+        folded.spans.into_iter().for_each(|span| self.context.traces.take(span));
         let told = waits || folded.outbox.iter().any(|row| matches!(row.outgoing, Outgoing::Control(_)));
         self.relay.send(folded.outbox);
         self.live.changed(&folded.changed, told);
@@ -392,7 +399,7 @@ fn check(
     let id = JobId(Uuid::now_v7());
     let policy = Policy::default();
     let job = NewJob { id, root_id: id, parent: None, job_type, params, policy, workflow, run_at };
-    Ok(NewRoot { job, labels, key })
+    Ok(NewRoot { job, labels, key, traceparent: None })
 }
 
 /// The parameters of a job on its own, against what the workers announced.

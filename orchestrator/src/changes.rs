@@ -83,8 +83,13 @@ pub async fn hear(app: Arc<App>, reconnected: Arc<Notify>, shutdown: Cancellatio
             }
         }
     };
+    let mut connected = false;
     while let Some(Some(heard)) = shutdown.run_until_cancelled(broadcasts.next()).await {
         let Heard::Message(delivery) = heard else {
+            // The first time it is no other connection than before.
+            if std::mem::replace(&mut connected, true) {
+                app.metrics.broker_reconnects.inc();
+            }
             reconnected.notify_one();
             continue;
         };

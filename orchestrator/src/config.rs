@@ -5,17 +5,20 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use drover_protocol::{Names, limits};
 use drover_service::{
     config::{Invalid, Validate, above_zero, in_range},
-    telemetry::LogConfig,
+    telemetry::{LogConfig, TelemetryConfig},
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
-use crate::access::{AccessConfig, Hash};
+use crate::{
+    access::{AccessConfig, Hash},
+    retention::{self, MOST_DAYS, RetentionSection},
+};
 
 /// The built-in defaults.
 pub const DEFAULTS: &str = include_str!("../../config/default.toml");
 /// The sections that the orchestrator reads.
-pub const SECTIONS: &[&str] = &["amqp", "database", "http", "log", "orchestrator"];
+pub const SECTIONS: &[&str] = &["amqp", "database", "http", "log", "logs", "orchestrator", "retention", "telemetry"];
 /// The keys that are secrets: each may be given as `<key>_file`.
 pub const SECRETS: &[&str] = &["amqp.url", "database.url", "http.admin_token"];
 
@@ -34,8 +37,14 @@ pub struct Config {
     pub http: HttpSection,
     /// Log lines.
     pub log: LogConfig,
+    /// Log lines of jobs.
+    pub logs: LogsSection,
     /// The orchestrator itself.
     pub orchestrator: OrchestratorSection,
+    /// How long finished work is kept.
+    pub retention: RetentionSection,
+    /// Where traces go.
+    pub telemetry: TelemetryConfig,
 }
 
 /// The broker.
@@ -131,6 +140,46 @@ impl HttpSection {
     }
 }
 
+/// How many log lines of jobs are kept.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogsSection {
+    /// Most bytes of one job's lines. 0: no limit.
+    pub job_bytes: u64,
+    /// Lines that are older go. 0: they are kept for as long as their job.
+    pub days: f64,
+    /// Most MiB of all lines together; beyond it the oldest go. 0: no limit.
+    pub total_mib: f64,
+}
+
+impl LogsSection {
+    fn validate(&self) -> Result<(), Invalid> {
+        in_range("logs.job_bytes", &self.job_bytes, &(0..=1 << 40))?;
+        in_range("logs.days", &self.days, &(0.0..=MOST_DAYS))?;
+        in_range("logs.total_mib", &self.total_mib, &(0.0..=1e9))
+    }
+
+    /// Most bytes of one job's lines; `None`: no limit.
+    #[must_use]
+    pub fn job_bytes(&self) -> Option<i64> {
+        i64::try_from(self.job_bytes).ok().filter(|bytes| *bytes > 0)
+    }
+
+    /// Lines that are older go; `None`: none does.
+    #[must_use]
+    pub fn age(&self) -> Option<Duration> {
+        retention::age(self.days)
+    }
+
+    /// Most bytes of all lines together; `None`: no limit.
+    #[must_use]
+    pub fn total_bytes(&self) -> Option<i64> {
+        #[expect(clippy::cast_possible_truncation, reason = "whole bytes of what was checked to be small enough")]
+        let bytes = (self.total_mib * 1024.0 * 1024.0) as i64;
+        (self.total_mib > 0.0).then_some(bytes)
+    }
+}
+
 /// The orchestrator itself.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -172,6 +221,9 @@ impl Validate for Config {
         above_zero("orchestrator.drain_seconds", own.drain_seconds)?;
         in_range("orchestrator.replay_jobs", &own.replay_jobs, &(1..=100_000_000))?;
         in_range("orchestrator.replay_mib", &own.replay_mib, &(1..=1_048_576))?;
+        self.logs.validate()?;
+        self.retention.validate()?;
+        self.telemetry.validate()?;
         self.log.validate()
     }
 }

@@ -3,17 +3,30 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use drover_protocol::Submission;
+use drover_service::telemetry::{SpanKind, TraceParent};
 use tokio::sync::oneshot;
 
 use crate::{
     app::{ActionError, App, Idempotency, Submitted},
     store::{Accepted, NewRoot, StoreError},
+    traces::Submitting,
 };
 
 /// Most that one transaction accepts.
 const TOGETHER: usize = 64;
 /// Most that wait; each belongs to a request that waits, too.
 const WAITING: usize = 4_096;
+
+/// What is submitted.
+#[derive(Clone, Debug)]
+pub struct Offer {
+    /// The submission.
+    pub submission: Submission,
+    /// Makes a repeat harmless.
+    pub key: Option<Idempotency>,
+    /// Where in a trace whoever submits is.
+    pub caller: Option<TraceParent>,
+}
 
 /// What was submitted and waits for its transaction.
 #[derive(Default)]
@@ -29,8 +42,7 @@ struct Gathering {
 type Outcome = Result<Submitted, ActionError>;
 
 struct Waiting {
-    submission: Submission,
-    key: Option<Idempotency>,
+    offer: Offer,
     answer: oneshot::Sender<Outcome>,
 }
 
@@ -56,14 +68,14 @@ impl App {
     ///
     /// # Errors
     /// When the type is unknown, the parameters do not fit, the key was used for something else, or the database is away.
-    pub async fn submit(self: &Arc<Self>, submission: Submission, key: Option<Idempotency>) -> Outcome {
+    pub async fn submit(self: &Arc<Self>, offer: Offer) -> Outcome {
         let (answer, answered) = oneshot::channel();
         let begins = {
             let mut gathered = self.gathered.lock();
             if gathered.waiting.len() >= WAITING {
                 return Err(ActionError::Busy(WAITING));
             }
-            gathered.waiting.push(Waiting { submission, key, answer });
+            gathered.waiting.push(Waiting { offer, answer });
             !std::mem::replace(&mut gathered.at_work, true)
         };
         if begins {
@@ -73,18 +85,22 @@ impl App {
         answered.await.unwrap_or(Err(ActionError::Unanswered))
     }
 
-    /// Checks submissions and accepts those that fit, all in one transaction.
+    /// Checks submissions and accepts those that fit, all in one transaction. `kind`: of the span that each of them is.
     ///
     /// # Errors
     /// When the database is away or one of them breaks the transaction: nothing was accepted.
-    pub async fn accept(
-        &self,
-        submissions: Vec<(Submission, Option<Idempotency>)>,
-    ) -> Result<Vec<Outcome>, StoreError> {
+    pub async fn accept(&self, offers: Vec<Offer>, kind: SpanKind) -> Result<Vec<Outcome>, StoreError> {
+        let callers: Vec<Option<TraceParent>> = offers.iter().map(|offer| offer.caller).collect();
+        let submissions = offers.into_iter().map(|offer| (offer.submission, offer.key)).collect();
         let mut roots = Vec::new();
-        let checked = self.check_all(submissions).await?;
-        let checked: Vec<Result<(), ActionError>> =
-            checked.into_iter().map(|check| check.map(|root: NewRoot| roots.push(root))).collect();
+        let mut begin = |mut root: NewRoot, caller: Option<TraceParent>| {
+            let span = Submitting::begin(&self.context.traces, caller, kind, &mut root);
+            roots.push(root);
+            span
+        };
+        let checked = self.check_all(submissions).await?.into_iter().zip(callers);
+        let checked: Vec<Result<Option<Submitting>, ActionError>> =
+            checked.map(|(check, caller)| check.map(|root| begin(root, caller))).collect();
         let mut accepted = Vec::new();
         if !roots.is_empty() {
             let (outcomes, folded) = self.store.submit(&self.context, roots).await?;
@@ -92,10 +108,11 @@ impl App {
             accepted = outcomes;
         }
         let mut accepted = accepted.into_iter();
-        let outcome = |check: Result<(), ActionError>| {
-            check.and_then(|()| match accepted.next() {
+        let outcome = |check: Result<Option<Submitting>, ActionError>| {
+            check.and_then(|span| match accepted.next() {
                 Some(Accepted::New(id, status)) => {
                     self.metrics.submitted.inc();
+                    span.into_iter().for_each(|span| span.accepted(&self.context.traces));
                     Ok(Submitted { id, made: Some(status) })
                 }
                 Some(Accepted::Duplicate(id)) => Ok(Submitted { id, made: None }),
@@ -126,14 +143,14 @@ async fn accept(turn: Turn) {
 }
 
 async fn accept_batch(app: &App, batch: Vec<Waiting>) {
-    let submissions = |batch: &[Waiting]| batch.iter().map(|one| (one.submission.clone(), one.key.clone())).collect();
-    match app.accept(submissions(&batch)).await {
+    let offers = |batch: &[Waiting]| batch.iter().map(|one| one.offer.clone()).collect();
+    match app.accept(offers(&batch), SpanKind::Server).await {
         Ok(outcomes) => answer(batch, outcomes),
         Err(error) if batch.len() > 1 && !error.is_transient() => {
             tracing::warn!(%error, count = batch.len(), "submissions cannot be accepted together; each is tried alone");
             for one in batch {
                 let alone = vec![one];
-                match app.accept(submissions(&alone)).await {
+                match app.accept(offers(&alone), SpanKind::Server).await {
                     Ok(outcomes) => answer(alone, outcomes),
                     Err(error) => refuse(alone, error),
                 }
@@ -165,8 +182,10 @@ mod tests {
     use super::*;
     use crate::testing::{Desk, job_type};
 
-    fn submission(name: &str, params: Value) -> Submission {
-        Submission { job_type: job_type(name), params, labels: Default::default(), run_at: None, idempotency_key: None }
+    fn offer(name: &str, params: Value, key: Option<Idempotency>) -> Offer {
+        let labels = Default::default();
+        let submission = Submission { job_type: job_type(name), params, labels, run_at: None, idempotency_key: None };
+        Offer { submission, key, caller: None }
     }
 
     #[tokio::test]
@@ -175,10 +194,10 @@ mod tests {
         desk.announce(&["work"]).await;
         let key = |key: &str| Some(Idempotency { scope: "test".into(), key: key.into() });
         let all = (0..200).map(|index| match index % 4 {
-            0 => desk.app.submit(submission("work", json!({ "path": index.to_string() })), None),
-            1 => desk.app.submit(submission("work", json!({ "path": 1 })), None),
-            2 => desk.app.submit(submission("unknown", json!({})), None),
-            _ => desk.app.submit(submission("work", json!({ "path": "same" })), key("same")),
+            0 => desk.app.submit(offer("work", json!({ "path": index.to_string() }), None)),
+            1 => desk.app.submit(offer("work", json!({ "path": 1 }), None)),
+            2 => desk.app.submit(offer("unknown", json!({}), None)),
+            _ => desk.app.submit(offer("work", json!({ "path": "same" }), key("same"))),
         });
         let outcomes = join_all(all).await;
         let mut made = std::collections::BTreeSet::new();
@@ -209,7 +228,7 @@ mod tests {
         let client = desk.database.connect().await.expect("a connection");
         let refusal = "ALTER TABLE jobs ADD CONSTRAINT refused CHECK (params ->> 'path' <> 'bad')";
         client.batch_execute(refusal).await.expect("constrained");
-        let all = ["a", "bad", "b"].map(|path| desk.app.submit(submission("work", json!({ "path": path })), None));
+        let all = ["a", "bad", "b"].map(|path| desk.app.submit(offer("work", json!({ "path": path }), None)));
         let outcomes = join_all(all).await;
         assert!(outcomes[0].is_ok() && outcomes[2].is_ok(), "{outcomes:?}");
         assert!(matches!(outcomes[1], Err(ActionError::Store(_))), "{outcomes:?}");
@@ -219,9 +238,9 @@ mod tests {
     async fn who_stops_waiting_takes_nothing_from_the_others() {
         let desk = Desk::new().await;
         desk.announce(&["work"]).await;
-        let mut first = Box::pin(desk.app.submit(submission("work", json!({})), None));
+        let mut first = Box::pin(desk.app.submit(offer("work", json!({}), None)));
         assert!(futures_util::poll!(&mut first).is_pending(), "it leads");
-        let second = desk.app.submit(submission("work", json!({})), None);
+        let second = desk.app.submit(offer("work", json!({}), None));
         drop(first);
         second.await.expect("accepted");
     }

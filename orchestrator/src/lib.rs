@@ -11,11 +11,14 @@ pub mod http;
 pub mod intake;
 pub mod live;
 pub mod metrics;
+pub mod prune;
 pub mod recover;
 pub mod redrive;
 pub mod relay;
+pub mod retention;
 pub mod run;
 pub mod store;
+pub mod traces;
 pub(crate) mod ui;
 pub mod why;
 

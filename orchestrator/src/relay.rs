@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use chrono::Utc;
-use drover_broker::{Properties, Publication, PublishError, Topology};
+use drover_broker::{Headers, Properties, Publication, PublishError, Topology};
 use drover_engine::Input;
 use drover_protocol::{Control, DecodeError, JobError, JobId, JobMessage, JobType, MessageType, Notification, encode};
 use futures_util::{StreamExt, stream::FuturesUnordered};
@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     app::App,
     duty::Pace,
-    store::{OutboxRow, Outgoing, StoreError},
+    store::{OutboxRow, Outgoing, StoreError, TracedMessage},
 };
 
 /// Batches that wait for the relay; when it is behind, the sweeper takes the rest from the outbox.
@@ -138,11 +138,11 @@ async fn compose(app: &App, mut rows: Vec<OutboxRow>) -> Result<(Vec<Owed>, Vec<
         let publication = match row.outgoing {
             Outgoing::Job { job_id, dispatch, .. } => {
                 fence = Some((job_id, dispatch));
-                let job = messages.get(&job_id).filter(|job| job.dispatch == dispatch);
-                job_type = job.map(|job| job.job_type.clone());
-                job.and_then(|job| {
+                let made = messages.get(&job_id).filter(|made| made.message.dispatch == dispatch);
+                job_type = made.map(|made| made.message.job_type.clone());
+                made.and_then(|made| {
                     let unmade = |error| undeliverable.push((job_id, dispatch, error));
-                    job_publication(app, job).map_err(unmade).ok()
+                    job_publication(app, made).map_err(unmade).ok()
                 })
             }
             Outgoing::Control(body) => control_publication(app, &body),
@@ -158,17 +158,17 @@ async fn compose(app: &App, mut rows: Vec<OutboxRow>) -> Result<(Vec<Owed>, Vec<
 }
 
 /// What the jobs' messages say: from the rows that know it, else from the database.
-async fn messages(app: &App, rows: &mut [OutboxRow]) -> Result<HashMap<JobId, JobMessage>, StoreError> {
+async fn messages(app: &App, rows: &mut [OutboxRow]) -> Result<HashMap<JobId, TracedMessage>, StoreError> {
     let (mut messages, mut unknown) = (HashMap::new(), Vec::new());
     for row in rows {
         let Outgoing::Job { job_id, dispatch, fresh } = &mut row.outgoing else { continue };
         match fresh.take().and_then(|fresh| fresh.message()) {
-            Some(message) => drop(messages.insert(*job_id, message)),
+            Some(made) => drop(messages.insert(*job_id, made)),
             None => unknown.push((*job_id, *dispatch)),
         }
     }
     if !unknown.is_empty() {
-        messages.extend(app.store.job_messages(&unknown).await?.into_iter().map(|job| (job.id, job)));
+        messages.extend(app.store.job_messages(&unknown).await?.into_iter().map(|made| (made.message.id, made)));
     }
     Ok(messages)
 }
@@ -251,9 +251,14 @@ async fn forget(app: &App) -> bool {
     deleted.is_ok()
 }
 
-fn job_publication(app: &App, job: &JobMessage) -> Result<Publication, DecodeError> {
+fn job_publication(app: &App, made: &TracedMessage) -> Result<Publication, DecodeError> {
+    let job = &made.message;
     let body = encode(job, app.message_bytes)?;
-    let headers = [("attempt".to_owned(), job.attempt.to_string()), ("dispatch".to_owned(), job.dispatch.to_string())];
+    let mut headers = Headers::from([
+        ("attempt".to_owned(), job.attempt.to_string()),
+        ("dispatch".to_owned(), job.dispatch.to_string()),
+    ]);
+    headers.extend(made.traceparent.map(|place| ("traceparent".to_owned(), place.to_string())));
     Ok(Publication {
         exchange: app.names.jobs_exchange(),
         routing_key: job.job_type.to_string(),
@@ -262,7 +267,7 @@ fn job_publication(app: &App, job: &JobMessage) -> Result<Publication, DecodeErr
             message_id: Some(job.id.to_string()),
             correlation_id: Some(job.root_id.to_string()),
             reply_to: Some(app.names.events_queue()),
-            headers: headers.into(),
+            headers,
             ..properties::<JobMessage>(app)
         },
         mandatory: true,
@@ -344,6 +349,36 @@ mod tests {
         assert_eq!((&job["status"], &job["error"]["kind"]), (&json!("failed"), &json!("undeliverable")), "{job}");
         assert!(job["error"]["message"].as_str().is_some_and(|text| text.contains("a header is too long")), "{job}");
         assert_eq!(owed, 0, "it is not tried again");
+    }
+
+    #[tokio::test]
+    async fn a_job_continues_the_trace_of_its_submission_also_when_its_message_is_made_later() {
+        let caller = "00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01";
+        let desk = Desk::new().await;
+        desk.announce(&["work"]).await;
+        let submission = Submission {
+            job_type: job_type("work"),
+            params: json!({}),
+            labels: Default::default(),
+            run_at: None,
+            idempotency_key: None,
+        };
+        let id = desk
+            .app
+            .submit(crate::gather::Offer { submission, key: None, caller: caller.parse().ok() })
+            .await
+            .expect("accepted")
+            .id;
+        let silence = Duration::from_secs(3);
+        let client = desk.database.connect().await.expect("a connection");
+        client.execute("UPDATE outbox SET claimed_until = clock_timestamp()", &[]).await.expect("its claim is over");
+        let rows = desk.app.store.claim_outbox(10, desk.app.context.claim, silence).await.expect("claimed");
+        send(&desk.app, rows).await;
+        let published = desk.broker.published();
+        let message = published.iter().find(|message| message.properties.message_id == Some(id.to_string()));
+        let place = message.expect("it was published").properties.headers.get("traceparent");
+        let span = crate::traces::span_of(id, 0);
+        assert_eq!(place, Some(&format!("00-0af7651916cd43dd8448eb211c80319c-{span:016x}-01")));
     }
 
     #[tokio::test]

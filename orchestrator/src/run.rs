@@ -6,6 +6,7 @@ use anyhow::{Context, bail};
 use drover_broker::{Broker, Topology};
 use drover_engine::Limits;
 use drover_protocol::Names;
+use drover_service::telemetry::Traces;
 use secrecy::SecretString;
 use serde_json::json;
 use tokio::{
@@ -60,7 +61,8 @@ pub async fn run(
     };
     let identity = Identity { id: Uuid::now_v7(), host: host() };
     let claim = Claim { by: identity.id, lasts: CLAIM };
-    let context = FoldContext { registry: Default::default(), limits, claim, epoch };
+    let traces = Traces::start(&config.telemetry, "drover-orchestrator", env!("CARGO_PKG_VERSION"))?;
+    let context = FoldContext { registry: Default::default(), limits, claim, epoch, traces: traces.clone() };
     let door = Door::new(store.clone(), config.http.access());
     let app = Arc::new(App {
         store,
@@ -73,6 +75,8 @@ pub async fn run(
         gathered: Default::default(),
         metrics: Metrics::default(),
         message_bytes: config.amqp.message_bytes,
+        retention: config.retention.clone(),
+        logs: config.logs,
         replay: ReplayLimits { jobs: own.replay_jobs, history_bytes: own.replay_mib * 1024 * 1024 },
         door,
     });
@@ -106,6 +110,7 @@ pub async fn run(
     relay_shutdown.cancel();
     drover_service::shutdown::drain(&tasks, drain).await;
     app.broker.close().await;
+    traces.shutdown().await;
     Ok(())
 }
 
@@ -179,6 +184,8 @@ fn start(
     loops.spawn(duty::cancels(it(), pace, cancelling, stop()));
     loops.spawn(duty::definitions(it(), stop()));
     loops.spawn(duty::housekeeping(it(), stop()));
+    loops.spawn(duty::logs(it(), pace, stop()));
+    loops.spawn(duty::prune(it(), pace, stop()));
     loops.spawn(duty::beat(it(), identity, [events, heartbeats], beats, pace, tell_cancelling, stop()));
     loops
 }

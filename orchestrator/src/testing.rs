@@ -26,6 +26,7 @@ use crate::{
     access::{AccessConfig, Door},
     app::{App, Idempotency},
     config::Auth,
+    gather::Offer,
     live::Live,
     metrics::Metrics,
     relay::RelayHandle,
@@ -122,17 +123,23 @@ pub(crate) struct Desk {
 impl Desk {
     /// A migrated database and an orchestrator on it. No type is known yet.
     pub(crate) async fn new() -> Self {
-        Self::behind(open()).await
+        Self::with(|_| ()).await
     }
 
     /// The same, where not everybody is let in.
     pub(crate) async fn behind(access: AccessConfig) -> Self {
+        Self::with(|app| app.door = Door::new(app.store.clone(), access)).await
+    }
+
+    /// The same, with an orchestrator that is configured otherwise.
+    pub(crate) async fn with(configure: impl FnOnce(&mut App)) -> Self {
         let database = Database::create().await.expect("a database");
-        let desk = Self::on(database.url(), limits::MESSAGE_BYTES);
-        desk.store.migrate().await.expect("migrated");
-        let (broker, app) = (Arc::new(SilentBroker::default()), desk);
-        let door = Door::new(app.store.clone(), access);
-        let app = Arc::new(App { broker: Arc::clone(&broker) as _, door, ..app });
+        let mut app = Self::on(database.url(), limits::MESSAGE_BYTES);
+        app.store.migrate().await.expect("migrated");
+        let broker = Arc::new(SilentBroker::default());
+        app.broker = Arc::clone(&broker) as _;
+        configure(&mut app);
+        let app = Arc::new(app);
         Self { app, broker, worker: WorkerSession(Uuid::now_v7()), seq: Mutex::new(0), database }
     }
 
@@ -148,7 +155,13 @@ impl Desk {
         let ((relay, _), (live, _)) = (RelayHandle::new(), Live::new());
         let (_, epoch) = watch::channel(Some("test".to_owned()));
         let claim = Claim { by: Uuid::now_v7(), lasts: Duration::from_secs(30) };
-        let context = FoldContext { registry: Default::default(), limits: Limits::default(), claim, epoch };
+        let context = FoldContext {
+            registry: Default::default(),
+            limits: Limits::default(),
+            claim,
+            epoch,
+            traces: Default::default(),
+        };
         let store = store.expect("an address");
         App {
             door: Door::new(store.clone(), open()),
@@ -162,6 +175,8 @@ impl Desk {
             gathered: Default::default(),
             metrics: Metrics::default(),
             message_bytes,
+            retention: Default::default(),
+            logs: Default::default(),
             replay: ReplayLimits { jobs: 1_000, history_bytes: 16 * 1024 * 1024 },
         }
     }
@@ -198,7 +213,7 @@ impl Desk {
     pub(crate) async fn submit(&self, name: &str) -> JobId {
         let (params, labels) = (json!({}), Default::default());
         let submission = Submission { job_type: job_type(name), params, labels, run_at: None, idempotency_key: None };
-        self.app.submit(submission, None).await.expect("accepted").id
+        self.app.submit(Offer { submission, key: None, caller: None }).await.expect("accepted").id
     }
 
     /// As if the relay had published everything that is owed.
@@ -263,7 +278,7 @@ impl Desk {
     pub(crate) async fn log(&self, job: JobId, level: LogLevel, message: &str) {
         let fields = json!({ "row": 7 }).as_object().cloned().unwrap_or_default();
         let event = self.event(job, JobEventKind::Log { level, message: message.into(), fields });
-        self.app.store.insert_logs(&[event]).await.expect("kept");
+        self.app.store.insert_logs(&[event], self.app.logs.job_bytes()).await.expect("kept");
     }
 }
 

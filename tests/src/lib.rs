@@ -23,6 +23,7 @@
 mod binary;
 pub mod browser;
 mod claim;
+pub mod collector;
 mod database;
 pub mod fleet;
 pub mod ledger;
@@ -39,6 +40,7 @@ pub mod wait;
 
 pub use binary::binary;
 pub use browser::Browser;
+pub use collector::Collector;
 pub use database::Database;
 pub use fleet::Fleet;
 pub use management::Management;

@@ -1,7 +1,7 @@
 //! Dead letters, and what was done about many things at once.
 
 use chrono::{DateTime, Utc};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// A page of dead letters.
@@ -67,6 +67,27 @@ pub(crate) struct Swept {
     pub(crate) refused: Vec<Value>,
     #[serde(default)]
     pub(crate) next_cursor: Option<String>,
+}
+
+/// What was pruned, or may be, and where to go on.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Pruned {
+    pub(crate) types: Vec<PrunedType>,
+    pub(crate) dead_letters: u64,
+    #[serde(default)]
+    pub(crate) next_cursor: Option<String>,
+}
+
+/// What of one type.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct PrunedType {
+    #[serde(rename = "type")]
+    pub(crate) job_type: String,
+    pub(crate) trees: u64,
+    pub(crate) jobs: u64,
+    /// There are more than were counted.
+    #[serde(default)]
+    pub(crate) more: bool,
 }
 
 /// What was recovered, and where to go on.

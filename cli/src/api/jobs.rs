@@ -142,6 +142,9 @@ pub(crate) struct Submitted {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Logs {
     pub(crate) logs: Vec<LogLine>,
+    /// How many lines before the first of all are deleted by now; said with the first page.
+    #[serde(default)]
+    pub(crate) expired: u64,
     /// An id to ask for what comes after; a number or a text.
     #[serde(default)]
     pub(crate) next_after: Option<Value>,

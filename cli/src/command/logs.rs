@@ -62,6 +62,10 @@ impl Reader<'_> {
         query.extend(self.level.map(|level| ("level", level.to_owned())));
         query.extend(self.after.iter().map(|after| ("after", after.clone())));
         let mut page = self.ctx.client.get::<Logs>(&format!("/jobs/{}/logs", self.id), &query).await?;
+        if page.body.expired > 0 {
+            let words = "older lines were deleted: they were too old, or all together too many ([logs])";
+            self.ctx.output.note(format_args!("{} {words}", page.body.expired));
+        }
         self.after = super::history::next(page.body.next_after.as_ref()).or(self.after.take());
         let raw = page.raw["logs"].as_array_mut().map(std::mem::take).unwrap_or_default();
         for (line, raw) in page.body.logs.iter().zip(raw) {

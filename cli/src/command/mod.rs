@@ -17,6 +17,7 @@ mod logs;
 mod many;
 mod pause;
 mod pause_types;
+mod prune;
 mod recover;
 mod replay;
 mod retry;
@@ -64,6 +65,7 @@ pub(crate) async fn run(command: Command, ctx: &Context) -> Result<Exit, Failure
         Command::History { job, limit } => history::run(ctx, job.id, limit).await,
         Command::Replay { job } => replay::run(ctx, job.id).await,
         Command::Recover { older_than } => recover::run(ctx, older_than).await,
+        Command::Prune { dry_run } => prune::run(ctx, dry_run).await,
         Command::Dead(args) => dead::run(ctx, args).await,
         Command::Token(args) => token::run(ctx, args).await,
         Command::Audit(args) => audit::run(ctx, &args).await,

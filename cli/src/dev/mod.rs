@@ -16,7 +16,10 @@ use drover_orchestrator::{
     config::{self as orchestrator_config, Auth, Config},
     run,
 };
-use drover_service::config::{ConfigError, Loader};
+use drover_service::{
+    config::{ConfigError, Loader},
+    telemetry::{Traces, TracesError},
+};
 use drover_worker::{WorkerConfig, WorkerError};
 use secrecy::SecretString;
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -76,6 +79,9 @@ pub(crate) enum DevError {
     /// The workers cannot work.
     #[error("the worker: {0}")]
     Worker(#[from] WorkerError),
+    /// The worker's traces go nowhere.
+    #[error(transparent)]
+    Traces(#[from] TracesError),
     /// The import worker's folders are no good.
     #[error(transparent)]
     Roots(#[from] drover_import_worker::roots::RootsError),
@@ -105,6 +111,7 @@ pub(crate) struct System {
     worker: JoinHandle<()>,
     stop_worker: CancellationToken,
     handlers: Handlers,
+    traces: Traces,
     postgres: Option<Server>,
     _folder: Folder,
 }
@@ -141,7 +148,8 @@ impl System {
         let (told, until) = (config.clone(), stop_orchestrator.clone());
         let orchestrator = tokio::spawn(async move { run::run(&told, of_orchestrator, listener, until).await });
         let handlers = Handlers::new().map_err(DevError::Threads)?;
-        let worker = parts::worker(&worker_config, &config.amqp.prefix, &handlers)?;
+        let traces = parts::traces(&worker_config).map_err(DevError::from)?;
+        let worker = parts::worker(&worker_config, &config.amqp.prefix, &handlers, traces.clone())?;
         let concurrency = worker.concurrency();
         let stop_worker = CancellationToken::new();
         let until = stop_worker.clone();
@@ -159,6 +167,7 @@ impl System {
             worker,
             stop_worker,
             handlers,
+            traces,
             postgres,
             _folder: folder,
         };
@@ -203,6 +212,7 @@ impl System {
         self.stop_worker.cancel();
         settle(&mut self.worker).await;
         self.handlers.stop().await;
+        self.traces.shutdown().await;
         self.stop_orchestrator.cancel();
         settle(&mut self.orchestrator).await;
         if let Some(server) = self.postgres {

@@ -3,7 +3,10 @@
 use std::{io, time::Duration};
 
 use drover_import_worker::roots::Roots;
-use drover_service::retry::Backoff;
+use drover_service::{
+    retry::Backoff,
+    telemetry::{Traces, TracesError},
+};
 use drover_worker::{Worker, WorkerConfig};
 use serde_json::Value;
 use tokio::{
@@ -44,9 +47,20 @@ impl Drop for Handlers {
     }
 }
 
+/// Where the spans of the import worker go.
+pub(super) fn traces(config: &WorkerConfig) -> Result<Traces, TracesError> {
+    Traces::start(&config.telemetry, "drover-import-worker", env!("CARGO_PKG_VERSION"))
+}
+
 /// The import worker.
-pub(super) fn worker(config: &WorkerConfig, prefix: &str, handlers: &Handlers) -> Result<Worker, DevError> {
-    let mut builder = drover_import_worker::worker(&Roots::from_env()?).settings(config.worker.clone()).prefix(prefix);
+pub(super) fn worker(
+    config: &WorkerConfig,
+    prefix: &str,
+    handlers: &Handlers,
+    traces: Traces,
+) -> Result<Worker, DevError> {
+    let mut builder =
+        drover_import_worker::worker(&Roots::from_env()?).settings(config.worker.clone()).prefix(prefix).traces(traces);
     if let Some(runtime) = &handlers.0 {
         builder = builder.handlers(runtime.handle().clone());
     }

@@ -32,6 +32,14 @@ async fn all_pages_are_printed() {
     assert_eq!(run.json()["logs"].as_array().unwrap().len(), 1001);
 }
 
+#[tokio::test]
+async fn lines_that_are_deleted_by_now_are_told_of_beside_the_lines() {
+    let server = Server::always(200, json!({ "logs": [line(9, "info", "left")], "next_after": 9, "expired": 8 })).await;
+    let run = server.run(&["logs", ID]).await;
+    assert!(run.code(0).ends_with("left file=a.csv\n"), "{}", run.stdout);
+    assert!(run.stderr.starts_with("8 older lines were deleted"), "{}", run.stderr);
+}
+
 /// New lines are printed as they come, also those that arrive after the job's end.
 #[tokio::test]
 async fn following_ends_after_the_job_and_its_last_lines() {

@@ -9,6 +9,7 @@ mod health;
 mod lists;
 mod logs;
 mod many;
+mod prune;
 mod recover;
 mod replay;
 mod show;

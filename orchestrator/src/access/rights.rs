@@ -119,6 +119,8 @@ actions! {
     Discard = "discard", OPERATOR;
     /// Dispatch again what was lost.
     Recover = "recover", OPERATOR;
+    /// Delete finished work that is kept no longer, now.
+    Prune = "prune", OPERATOR;
     /// Rebuild a job from its history, which keeps a core busy.
     Replay = "replay", OPERATOR;
     /// Register a workflow.

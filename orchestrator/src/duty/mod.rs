@@ -6,7 +6,9 @@ mod definitions;
 mod epoch;
 mod housekeeping;
 mod leases;
+mod logs;
 mod press;
+mod prune;
 mod queues;
 mod timers;
 
@@ -17,12 +19,13 @@ use drover_engine::Input;
 use crate::{
     app::App,
     config::{Config, duration},
+    store::StoreError,
 };
 
 pub use {
     beat::Identity, beat::run as beat, cancels::run as cancels, definitions::run as definitions, epoch::run as epoch,
-    housekeeping::run as housekeeping, leases::run as leases, press::Press, queues::run as queues,
-    timers::run as timers,
+    housekeeping::run as housekeeping, leases::run as leases, logs::run as logs, press::Press, prune::run as prune,
+    queues::run as queues, timers::run as timers,
 };
 
 /// How fast things are noticed. All of it follows from the lease.
@@ -93,6 +96,12 @@ impl Pace {
 
 /// Most inputs that one round of a duty folds; the rest is found in the next. A whole window of a fan-out, by default.
 const ROUND: i64 = 1_000;
+
+/// Whether this replica does what one of them is enough for: the one that has lived longest. While they change over two may
+/// do it, which does no harm, or none for a moment.
+async fn is_eldest(app: &App, pace: Pace) -> Result<bool, StoreError> {
+    Ok(app.store.eldest_replica(pace.silence()).await? == Some(app.context.claim.by))
+}
 
 /// Folds what a duty found. Whether there was anything.
 async fn fold(app: &App, what: &'static str, inputs: Vec<Input>) -> bool {

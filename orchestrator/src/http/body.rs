@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use axum::{
     body::Body,
+    extract::Request,
     http::{HeaderMap, header},
 };
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
+use serde_json::Map;
 
-use super::Problem;
+use super::{Problem, Shared, query::Parameters};
 
 /// How long a body may take to arrive.
 const ARRIVAL: Duration = Duration::from_secs(20);
@@ -55,6 +57,15 @@ pub(crate) async fn read(headers: &HeaderMap, body: Body, kind: Kind, limit_byte
         Ok(read) => read,
         Err(_) => Err(Problem::slow_body(format!("the body did not arrive within {} seconds", ARRIVAL.as_secs()))),
     }
+}
+
+/// The fields of a body that is a JSON object; it may be left out.
+pub(crate) async fn fields(shared: &Shared, request: Request) -> Result<Parameters, Problem> {
+    let (head, body) = request.into_parts();
+    let body = read(&head.headers, body, Kind::Json, shared.app.message_bytes).await?;
+    let fields = if body.is_empty() { Ok(Map::new()) } else { serde_json::from_slice(&body) };
+    let fields = fields.map_err(|error| Problem::bad_request(format!("the body is no JSON object: {error}")))?;
+    Parameters::of_object("", fields)
 }
 
 async fn collect(body: Body, limit_bytes: usize) -> Result<Bytes, Problem> {

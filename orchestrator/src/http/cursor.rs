@@ -60,6 +60,19 @@ impl Cursor for Place {
     }
 }
 
+/// Among job types: the one to go on with.
+impl Cursor for JobType {
+    const LIST: u8 = b't';
+
+    fn bytes(&self) -> Vec<u8> {
+        self.as_str().as_bytes().to_vec()
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        Self::new(std::str::from_utf8(bytes).ok()?).ok()
+    }
+}
+
 /// Among the sub-jobs of a workflow: index of the step, index of the batch or -1.
 impl Cursor for (i32, i32) {
     const LIST: u8 = b's';
@@ -148,6 +161,7 @@ mod tests {
         comes_back(JobId(Uuid::now_v7()));
         comes_back(JobId(Uuid::max()));
         comes_back(Place { job_type: "a.type-of_64".into(), id: JobId(Uuid::now_v7()) });
+        comes_back(JobType::new("a.type-of_64").unwrap());
         for number in [i64::MIN, -1, 0, 7, i64::MAX] {
             comes_back(number);
             comes_back((number, 3_i64));

@@ -47,5 +47,5 @@ pub(crate) async fn ready(State(shared): State<Shared>) -> Response {
 /// `GET /metrics`
 pub(crate) async fn metrics(State(shared): State<Shared>) -> Response {
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, kind)], shared.app.metrics.text()).into_response()
+    ([(header::CONTENT_TYPE, kind)], shared.app.metrics.text(&shared.app).await).into_response()
 }

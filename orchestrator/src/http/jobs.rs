@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     app::{ActionError, Idempotency},
+    gather::Offer,
     store::{JobFilter, SeenJob},
     why,
 };
@@ -32,6 +33,7 @@ use crate::{
     description = "",
     params(
         ("Idempotency-Key" = Option<String>, Header, description = "A second submission with the same key makes no second job; the body may have it instead."),
+        ("traceparent" = Option<String>, Header, description = "W3C trace context: the job and all below it become a part of that trace."),
     ),
     request_body(content = ref("#/components/schemas/Submission"), description = "What is to run."),
     responses((status = 201, description = "It was made.", body = ref("#/components/schemas/Submitted")), (status = 200, description = "An earlier submission with the same key had made it.", body = ref("#/components/schemas/Submitted")))
@@ -49,7 +51,9 @@ pub(crate) async fn submit(
     let submission = decode::<Submission>(None, &body, app.message_bytes)?;
     let key = one_key(header, &submission)?;
     let job_type = submission.job_type.clone();
-    let submitted = app.submit(submission, key).await?;
+    // By W3C, whoever cannot read it goes on as if there were none.
+    let caller = head.headers.get("traceparent").and_then(|value| value.to_str().ok()?.parse().ok());
+    let submitted = app.submit(Offer { submission, key, caller }).await?;
     let location = format!("/api/v1/jobs/{}", submitted.id);
     let (status, stands) = match submitted.made {
         Some(stands) => (StatusCode::CREATED, stands),

@@ -20,6 +20,7 @@ pub(crate) mod openapi;
 pub(crate) mod parts;
 mod pauses;
 mod problem;
+mod prune;
 pub(crate) mod query;
 mod recover;
 mod replay;

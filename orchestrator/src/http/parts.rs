@@ -104,8 +104,14 @@ pub(crate) async fn logs(
     let after = parameters.after()?;
     let levels = levels(parameters)?;
     let trail = trail(&jobs::find(&shared, id, true).await?, id, whole);
-    let (page, more) = shared.app.store.view_logs(trail, after, levels.as_deref(), limit).await?;
-    Ok(Json(numbered("logs", page, more, after)))
+    let store = &shared.app.store;
+    let (page, more) = store.view_logs(trail, after, levels.as_deref(), limit).await?;
+    let mut answer = numbered("logs", page, more, after);
+    // Whoever reads on has heard of it.
+    if after == 0 {
+        answer["expired"] = store.expired_logs(trail).await?.into();
+    }
+    Ok(Json(answer))
 }
 
 /// The level asked for and all above it.

@@ -6,14 +6,9 @@ use axum::{
     Json,
     extract::{Request, State},
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::{
-    Problem, Shared,
-    body::{self, Kind},
-    cursor::Cursor,
-    query::Parameters,
-};
+use super::{Problem, Shared, body, cursor::Cursor, query::Parameters};
 use crate::store::Place;
 
 /// Most jobs of each kind that one request recovers, and how many unless it says otherwise.
@@ -41,7 +36,7 @@ pub(crate) async fn recover(
     request: Request,
 ) -> Result<Json<Value>, Problem> {
     parameters.only(&[])?;
-    let fields = fields(&shared, request).await?;
+    let fields = body::fields(&shared, request).await?;
     fields.only(&["older_than_seconds", "limit", "cursor"])?;
     let older_than = fields.number("older_than_seconds", 0, OLDEST_SECONDS)?.unwrap_or(OLDER_THAN_SECONDS);
     let older_than = Duration::from_secs(u64::try_from(older_than).unwrap_or(0));
@@ -50,13 +45,4 @@ pub(crate) async fn recover(
         "redispatched": recovered.redispatched, "retried": recovered.retried,
         "next_cursor": recovered.next.map(|place| place.encode()),
     })))
-}
-
-/// What the body says; it may be left out.
-async fn fields(shared: &Shared, request: Request) -> Result<Parameters, Problem> {
-    let (head, body) = request.into_parts();
-    let body = body::read(&head.headers, body, Kind::Json, shared.app.message_bytes).await?;
-    let fields = if body.is_empty() { Ok(Map::new()) } else { serde_json::from_slice(&body) };
-    let fields = fields.map_err(|error| Problem::bad_request(format!("the body is no JSON object: {error}")))?;
-    Parameters::of_object("", fields)
 }

@@ -49,12 +49,18 @@ pub(super) async fn keep(app: &App, lines: &[JobEvent], shutdown: &CancellationT
     if lines.is_empty() {
         return Some(());
     }
-    let Err(error) = until_done!("keeping log lines", shutdown, app.store.insert_logs(lines))? else {
-        return Some(());
+    let limit = app.logs.job_bytes();
+    let error = match until_done!("keeping log lines", shutdown, app.store.insert_logs(lines, limit))? {
+        Ok(dropped) => {
+            app.metrics.log_lines_dropped.inc_by(dropped.unsigned_abs());
+            return Some(());
+        }
+        Err(error) => error,
     };
     tracing::warn!(%error, count = lines.len(), "log lines are kept one by one");
     for line in lines {
-        let kept = until_done!("keeping a log line", shutdown, app.store.insert_logs(std::slice::from_ref(line)))?;
+        let alone = std::slice::from_ref(line);
+        let kept = until_done!("keeping a log line", shutdown, app.store.insert_logs(alone, limit))?;
         if let Err(error) = kept {
             bury_event(app, &app.names.logs_queue(), line, &error.to_string(), shutdown).await?;
         }

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use drover_broker::{Delivery, Publication};
 use drover_protocol::{DecodeError, JobStatus, Submission, SubmissionError, SubmissionReply, decode, encode, limits};
+use drover_service::telemetry::{SpanKind, TraceParent};
 use tokio_util::sync::CancellationToken;
 
 use super::{Bad, Behind, PREFETCH, batch, bury, settle, subscribe, until_done};
 use crate::{
     app::{ActionError, App, Idempotency, Submitted},
+    gather::Offer,
     relay::properties,
     store::StoreError,
 };
@@ -51,9 +53,13 @@ fn refusals(taken: &[Delivery], replies: &[SubmissionReply]) -> Vec<Bad> {
 async fn accept(app: &App, taken: &[Delivery]) -> Result<Vec<SubmissionReply>, StoreError> {
     let (mut submissions, mut read_all) = (Vec::new(), Vec::with_capacity(taken.len()));
     for delivery in taken {
-        read_all.push(read(app, delivery).map(|(submission, key)| submissions.push((submission, Some(key)))));
+        read_all.push(
+            read(app, delivery).map(|(submission, key)| {
+                submissions.push(Offer { submission, key: Some(key), caller: caller(delivery) })
+            }),
+        );
     }
-    let mut outcomes = app.accept(submissions).await?.into_iter();
+    let mut outcomes = app.accept(submissions, SpanKind::Consumer).await?.into_iter();
     let mut replies = Vec::with_capacity(taken.len());
     for read in read_all {
         replies.push(match read {
@@ -66,6 +72,11 @@ async fn accept(app: &App, taken: &[Delivery]) -> Result<Vec<SubmissionReply>, S
         });
     }
     Ok(replies)
+}
+
+/// Where in a trace the sender is; by W3C, whoever cannot read it goes on as if there were none.
+fn caller(delivery: &Delivery) -> Option<TraceParent> {
+    delivery.properties.headers.get("traceparent").and_then(|text| text.parse().ok())
 }
 
 async fn reply(app: &App, Submitted { id, made }: Submitted) -> Result<SubmissionReply, StoreError> {
@@ -147,5 +158,45 @@ async fn answer(app: &App, taken: &[Delivery], replies: Vec<SubmissionReply>) {
         if let Err(error) = outcome {
             tracing::warn!(%error, "an answer to a submission was not published");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use drover_broker::{Properties, Tag};
+    use drover_protocol::MessageType;
+
+    use super::*;
+    use crate::testing::Desk;
+
+    #[tokio::test]
+    async fn a_submission_says_by_its_header_which_trace_it_is_part_of() {
+        let desk = Desk::new().await;
+        desk.announce(&["work"]).await;
+        let submitted = async |key: &str, traceparent: &str| {
+            let properties = Properties {
+                message_id: Some(key.into()),
+                kind: Some(Submission::type_property()),
+                headers: [("traceparent".to_owned(), traceparent.to_owned())].into(),
+                ..Properties::default()
+            };
+            let delivery = Delivery {
+                tag: Tag { session: 1, number: 1 },
+                body: Bytes::from_static(br#"{"type": "work"}"#),
+                properties,
+                exchange: String::new(),
+                routing_key: String::new(),
+                redelivered: false,
+            };
+            let replies = accept(&desk.app, &[delivery]).await.expect("taken");
+            let [SubmissionReply::Accepted { id, .. }] = replies.as_slice() else { panic!("{replies:?}") };
+            let client = desk.database.connect().await.expect("a connection");
+            let row =
+                client.query_one("SELECT traceparent FROM jobs WHERE id = $1", &[&id.0]).await.expect("it is there");
+            row.get::<_, Option<String>>(0)
+        };
+        let place = "00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01";
+        assert_eq!(submitted("a", place).await.as_deref(), Some(place));
+        assert_eq!(submitted("b", "00-1").await, None, "what cannot be read is none");
     }
 }

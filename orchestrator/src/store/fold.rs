@@ -5,13 +5,15 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use chrono::Utc;
 use drover_engine::{Command, Entropy, Fold, Ignored, Input, Limits, Outcome, Tree, fold::NewJob, view};
 use drover_protocol::{JobEventKind, JobId, JobStatus, WorkerSession};
+use drover_service::telemetry::{EndedSpan, Traces};
 use futures_util::try_join;
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
     Claim, OutboxRow, Registry, Store, StoreError, Unit,
-    load::{self, KnownParams, Locked, Window},
+    load::{self, KnownParams, Locked, RootTraces, Window},
+    passages::{self, Passage},
     rows::{signed, signed_long},
     statements as sql,
     write::{self, Expanded, Expansion, Last, Stamp},
@@ -30,6 +32,8 @@ pub struct FoldContext {
     pub claim: Claim,
     /// Which data of the broker is published to.
     pub epoch: tokio::sync::watch::Receiver<Option<String>>,
+    /// Where spans go.
+    pub traces: Traces,
 }
 
 /// What a committed fold leaves to do.
@@ -41,6 +45,12 @@ pub struct Folded {
     pub outbox: Vec<OutboxRow>,
     /// The trees that changed, for those who watch them.
     pub changed: Vec<JobId>,
+    /// What began and what ended.
+    pub passages: Vec<Passage>,
+    /// The spans of the jobs that ended, where somebody looks at them.
+    pub spans: Vec<EndedSpan>,
+    /// How many jobs were taken from workers that are lost.
+    pub leases_lost: u64,
 }
 
 /// Ids by time and randomness, jitter by randomness.
@@ -66,20 +76,29 @@ impl Store {
         let tx = self.unit().await?;
         let ids: Vec<Uuid> = inputs.iter().map(|input| input.job_id().0).collect::<BTreeSet<_>>().into_iter().collect();
         let mut tree = Tree::default();
-        let Locked { roots, params } = tx.first(load::lock(&tx, &context.registry, &ids, &mut tree)).await?;
+        let Locked { roots, params, waiting, traces } =
+            tx.first(load::lock(&tx, &context.registry, &ids, &mut tree)).await?;
         if inputs.iter().any(Input::needs_descendants) {
             load::unfinished(&tx, &context.registry, &roots, &mut tree).await?;
         }
+        let is_report = |input: &&Input| matches!(input, Input::Event(_));
+        let reported: HashSet<JobId> = inputs.iter().filter(is_report).map(Input::job_id).collect();
+        let losses: Vec<bool> = inputs.iter().map(|input| matches!(input, Input::LeaseLost { .. })).collect();
         let inputs = without_known_items(&tx, inputs).await?;
 
-        let mut entropy = SystemEntropy;
-        let mut fold = Fold::new(tree, Utc::now(), &mut entropy, &context.registry, context.limits);
-        let outcomes = inputs.into_iter().map(|input| input.map_or(REPEATED, |input| fold.apply(input))).collect();
+        let (mut entropy, now) = (SystemEntropy, Utc::now());
+        let mut fold = Fold::new(tree, now, &mut entropy, &context.registry, context.limits);
+        let outcomes: Vec<Outcome> =
+            inputs.into_iter().map(|input| input.map_or(REPEATED, |input| fold.apply(input))).collect();
         let confirmed = self.confirmed.take();
-        let beside = Beside { params, labels: HashMap::new(), confirmed: &confirmed.ids };
+        let beside = Beside { params, labels: HashMap::new(), traces: &traces, confirmed: &confirmed.ids };
         let (outbox, tree) = finish(&tx, context, fold, &beside).await?;
         confirmed.deleted();
-        Ok(Folded { outcomes, outbox, changed: changed(&tree) })
+        let lost = losses.iter().zip(&outcomes).filter(|(loss, outcome)| **loss && **outcome == Outcome::Applied);
+        let leases_lost = u64::try_from(lost.count()).unwrap_or(u64::MAX);
+        let passages = passages::of(&tree, now, &waiting, &reported);
+        let spans = passages::spans(&tree, now, &traces, &context.traces);
+        Ok(Folded { outcomes, outbox, changed: changed(&tree), passages, spans, leases_lost })
     }
 
     /// Makes jobs: what was submitted. That ends the transaction. Also where each of them stands.
@@ -87,18 +106,21 @@ impl Store {
         tx: &Unit,
         context: &FoldContext,
         jobs: Vec<(NewJob, Value)>,
+        traces: &RootTraces,
     ) -> Result<(Folded, HashMap<JobId, JobStatus>), StoreError> {
-        let mut entropy = SystemEntropy;
-        let mut fold = Fold::new(Tree::default(), Utc::now(), &mut entropy, &context.registry, context.limits);
+        let (mut entropy, now) = (SystemEntropy, Utc::now());
+        let mut fold = Fold::new(Tree::default(), now, &mut entropy, &context.registry, context.limits);
         let mut labels = HashMap::new();
         for (job, job_labels) in jobs {
             labels.insert(job.id, job_labels);
             fold.create(job);
         }
-        let beside = Beside { params: KnownParams::new(), labels, confirmed: &[] };
+        let beside = Beside { params: KnownParams::new(), labels, traces, confirmed: &[] };
         let (outbox, tree) = finish(tx, context, fold, &beside).await?;
         let statuses = tree.created().map(|job| (job.id, job.status)).collect();
-        Ok((Folded { outcomes: Vec::new(), outbox, changed: changed(&tree) }, statuses))
+        let passages = passages::of(&tree, now, &[], &HashSet::new());
+        let spans = passages::spans(&tree, now, traces, &context.traces);
+        Ok((Folded { outbox, changed: changed(&tree), passages, spans, ..Folded::default() }, statuses))
     }
 }
 
@@ -143,6 +165,8 @@ struct Beside<'a> {
     params: KnownParams,
     /// Of jobs that are submitted in this fold.
     labels: HashMap<JobId, Value>,
+    /// Where the traces of the trees begin.
+    traces: &'a RootTraces,
     /// Rows of the outbox that it takes along.
     confirmed: &'a [i64],
 }
@@ -171,7 +195,7 @@ async fn finish(
     }
     let given = fold.given();
     let epoch = context.epoch.borrow().clone();
-    let stamp = Stamp { now: Utc::now(), epoch: epoch.as_deref(), labels: &beside.labels };
+    let stamp = Stamp { now: Utc::now(), epoch: epoch.as_deref(), labels: &beside.labels, traces: beside.traces };
     let last = Last::prepared(tx).await?;
     // Sent together: none of them needs what another writes.
     let writes = async {
@@ -179,7 +203,7 @@ async fn finish(
             write::insert_jobs(tx, &last, &fold.tree, &stamp),
             write::update_jobs(tx, &last, &fold.tree, &stamp),
             write::delete_outbox(tx, &last, beside.confirmed),
-            write::effects(tx, &last, &fold.tree, effects, given, context.claim),
+            write::effects(tx, &last, &fold.tree, effects, given, context.claim, beside.traces),
         )?;
         Ok(outbox)
     };

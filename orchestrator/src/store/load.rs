@@ -5,13 +5,15 @@ use std::{
     sync::Arc,
 };
 
+use chrono::{DateTime, Utc};
 use drover_engine::{
     Parent, Tree,
     expression::Template,
     fold::{BatchRow, Facts},
     view::{self, SubJobEnd},
 };
-use drover_protocol::JobId;
+use drover_protocol::{JobId, JobStatus};
+use drover_service::telemetry::TraceParent;
 use futures_util::try_join;
 use serde_json::Value;
 use tokio_postgres::types::ToSql;
@@ -29,10 +31,17 @@ pub(super) type StepRef = (JobId, usize);
 /// Parameters of workflows that came with their rows.
 pub(super) type KnownParams = HashMap<JobId, Arc<Value>>;
 
+/// Where the traces of trees begin, by their roots.
+pub(super) type RootTraces = HashMap<JobId, TraceParent>;
+
 /// What a lock found beside the jobs.
 pub(super) struct Locked {
     pub(super) roots: Vec<Uuid>,
     pub(super) params: KnownParams,
+    /// Where the traces of the roots begin that are part of one.
+    pub(super) traces: RootTraces,
+    /// The jobs that are pending, and since when they have not changed.
+    pub(super) waiting: Vec<(JobId, DateTime<Utc>)>,
 }
 
 /// Locks the roots of these jobs, in one order for everybody, and loads the jobs and all above them.
@@ -43,14 +52,21 @@ pub(super) async fn lock(tx: &Unit, registry: &Registry, jobs: &[Uuid], tree: &m
     let parameters: [&(dyn ToSql + Sync); 1] = [&jobs];
     let (roots, rows) = try_join!(tx.query(&lock, &parameters), tx.query(&load, &parameters))?;
     enter(tx, registry, &rows, tree).await?;
-    let roots = roots.iter().map(|row| row.get(0)).collect();
-    let mut params = KnownParams::new();
+    let (mut params, mut waiting, mut traces) = (KnownParams::new(), Vec::new(), RootTraces::new());
     for row in &rows {
         if let Some(small) = row.try_get("small_params")? {
             params.insert(JobId(row.try_get("id")?), Arc::new(small));
         }
+        if row.try_get::<_, &str>("status")? == JobStatus::Pending.as_str() {
+            waiting.push((JobId(row.try_get("id")?), row.try_get("updated_at")?));
+        }
     }
-    Ok(Locked { roots, params })
+    for row in &roots {
+        if let Some(place) = row.try_get::<_, Option<&str>>("traceparent")?.and_then(|text| text.parse().ok()) {
+            traces.insert(JobId(row.try_get("id")?), place);
+        }
+    }
+    Ok(Locked { roots: roots.iter().map(|row| row.get(0)).collect(), params, traces, waiting })
 }
 
 /// Loads these jobs and all above them.

@@ -12,7 +12,9 @@ mod logs;
 mod migrate;
 mod outbox;
 mod overview;
+mod passages;
 mod pauses;
+mod prune;
 mod registry;
 mod replay;
 mod replicas;
@@ -41,9 +43,12 @@ pub use epoch::Place;
 pub use error::StoreError;
 pub use fleet::{Briefing, WorkerArrival, WorkerBeat};
 pub use fold::{FoldContext, Folded};
-pub use outbox::{Claim, Fresh, OutboxRow, Outgoing};
-pub use overview::{Counted, Ended, QueueStanding, WorkerJob};
+pub use logs::Expired;
+pub use outbox::{Claim, Fresh, OutboxRow, Outgoing, TracedMessage};
+pub use overview::{Counted, Ended, Lags, QueueStanding, Unfinished, Waiting, WorkerJob};
+pub use passages::Passage;
 pub use pauses::{TypeStanding, Types};
+pub use prune::{FirstKept, Gone};
 pub use registry::{Known, Registry};
 pub use replay::{ReplayFailure, ReplayLimits};
 pub use replicas::Beat;
@@ -66,6 +71,17 @@ pub struct StoreConfig {
     pub wait: Duration,
     /// The server gives up a statement after this.
     pub statement_timeout: Duration,
+}
+
+/// The connections of a pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Connections {
+    /// In use.
+    pub used: usize,
+    /// Open and not in use.
+    pub idle: usize,
+    /// Units of work that wait for one.
+    pub waiting: usize,
 }
 
 /// Every row that the fold, the submissions and the relay touch is looked up by its key. A planner that has not yet heard how
@@ -104,6 +120,16 @@ impl Store {
     pub async fn ping(&self) -> Result<(), StoreError> {
         self.client().await?.simple_query("SELECT 1").await?;
         Ok(())
+    }
+
+    /// The connections of this process: those of its two pools, by their names.
+    #[must_use]
+    pub fn connections(&self) -> [(&'static str, Connections); 2] {
+        [("general", &self.pool), ("by_key", &self.by_key)].map(|(name, pool)| {
+            let status = pool.status();
+            let (idle, waiting) = (status.available, status.waiting);
+            (name, Connections { used: status.size.saturating_sub(idle), idle, waiting })
+        })
     }
 
     async fn client(&self) -> Result<Object, StoreError> {

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use drover_engine::{Job, definition::Step, job::Policy};
 use drover_protocol::{Control, JobId, JobMessage, JobType, Notification};
+use drover_service::telemetry::TraceParent;
 use serde_json::Value;
 use tokio_postgres::Statement;
 use uuid::Uuid;
@@ -13,6 +14,7 @@ use super::{
     rows::{self, seconds, signed, unsigned},
     statements as sql,
 };
+use crate::traces;
 
 /// Who publishes a row of the outbox, and how long others leave it to it.
 #[derive(Clone, Copy, Debug)]
@@ -50,31 +52,40 @@ pub enum Outgoing {
     Notification(Value),
 }
 
+/// The message of a dispatch, and where in a trace it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TracedMessage {
+    /// The message.
+    pub message: JobMessage,
+    /// The span of the job, which its worker continues; `None`: it is part of no trace.
+    pub traceparent: Option<TraceParent>,
+}
+
 /// A message as the fold that owes it knew it. Only while it is young: what was cancelled since must not be published
 /// once that may have settled.
 #[derive(Clone, Debug)]
 pub struct Fresh {
     made: Instant,
-    message: JobMessage,
+    message: TracedMessage,
 }
 
 /// Far less than a cancel takes to be broadcast, acknowledged and folded, and for another worker to come up.
 const YOUNG: Duration = Duration::from_millis(250);
 
 impl Fresh {
-    pub(super) fn new(message: JobMessage) -> Self {
+    pub(super) fn new(message: TracedMessage) -> Self {
         Self { made: Instant::now(), message }
     }
 
     /// The message, while it is young.
     #[must_use]
-    pub fn message(self) -> Option<JobMessage> {
+    pub fn message(self) -> Option<TracedMessage> {
         (self.made.elapsed() < YOUNG).then_some(self.message)
     }
 }
 
 impl OutboxRow {
-    pub(super) fn job(job_id: JobId, dispatch: u32, message: Option<JobMessage>) -> Self {
+    pub(super) fn job(job_id: JobId, dispatch: u32, message: Option<TracedMessage>) -> Self {
         let fresh = message.map(|message| Box::new(Fresh::new(message)));
         Self { id: 0, outgoing: Outgoing::Job { job_id, dispatch, fresh } }
     }
@@ -175,7 +186,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database is away or a row cannot be read.
-    pub async fn job_messages(&self, dispatches: &[(JobId, u32)]) -> Result<Vec<JobMessage>, StoreError> {
+    pub async fn job_messages(&self, dispatches: &[(JobId, u32)]) -> Result<Vec<TracedMessage>, StoreError> {
         let client = self.by_key().await?;
         let statement = client.prepare_cached(sql::JOB_MESSAGES).await?;
         let ids: Vec<Uuid> = dispatches.iter().map(|(id, _)| id.0).collect();
@@ -186,8 +197,8 @@ impl Store {
 }
 
 /// The message of a job that the fold made; `None` for one that was loaded, whose parameters it does not know.
-pub(super) fn message_of(job: &Job, step: Option<&Step>) -> Option<JobMessage> {
-    Some(JobMessage {
+pub(super) fn message_of(job: &Job, step: Option<&Step>, root: Option<TraceParent>) -> Option<TracedMessage> {
+    let message = JobMessage {
         id: job.id,
         job_type: job.job_type.clone(),
         attempt: job.attempt,
@@ -199,18 +210,26 @@ pub(super) fn message_of(job: &Job, step: Option<&Step>) -> Option<JobMessage> {
         timeout_seconds: timeout_seconds(&job.policy),
         deadline: None,
         idempotency_key: job.id.to_string(),
-    })
+    };
+    Some(TracedMessage { message, traceparent: place(root, job.id, job.run) })
+}
+
+/// Where the job stands in the trace of its root.
+fn place(root: Option<TraceParent>, id: JobId, run: u32) -> Option<TraceParent> {
+    root.map(|root| root.with_span(traces::span_of(id, run)))
 }
 
 fn timeout_seconds(policy: &Policy) -> Option<f64> {
     policy.timeout_ms.map(|timeout| Duration::from_millis(timeout).as_secs_f64())
 }
 
-fn job_message(row: &tokio_postgres::Row) -> Result<JobMessage, StoreError> {
+fn job_message(row: &tokio_postgres::Row) -> Result<TracedMessage, StoreError> {
     let id = JobId(row.try_get("id")?);
     let policy = rows::json::<Policy>(row, "policy", id)?.unwrap_or_default();
     let job_type: String = row.try_get("type")?;
-    Ok(JobMessage {
+    let root = row.try_get::<_, Option<&str>>("root_traceparent")?.and_then(|text| text.parse().ok());
+    let traceparent = place(root, id, unsigned(row.try_get("run")?));
+    let message = JobMessage {
         id,
         job_type: JobType::new(job_type).map_err(|error| StoreError::corrupt(format!("job {id}"), error))?,
         attempt: unsigned(row.try_get("attempt")?),
@@ -222,7 +241,8 @@ fn job_message(row: &tokio_postgres::Row) -> Result<JobMessage, StoreError> {
         timeout_seconds: timeout_seconds(&policy),
         deadline: None,
         idempotency_key: id.to_string(),
-    })
+    };
+    Ok(TracedMessage { message, traceparent })
 }
 
 #[cfg(test)]
@@ -257,7 +277,8 @@ steps:
                 run_at: None,
                 idempotency_key: None,
             };
-            let root = desk.root(submission, None).await;
+            let mut root = desk.root(submission, None).await;
+            root.traceparent = Some(TraceParent::begin(7, 8));
             let (_, folded) = desk.app.store.submit(&desk.app.context, vec![root]).await.expect("accepted");
             let owed = folded.outbox.into_iter().find_map(|row| match row.outgoing {
                 Outgoing::Job { job_id, dispatch, fresh } => Some((job_id, dispatch, fresh)),
@@ -265,6 +286,7 @@ steps:
             });
             let (job_id, dispatch, fresh) = owed.expect("a message is owed");
             let fresh = fresh.expect("the fold made the job").message;
+            assert_eq!(fresh.traceparent, Some(TraceParent::begin(7, traces::span_of(job_id, 0))));
             let read = desk.app.store.job_messages(&[(job_id, dispatch)]).await.expect("read");
             assert_eq!(read, [fresh], "{name}");
         }
@@ -285,6 +307,7 @@ steps:
             deadline: None,
             idempotency_key: "1".into(),
         };
+        let message = TracedMessage { message, traceparent: None };
         assert_eq!(Fresh::new(message.clone()).message(), Some(message.clone()));
         let made = Instant::now().checked_sub(YOUNG).expect("the machine runs that long");
         assert_eq!(Fresh { made, message }.message(), None);

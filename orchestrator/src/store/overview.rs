@@ -1,7 +1,7 @@
 //! What the pages show of the whole system. Every count has a bound, so that no page waits for a million rows.
 
 use chrono::{DateTime, Utc};
-use drover_protocol::{JobId, JobStatus};
+use drover_protocol::{JobId, JobStatus, JobType};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -18,7 +18,7 @@ pub struct Counted {
 
 impl Counted {
     /// Of what was counted up to one above the bound.
-    fn of(count: i64, bound: i64) -> Self {
+    pub(super) fn of(count: i64, bound: i64) -> Self {
         Self { count: count.min(bound), more: count > bound }
     }
 }
@@ -78,6 +78,37 @@ pub struct WorkerJob {
     pub started_at: Option<DateTime<Utc>>,
 }
 
+/// How many jobs of a type have a status and have not ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unfinished {
+    /// The type.
+    pub job_type: String,
+    /// The status.
+    pub status: String,
+    /// How many.
+    pub count: i64,
+}
+
+/// How long a type has waited for a worker.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Waiting {
+    /// The type.
+    pub job_type: JobType,
+    /// How long the first of its jobs has been published and not started, in seconds; `None`: there is none.
+    pub oldest_seconds: Option<f64>,
+}
+
+/// How far behind things are, in seconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Lags {
+    /// Age of the oldest row of the outbox; `None`: it is empty.
+    pub outbox: Option<f64>,
+    /// Since when not all events are folded.
+    pub events: f64,
+    /// Since when not all heartbeats are.
+    pub heartbeats: f64,
+}
+
 impl Store {
     /// How many jobs without a parent have each status, up to `bound`.
     ///
@@ -88,6 +119,42 @@ impl Store {
         let rows = self.rows(sql::VIEW_COUNTS, &[&statuses, &(bound + 1)]).await?;
         let counted = JobStatus::ALL.iter().zip(&rows);
         counted.map(|(status, row)| Ok((*status, Counted::of(row.try_get(1)?, bound)))).collect()
+    }
+
+    /// How many jobs there are that have not ended, by type and status; of at most `bound`.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn view_unfinished(&self, bound: i64) -> Result<Vec<Unfinished>, StoreError> {
+        let rows = self.rows(sql::VIEW_UNFINISHED, &[&bound]).await?;
+        let read = |row: &tokio_postgres::Row| {
+            Ok(Unfinished { job_type: row.try_get(0)?, status: row.try_get(1)?, count: row.try_get(2)? })
+        };
+        rows.iter().map(read).collect()
+    }
+
+    /// How long each job type has waited for a worker, of up to `limit` types.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn view_waiting(&self, limit: i64) -> Result<Vec<Waiting>, StoreError> {
+        let rows = self.rows(sql::VIEW_WAITING, &[&limit]).await?;
+        let read = |row: &tokio_postgres::Row| {
+            let name: String = row.try_get(0)?;
+            let job_type = JobType::new(name).map_err(|error| StoreError::corrupt("a job type", error))?;
+            Ok(Waiting { job_type, oldest_seconds: row.try_get(1)? })
+        };
+        rows.iter().map(read).collect()
+    }
+
+    /// How far behind the relay and the intake are.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn view_lags(&self) -> Result<Lags, StoreError> {
+        let client = self.client().await?;
+        let row = client.query_one(&client.prepare_cached(sql::VIEW_LAGS).await?, &[]).await?;
+        Ok(Lags { outbox: row.try_get(0)?, events: row.try_get(1)?, heartbeats: row.try_get(2)? })
     }
 
     /// How many workers are alive.

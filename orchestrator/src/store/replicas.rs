@@ -48,6 +48,15 @@ impl Store {
         Ok(())
     }
 
+    /// The replica that has lived longest, of those that were not silent for `silence`.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn eldest_replica(&self, silence: Duration) -> Result<Option<Uuid>, StoreError> {
+        let rows = self.rows(sql::ELDEST_ORCHESTRATOR, &[&seconds(silence)]).await?;
+        rows.first().map(|row| Ok(row.try_get(0)?)).transpose()
+    }
+
     /// Draws the conclusion from markers and beats: how far the queues are folded by all replicas. Whether that is further.
     ///
     /// # Errors

@@ -72,6 +72,7 @@ statements! {
     DELETE_WITHDRAWALS = "delete_withdrawals",
     ORCHESTRATOR_BEAT = "orchestrator_beat",
     DELETE_ORCHESTRATORS = "delete_orchestrators",
+    ELDEST_ORCHESTRATOR = "eldest_orchestrator",
     ORCHESTRATOR_DOWN = "orchestrator_down",
     FOLDED_THROUGH = "folded_through",
     MARKER_RECEIVED = "marker_received",
@@ -88,8 +89,14 @@ statements! {
     MAY_MIGRATE = "may_migrate",
     APPLIED_MIGRATION = "applied_migration",
     // logs and dead letters
+    EXPIRE_LOGS = "expire_logs",
+    EXPIRED_LOGS = "expired_logs",
     INSERT_LOGS = "insert_logs",
+    INSERT_LOG_NOTICES = "insert_log_notices",
+    LOG_BYTES = "log_bytes",
+    LOG_SIZES_OF = "log_sizes_of",
     LOCK_LOG_TREES = "lock_log_trees",
+    RENEW_LOG_NOTICES = "renew_log_notices",
     INSERT_DEAD_LETTERS = "insert_dead_letters",
     DELETE_DEAD = "delete_dead",
     MATCH_DEAD = "match_dead",
@@ -111,12 +118,15 @@ statements! {
     VIEW_ITEMS = "view_items",
     VIEW_JOB = "view_job",
     VIEW_JOBS = "view_jobs",
+    VIEW_LAGS = "view_lags",
     VIEW_LOGS = "view_logs",
     VIEW_MIGRATED = "view_migrated",
     VIEW_PAUSES = "view_pauses",
     VIEW_QUEUES = "view_queues",
     VIEW_SUB_JOBS = "view_sub_jobs",
     VIEW_TYPES = "view_types",
+    VIEW_UNFINISHED = "view_unfinished",
+    VIEW_WAITING = "view_waiting",
     VIEW_WHY = "view_why",
     VIEW_WORKERS = "view_workers",
     VIEW_WORKER_JOBS = "view_worker_jobs",
@@ -125,6 +135,8 @@ statements! {
     REPLAY_ROOT = "replay_root",
     REPLAY_ROWS = "replay_rows",
     // deleting
+    COUNT_OLD_DEAD = "count_old_dead",
+    COUNT_PRUNABLE = "count_prunable",
     DELETE_JOBS = "delete_jobs",
     // accounts and the audit
     ANY_TOKEN = "any_token",
@@ -139,12 +151,25 @@ statements! {
     REVOKE_TOKEN = "revoke_token",
     VIEW_AUDIT = "view_audit",
     VIEW_TOKENS = "view_tokens",
+    DELETE_OLD_DEAD = "delete_old_dead",
+    ENDED_TYPES = "ended_types",
+    NEWEST_ENDED = "newest_ended",
+    PRUNABLE_TREES = "prunable_trees",
+    TRY_PRUNE_LOCK = "try_prune_lock",
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{ALL, NEXT_BATCHES};
+    use super::{ALL, COUNT_PRUNABLE, NEWEST_ENDED, NEXT_BATCHES, PRUNABLE_TREES};
     use crate::testing::Desk;
+
+    /// The plan of a statement, also without statistics.
+    async fn plan(desk: &Desk, statement: &str, parameters: &str) -> Vec<String> {
+        let client = desk.database.connect().await.expect("a connection");
+        client.batch_execute(&format!("PREPARE it AS {statement}")).await.expect("prepared");
+        let plan = client.query(&format!("EXPLAIN EXECUTE it({parameters})"), &[]).await.expect("explained");
+        plan.iter().map(|row| row.get(0)).collect()
+    }
 
     #[tokio::test]
     async fn every_statement_fits_the_schema() {
@@ -161,12 +186,25 @@ mod tests {
     #[tokio::test]
     async fn the_next_batches_of_a_fan_out_are_looked_up_one_by_one_also_without_statistics() {
         let desk = Desk::new().await;
-        let client = desk.database.connect().await.expect("a connection");
-        client.batch_execute(&format!("PREPARE next AS {NEXT_BATCHES}")).await.expect("prepared");
-        let explain = "EXPLAIN EXECUTE next('{}', '{}', '{}', '{}', '{}')";
-        let plan = client.query(explain, &[]).await.expect("explained");
-        let plan: Vec<String> = plan.iter().map(|row| row.get(0)).collect();
+        let plan = plan(&desk, NEXT_BATCHES, "'{}', '{}', '{}', '{}', '{}'").await;
         let lookup = "Index Cond: ((parent_id = batches.job_id) AND (step_index = batches.step_index) AND (COALESCE(";
         assert!(plan.iter().any(|line| line.contains(lookup)), "{plan:#?}");
+    }
+
+    /// Among a million that are kept, those that may go are at the beginning of an index.
+    #[tokio::test]
+    async fn what_may_be_pruned_is_found_by_an_index() {
+        let desk = Desk::new().await;
+        let ended = "using jobs_ended_idx on jobs";
+        let nobody = "'00000000-0000-0000-0000-000000000000'";
+        for (statement, parameters) in [
+            (PRUNABLE_TREES, format!("'work', '2026-01-01', {nobody}, 200, 1000")),
+            (COUNT_PRUNABLE, format!("'work', '2026-01-01', {nobody}, 1000")),
+            (NEWEST_ENDED, "'work', 1000".to_owned()),
+        ] {
+            let plan = plan(&desk, statement, &parameters).await;
+            assert!(plan.iter().any(|line| line.contains(ended)), "{plan:#?}");
+            assert!(!plan.iter().any(|line| line.contains("Seq Scan") || line.contains("Sort")), "{plan:#?}");
+        }
     }
 }

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use chrono::{DateTime, Utc};
 use drover_engine::fold::NewJob;
 use drover_protocol::{JobId, JobStatus};
+use drover_service::telemetry::TraceParent;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -18,6 +20,8 @@ pub struct NewRoot {
     pub labels: BTreeMap<String, String>,
     /// Makes a repeat harmless: the way and the sender, the key, and what the submission says.
     pub key: Option<SubmissionKey>,
+    /// The span above it, if it is part of a trace.
+    pub traceparent: Option<TraceParent>,
 }
 
 /// The idempotency key of a submission.
@@ -55,16 +59,17 @@ impl Store {
         let tx = self.unit().await?;
         let mut claims = claim(&tx, &roots).await?.into_iter();
         let mut accepted = Vec::with_capacity(roots.len());
-        let mut jobs = Vec::new();
+        let (mut jobs, mut traces) = (Vec::new(), HashMap::new());
         for root in roots {
             let (id, claimed) = (root.job.id, root.key.and_then(|_| claims.next()));
             let outcome = claimed.unwrap_or(Claim::New);
             if matches!(outcome, Claim::New) {
+                traces.extend(root.traceparent.map(|place| (id, place)));
                 jobs.push((root.job, json!(root.labels)));
             }
             accepted.push((id, outcome));
         }
-        let (folded, statuses) = Self::create(&tx, context, jobs).await?;
+        let (folded, statuses) = Self::create(&tx, context, jobs, &traces).await?;
         let accepted = accepted.into_iter().map(|(id, outcome)| match outcome {
             Claim::New => Accepted::New(id, statuses.get(&id).copied().unwrap_or(JobStatus::Pending)),
             Claim::Duplicate(found) => Accepted::Duplicate(found),
@@ -78,10 +83,8 @@ impl Store {
     /// # Errors
     /// When the database is away; then all of them are there.
     pub async fn delete(&self, roots: &[JobId]) -> Result<BTreeSet<JobId>, StoreError> {
-        let client = self.client().await?;
-        let statement = client.prepare_cached(sql::DELETE_JOBS).await?;
         let ids: Vec<Uuid> = roots.iter().map(|id| id.0).collect();
-        let gone = client.query(&statement, &[&ids]).await?;
+        let gone = self.rows(sql::DELETE_JOBS, &[&ids, &None::<DateTime<Utc>>]).await?;
         gone.iter().map(|row| Ok(JobId(row.try_get(0)?))).collect()
     }
 }

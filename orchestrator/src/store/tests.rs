@@ -66,9 +66,9 @@ async fn log_lines_that_are_committed_out_of_order_are_not_missed() {
     // Another replica is slow: its line has its id, and is not committed.
     let mut client = desk.app.store.client().await.expect("a connection");
     let slow = client.transaction().await.expect("begun");
-    logs::insert(&slow, &[line(&desk, id, "first")]).await.expect("written");
+    logs::insert(&slow, &[line(&desk, id, "first")], None).await.expect("written");
     let (app, event) = (Arc::clone(&desk.app), line(&desk, id, "second"));
-    let quick = tokio::spawn(async move { app.store.insert_logs(&[event]).await });
+    let quick = tokio::spawn(async move { app.store.insert_logs(&[event], None).await });
     until_done_or_waiting(&desk, &quick).await;
     let mut reader = Reader::default();
     reader.read_on(&desk.app, id).await;
@@ -130,4 +130,20 @@ async fn what_a_killed_replica_owes_is_published_by_another_before_its_claim_end
     client.execute(silent, &[&desk.app.context.claim.by]).await.expect("killed");
     assert_eq!(claimed(&other).await, 1);
     assert_eq!(claimed(&replica(&desk)).await, 0, "now the other one is about to publish it");
+}
+
+#[tokio::test]
+async fn the_eldest_of_the_living_replicas_does_what_one_is_enough_for() {
+    let desk = Desk::new().await;
+    let (first, second) = (replica(&desk).context.claim.by, replica(&desk).context.claim.by);
+    let eldest = async || desk.app.store.eldest_replica(SILENCE).await.expect("read");
+    assert_eq!(eldest().await, None, "nobody has beaten yet");
+    for id in [second, first] {
+        desk.app.store.beat(id, "host", "1", Duration::ZERO).await.expect("it lives");
+    }
+    assert_eq!(eldest().await, Some(first));
+    let client = desk.database.connect().await.expect("a connection");
+    let silent = "UPDATE orchestrators SET seen_at = seen_at - interval '4 seconds' WHERE id = $1";
+    client.execute(silent, &[&first]).await.expect("killed");
+    assert_eq!(eldest().await, Some(second));
 }

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::{
     StoreError, Unit,
+    load::RootTraces,
     outbox::{self, Claim, OutboxRow},
     rows::{index, signed, signed_long},
     statements as sql,
@@ -26,6 +27,8 @@ pub(super) struct Stamp<'a> {
     pub(super) epoch: Option<&'a str>,
     /// Labels of jobs that are submitted in this fold.
     pub(super) labels: &'a HashMap<JobId, Value>,
+    /// Where the traces of the trees begin.
+    pub(super) traces: &'a RootTraces,
 }
 
 /// The statements that a fold ends with. The COMMIT is sent right behind them, so that none may have to be prepared by then.
@@ -108,6 +111,7 @@ pub(super) async fn insert_jobs(tx: &Unit, last: &Last, tree: &Tree, stamp: &Sta
             &column!(jobs, job => job.finished_at),
             &stamp.epoch,
             &stamp.now,
+            &column!(jobs, job => stamp.traces.get(&job.id).map(ToString::to_string)),
         ],
     )
     .await?;
@@ -173,6 +177,7 @@ pub(super) async fn effects(
     commands: Vec<Command>,
     given: BTreeMap<JobId, Given>,
     claim: Claim,
+    traces: &RootTraces,
 ) -> Result<Vec<OutboxRow>, StoreError> {
     let mut records: Vec<Record> = Vec::new();
     let mut tombstones: BTreeSet<RunningJob> = BTreeSet::new();
@@ -184,7 +189,8 @@ pub(super) async fn effects(
                 // A dispatch that the same fold has superseded or withdrawn is not published at all.
                 let current = |job: &&Job| job.dispatch == dispatch && !job.is_terminal() && job.paused.is_none();
                 if let Some(job) = tree.get(job_id).filter(current) {
-                    owed.push(OutboxRow::job(job_id, dispatch, outbox::message_of(job, step_of(tree, job))));
+                    let message = outbox::message_of(job, step_of(tree, job), traces.get(&job.root_id).copied());
+                    owed.push(OutboxRow::job(job_id, dispatch, message));
                 }
             }
             Command::Tombstone(job) => {

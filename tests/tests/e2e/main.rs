@@ -16,4 +16,5 @@ mod replay;
 mod shapes;
 mod submit;
 mod topology;
+mod traces;
 mod workflows;

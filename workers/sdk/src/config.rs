@@ -8,13 +8,13 @@ use std::{
 use drover_protocol::{LogLevel, limits};
 use drover_service::{
     config::{ConfigError, Invalid, Loader, Validate, above_zero, in_range},
-    telemetry::LogConfig,
+    telemetry::{LogConfig, TelemetryConfig},
 };
 use secrecy::SecretString;
 use serde::Deserialize;
 
 const DEFAULTS: &str = include_str!("default.toml");
-const SECTIONS: &[&str] = &["amqp", "log", "worker"];
+const SECTIONS: &[&str] = &["amqp", "log", "telemetry", "worker"];
 
 /// Everything that a worker reads from its configuration.
 #[derive(Clone, Debug, Deserialize)]
@@ -24,6 +24,8 @@ pub struct WorkerConfig {
     pub amqp: AmqpSection,
     /// How log lines look.
     pub log: LogConfig,
+    /// Where traces go.
+    pub telemetry: TelemetryConfig,
     /// How the worker works.
     pub worker: WorkerSection,
 }
@@ -111,6 +113,7 @@ impl Validate for WorkerConfig {
         drover_protocol::Names::new(&self.amqp.prefix)
             .map_err(|error| Invalid::new("amqp.prefix", error.to_string()))?;
         self.log.validate()?;
+        self.telemetry.validate()?;
         self.worker.validate()
     }
 }

@@ -21,6 +21,13 @@ impl JobContext {
         Self { state }
     }
 
+    /// Where this run stands in a trace, as W3C's `traceparent`: for the header of that name of what the job asks of other
+    /// systems. `None`: it is part of no trace.
+    #[must_use]
+    pub fn traceparent(&self) -> Option<String> {
+        self.state.facts.trace.map(|trace| trace.place.to_string())
+    }
+
     /// Reports progress; an absent field keeps its value. Never waits: reports are merged, and the latest state is sent
     /// a few times a second, so call it as often as is convenient.
     pub fn progress(&self, report: ProgressReport) {

@@ -29,6 +29,7 @@ mod reporter;
 mod run;
 mod session;
 mod sink;
+mod spans;
 mod state;
 mod table;
 mod text;

@@ -16,7 +16,7 @@ use drover_service::{
     config::Invalid,
     retry::Backoff,
     shutdown,
-    telemetry::{self, TelemetryError},
+    telemetry::{self, TelemetryError, Traces, TracesError},
 };
 use secrecy::ExposeSecret;
 use tokio::runtime::{Builder, Runtime};
@@ -39,6 +39,8 @@ enum ProcessError {
     Usage(String),
     #[error(transparent)]
     Telemetry(#[from] TelemetryError),
+    #[error(transparent)]
+    Traces(#[from] TracesError),
     #[error(transparent)]
     Worker(#[from] WorkerError),
     #[error("the system gives no threads or signals: {0}")]
@@ -89,15 +91,22 @@ impl WorkerBuilder {
         // Whichever library asks first would choose otherwise; an earlier choice of the program stands.
         rustls::crypto::ring::default_provider().install_default().ok();
         let handlers = runtime("drover-jobs", None)?;
+        let own = runtime("drover-worker", Some(OWN_THREADS))?;
+        let traces = {
+            let _within = own.enter();
+            Traces::start(&config.telemetry, self.name(), self.version_text())?
+        };
         let worker = self
             .settings(config.worker)
             .prefix(config.amqp.prefix.clone())
             .handlers(handlers.handle().clone())
+            .traces(traces.clone())
             .build()?;
-        let own = runtime("drover-worker", Some(OWN_THREADS))?;
         let outcome = own.block_on(async {
             let shutdown = shutdown::on_signal()?;
-            connect_and_run(worker, amqp(&config.amqp)?, shutdown).await.map_err(ProcessError::from)
+            let outcome = connect_and_run(worker, amqp(&config.amqp)?, shutdown).await;
+            traces.shutdown().await;
+            outcome.map_err(ProcessError::from)
         });
         handlers.shutdown_timeout(LEAVE_HANDLERS);
         outcome

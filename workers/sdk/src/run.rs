@@ -6,7 +6,7 @@
 use std::{sync::Arc, time::Duration};
 
 use drover_protocol::{JobType, JobTypeInfo, WorkerEventKind};
-use drover_service::shutdown;
+use drover_service::{shutdown, telemetry::Traces};
 use tokio::{runtime::Handle, task::JoinSet};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -37,6 +37,7 @@ pub(crate) struct Life {
     pub(crate) registry: Registry,
     pub(crate) introduction: Introduction,
     pub(crate) handlers: Handle,
+    pub(crate) traces: Traces,
 }
 
 impl Life {
@@ -73,6 +74,7 @@ impl Life {
             reporter: Arc::clone(&reporter),
             jobs: TaskTracker::new(),
             handlers: self.handlers.clone(),
+            traces: self.traces.clone(),
         });
 
         let stop = CancellationToken::new();

@@ -9,9 +9,12 @@ use std::{
     time::Duration,
 };
 
+use drover_broker::Headers;
 use drover_protocol::{JobId, JobMessage, JobType, LogLevel, RunningJob, limits};
+use drover_service::telemetry::{TraceParent, Traces};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Span;
+use uuid::Uuid;
 
 use crate::{ending::Ran, logs::LogGate, progress::Progress, sink::Sink};
 
@@ -53,10 +56,30 @@ pub(crate) struct Facts {
     pub(crate) timeout: Option<Duration>,
     /// Where its events go.
     pub(crate) route: Arc<str>,
+    /// Where this dispatch stands in a trace, if it is part of one.
+    pub(crate) trace: Option<Trace>,
+}
+
+/// Where a dispatch stands in a trace.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Trace {
+    /// Its own span; that of the job where nobody listens here.
+    pub(crate) place: TraceParent,
+    /// The job's span.
+    pub(crate) job_span_id: u64,
+}
+
+impl Trace {
+    /// Continues what the job's message says.
+    pub(crate) fn of(headers: &Headers, traces: &Traces) -> Option<Self> {
+        let job: TraceParent = headers.get("traceparent")?.parse().ok()?;
+        let place = if traces.are_on() { job.with_span(Uuid::now_v7().as_u64_pair().1) } else { job };
+        Some(Self { place, job_span_id: job.span_id })
+    }
 }
 
 impl Facts {
-    pub(crate) fn of(message: &JobMessage, route: Arc<str>) -> Self {
+    pub(crate) fn of(message: &JobMessage, route: Arc<str>, trace: Option<Trace>) -> Self {
         Self {
             job_id: message.id,
             job_type: message.job_type.clone(),
@@ -70,6 +93,7 @@ impl Facts {
                 .timeout_seconds
                 .map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)),
             route,
+            trace,
         }
     }
 

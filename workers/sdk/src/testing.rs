@@ -230,6 +230,7 @@ impl<J: Job> TestCase<J> {
             idempotency_key: self.job_id.to_string(),
             timeout: self.timeout,
             route: "test".into(),
+            trace: None,
         };
         let recorder = Arc::new(Recorder { seen: Mutex::default(), cancel_when: self.cancel_when });
         let gate = LogGate::new(LogLevel::Trace, u32::MAX);

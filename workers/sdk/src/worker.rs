@@ -4,7 +4,10 @@ use std::{path::Path, sync::Arc};
 
 use drover_broker::{Broker, BrokerError};
 use drover_protocol::{Names, limits, names::InvalidJobType};
-use drover_service::config::{ConfigError, Invalid, Validate};
+use drover_service::{
+    config::{ConfigError, Invalid, Validate},
+    telemetry::Traces,
+};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
@@ -45,6 +48,7 @@ pub struct Worker {
     settings: Settings,
     version: String,
     handlers: Option<Handle>,
+    traces: Traces,
 }
 
 /// Puts a [`Worker`] together.
@@ -55,6 +59,7 @@ pub struct WorkerBuilder {
     section: WorkerSection,
     prefix: String,
     handlers: Option<Handle>,
+    traces: Traces,
     own_sections: Vec<String>,
 }
 
@@ -68,6 +73,7 @@ impl Worker {
             section: WorkerSection::default(),
             prefix: "drover".into(),
             handlers: None,
+            traces: Traces::default(),
             own_sections: Vec::new(),
         }
     }
@@ -85,7 +91,7 @@ impl Worker {
         let introduction = Introduction { types: self.registry.infos(), version: self.version, host };
         let session = Arc::new(Session::new(self.names, broker, self.settings));
         let handlers = self.handlers.unwrap_or_else(Handle::current);
-        Life { session, registry: self.registry, introduction, handlers }.run(shutdown).await;
+        Life { session, registry: self.registry, introduction, handlers, traces: self.traces }.run(shutdown).await;
     }
 }
 
@@ -132,11 +138,28 @@ impl WorkerBuilder {
         self
     }
 
+    /// Where the spans of its jobs go. [`WorkerBuilder::main`] takes this from the configuration.
+    #[must_use]
+    pub fn traces(mut self, traces: Traces) -> Self {
+        self.traces = traces;
+        self
+    }
+
     /// A section of the configuration that the jobs read for themselves; the worker passes over it.
     #[must_use]
     pub fn own_section(mut self, section: impl Into<String>) -> Self {
         self.own_sections.push(section.into());
         self
+    }
+
+    /// What people know the program by.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its version, as it was given.
+    pub(crate) fn version_text(&self) -> &str {
+        &self.version
     }
 
     /// What the configuration says, with the sections of the jobs passed over.
@@ -161,6 +184,7 @@ impl WorkerBuilder {
             settings: Settings::from(&self.section),
             version: text::clean(format!("{} {}", self.name, self.version).trim().to_owned(), limits::KEY_BYTES),
             handlers: self.handlers,
+            traces: self.traces,
         })
     }
 }

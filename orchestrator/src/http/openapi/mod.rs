@@ -10,7 +10,7 @@ use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::routes;
 
 use super::{
-    audit, changes, dead, definitions, events, fleet, jobs, parts, pauses, recover, replay,
+    audit, changes, dead, definitions, events, fleet, jobs, parts, pauses, prune, recover, replay,
     routes::{Rights, Routes},
     sweep, tokens,
 };
@@ -63,6 +63,7 @@ pub(super) fn described() -> Routes {
         .api(Action::ResumeTypes, routes!(pauses::resume_one))
         .api(Action::ResumeTypes, routes!(pauses::resume_all))
         .api(Action::Recover, routes!(recover::recover))
+        .api(Action::Prune, routes!(prune::prune))
         .api(Action::Read, routes!(dead::list))
         .api(Action::Read, routes!(dead::show))
         .api(Action::Discard, routes!(dead::discard))

@@ -33,7 +33,7 @@ async fn ready_says_which_part_is_away() {
     assert_eq!((draining.status.as_u16(), &draining.body["draining"]), (503, &json!(true)));
 }
 
-async fn get(url: &str, path: &str) -> Answer {
+pub(super) async fn get(url: &str, path: &str) -> Answer {
     let router = router(Arc::new(Desk::on(url, 1_024)), CancellationToken::new());
     answer(router.oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap()).await
 }

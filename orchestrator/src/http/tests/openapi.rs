@@ -155,6 +155,7 @@ async fn what_the_api_answers_is_what_the_document_says() {
     assert_shape("Pause", &api.post("/api/v1/types/validate/pause?reason=x").await.ok());
     assert_shape("Submitted", &api.post_json("/api/v1/jobs", &json!({ "type": "validate" })).await.ok());
     let bulk = json!({ "filter": { "type": "validate" }, "dry_run": true });
+    assert_shape("Pruned", &api.post_json("/api/v1/prune", &json!({ "dry_run": true })).await.ok());
     assert_shape("Swept", &api.post_json("/api/v1/jobs/cancel", &bulk).await.ok());
     assert_shape("Problem", &api.get("/api/v1/jobs?limit=0").await.body);
     assert_shape("Problem", &api.post_json("/api/v1/jobs", &json!({ "type": "import", "params": {} })).await.body);

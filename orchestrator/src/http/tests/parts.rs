@@ -156,6 +156,11 @@ async fn a_part_of_a_tree_has_the_lines_of_all_below_it() {
     assert_eq!(texts(&logs(root).await, "logs", "message"), ["below the first", "below the second"]);
     assert_eq!(texts(&logs(groups[0]).await, "logs", "message"), ["below the first"]);
     assert_eq!(texts(&logs(second).await, "logs", "message"), ["below the second"]);
+    let gone = api.desk.app.store.expire_logs(0, None, 1).await.unwrap();
+    assert_eq!(gone.lines, 1, "the oldest");
+    for (job, expired) in [(root, 1), (groups[0], 1), (first, 1), (groups[1], 0), (second, 0)] {
+        assert_eq!(logs(job).await["expired"], expired, "those of all below it are missing, too");
+    }
 
     api.desk.complete(first, json!({})).await;
     let history = api.get(&format!("/api/v1/jobs/{}/history", groups[0])).await.ok();

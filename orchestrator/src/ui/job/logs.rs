@@ -45,6 +45,8 @@ pub(super) async fn part(
         before,
     };
     let found = shared.app.store.search_logs(trail(seen, job.id, whole), &search, PAGE).await?;
+    let reaches_the_oldest = found.next_before.is_none();
+    let expired = if reaches_the_oldest { shared.app.store.expired_logs(trail(seen, job.id, whole)).await? } else { 0 };
     let address = |before: Option<i64>| {
         let mut path = format!("/jobs/{}?view=logs", job.id);
         for name in ["level", "q", "tree"] {
@@ -63,6 +65,9 @@ pub(super) async fn part(
                 p.muted { "None among the lines that were looked at; there are older ones." }
             }
             (lines(&found.lines, job))
+            @if expired > 0 {
+                p.muted { (expired) " older lines were deleted: they were too old, or all together too many (" code { "[logs]" } ")." }
+            }
             (parts::pager(first.as_deref(), next.as_deref(), ("Newest", "Older lines")))
         }
     })

@@ -27,6 +27,7 @@ use super::{
 use crate::{
     access::{Action, may},
     app::{ActionError, Idempotency},
+    gather::Offer,
     http::{
         Problem, Shared,
         audited::Told,
@@ -145,7 +146,7 @@ async fn submit_as(
     };
     let key = form.text("key").filter(|key| key.len() <= limits::KEY_BYTES);
     let key = key.map(|key| Idempotency { scope: SCOPE.into(), key: key.into() });
-    match shared.app.submit(submission, key).await {
+    match shared.app.submit(Offer { submission, key, caller: None }).await {
         Ok(submitted) => {
             let note = if submitted.made.is_some() { Note::Submitted } else { Note::Known };
             Ok(Ok(Told::of(submitted.id).with(told).to(away(&format!("/jobs/{}", submitted.id), Some(note)))))

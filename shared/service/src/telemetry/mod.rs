@@ -1,4 +1,4 @@
-//! Log lines: one format for people, one for machines, and in both every line written inside a job names the job.
+//! Traces ([`Traces`]), and log lines: one format for people, one for machines, and in both every line written inside a job names the job.
 //!
 //! A job runs in the span that [`job_span`] makes. Whatever is logged inside it, also by libraries and in child spans,
 //! carries the job's type, its id and its parent's id, without anybody passing them on. Lines go to stderr; stdout
@@ -6,6 +6,8 @@
 
 mod format;
 mod labels;
+mod trace_parent;
+mod traces;
 
 use std::{fmt::Display, io};
 
@@ -23,6 +25,8 @@ use tracing_subscriber::{
 use crate::config::{Invalid, Validate};
 
 pub use labels::{JOB_SPAN, JOB_TARGET, JobLabels};
+pub use trace_parent::{InvalidTraceParent, TraceParent};
+pub use traces::{EndedSpan, SpanKind, TelemetryConfig, Traces, TracesError};
 
 /// How log lines look and which are written.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::Lane;
 use crate::{
     ending,
-    state::Facts,
+    state::{Facts, Trace},
     table::{Known, Receipt},
 };
 
@@ -37,8 +37,9 @@ impl Lane {
             }
         };
         let usual = || self.shared.session.names.events_queue();
-        let route = delivery.properties.reply_to.filter(|route| !route.is_empty()).unwrap_or_else(usual);
-        let facts = Facts::of(&message, route.into());
+        let route = delivery.properties.reply_to.clone().filter(|route| !route.is_empty()).unwrap_or_else(usual);
+        let trace = Trace::of(&delivery.properties.headers, &self.shared.traces);
+        let facts = Facts::of(&message, route.into(), trace);
         match self.shared.table.look(facts.running()) {
             Known::New => {}
             known => {

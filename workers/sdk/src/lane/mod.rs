@@ -4,10 +4,14 @@ mod message;
 mod pace;
 mod subscription;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use drover_broker::Settle;
 use drover_protocol::JobType;
+use drover_service::telemetry::Traces;
 use serde_json::Value;
 use tokio::{
     runtime::Handle,
@@ -25,6 +29,7 @@ use crate::{
     reporter::Reporter,
     session::Session,
     sink::Sink,
+    spans,
     state::JobState,
     table::{Held, Table},
 };
@@ -50,6 +55,8 @@ pub(crate) struct Shared {
     pub(crate) jobs: TaskTracker,
     /// Where handlers run.
     pub(crate) handlers: Handle,
+    /// Where spans go.
+    pub(crate) traces: Traces,
 }
 
 /// See the module.
@@ -228,7 +235,12 @@ impl Lane {
             if redelivered {
                 held.confirmed().await;
             }
-            match execute(job, &held.job, params, shared.session.settings.grace, &shared.handlers).await {
+            let began = SystemTime::now();
+            let end = execute(job, &held.job, params, shared.session.settings.grace, &shared.handlers).await;
+            if let Some(trace) = held.job.facts.trace {
+                shared.traces.take(spans::of_run(&held.job.facts, trace, began, end.as_ref()));
+            }
+            match end {
                 Some(end) => shared.reporter.ended(&held, end),
                 None => shared.table.end(&held),
             }

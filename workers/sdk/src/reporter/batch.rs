@@ -56,7 +56,9 @@ impl Batch {
     pub(super) fn into_messages(self, session: &Session) -> (Vec<Publication>, Vec<Vec<Outgoing>>) {
         let message = |group: Group| {
             let body = join(&group.entries, group.bytes);
-            (session.publication::<JobEvent>(group.route.to_string(), body), group.entries)
+            let mut publication = session.publication::<JobEvent>(group.route.to_string(), body);
+            publication.properties.headers.extend(traceparent(&group.entries));
+            (publication, group.entries)
         };
         self.groups.into_iter().map(message).unzip()
     }
@@ -64,7 +66,15 @@ impl Batch {
 
 /// The message of a single event.
 pub(super) fn single(event: &Outgoing, session: &Session) -> Publication {
-    session.publication::<JobEvent>(event.route.to_string(), event.body.clone())
+    let mut publication = session.publication::<JobEvent>(event.route.to_string(), event.body.clone());
+    publication.properties.headers.extend(traceparent(std::slice::from_ref(event)));
+    publication
+}
+
+/// The header that says in which span these events happened, if it is one and the same.
+fn traceparent(entries: &[Outgoing]) -> Option<(String, String)> {
+    let place = entries.first()?.place()?;
+    entries.iter().all(|entry| entry.place() == Some(place)).then(|| ("traceparent".to_owned(), place.to_string()))
 }
 
 /// A single event as it is, several as an array.

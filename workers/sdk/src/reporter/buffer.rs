@@ -3,6 +3,7 @@
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use drover_protocol::{JobEventKind, encode};
+use drover_service::telemetry::TraceParent;
 use tokio::{sync::oneshot, time::Instant};
 
 use super::batch::Batch;
@@ -29,6 +30,18 @@ pub(super) struct Outgoing {
     pub(super) route: Arc<str>,
     pub(super) body: Vec<u8>,
     pub(super) then: Then,
+}
+
+impl Outgoing {
+    /// The span in which it happened, as far as that is known.
+    pub(super) fn place(&self) -> Option<TraceParent> {
+        let facts = match &self.then {
+            Then::Started(held) | Then::Ended(held) | Then::EndedInstead(held) => &held.job.facts,
+            Then::Progress(job) | Then::Log(job) => &job.facts,
+            Then::Settle(_) | Then::Tell(_) => return None,
+        };
+        facts.trace.map(|trace| trace.place)
+    }
 }
 
 /// What the confirm of an event brings.

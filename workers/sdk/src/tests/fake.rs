@@ -142,6 +142,16 @@ impl FakeBroker {
         });
     }
 
+    /// The same for a job that is part of a trace.
+    pub(crate) fn submit_within(&self, message: &JobMessage, traceparent: &str) {
+        self.submit(message);
+        let queue = Names::default().jobs_queue(&message.job_type);
+        self.change(|state| {
+            let last = state.queues.get_mut(&queue).and_then(VecDeque::back_mut).unwrap();
+            last.properties.headers.insert("traceparent".into(), traceparent.into());
+        });
+    }
+
     /// Puts any bytes into a queue.
     pub(crate) fn put(&self, queue: &str, message_id: &str, body: Vec<u8>) {
         let properties = Properties {

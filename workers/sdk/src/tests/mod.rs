@@ -122,6 +122,25 @@ async fn a_short_job_sends_its_start_and_its_end_in_one_message() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn events_of_a_job_say_which_trace_it_is_part_of() {
+    let scene = Scene::start();
+    let place = "00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01";
+    let job = jobs::message(Act::Return(7.into()));
+    scene.broker.submit_within(&job, place);
+    scene.ended(&job).await;
+    let headers = |state: &fake::State| {
+        let events = state.published.iter().filter(|message| message.routing_key == "drover.events");
+        events.map(|message| message.properties.headers.get("traceparent").cloned()).collect::<Vec<_>>()
+    };
+    // Nobody here listens: it stays at the job's span.
+    assert_eq!(headers(&scene.broker.state()), [Some(place.to_owned())]);
+    let other = scene.submit(Act::Return(7.into()));
+    scene.ended(&other).await;
+    assert_eq!(headers(&scene.broker.state()).last(), Some(&None));
+    scene.end().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_malformed_message_goes_to_the_dead_letters_and_harms_nothing_else() {
     let scene = Scene::start();
     scene.broker.put("drover.jobs.work", "m1", b"no json".to_vec());

@@ -1,0 +1,2 @@
+-- How many bytes all log lines take.
+SELECT COALESCE(sum(bytes), 0)::bigint FROM log_sizes
