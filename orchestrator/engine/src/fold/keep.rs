@@ -159,11 +159,12 @@ pub(crate) fn report_of(job: &Job) -> ProgressReport {
 fn unsaid(reported: ProgressReport, end: Option<&ProgressReport>, full: bool) -> Option<ProgressReport> {
     let none = ProgressReport::default();
     let end = end.unwrap_or(&none);
-    let unsaid = ProgressReport {
-        percent: reported.percent.filter(|_| !full),
-        message: reported.message.filter(|_| end.message.is_none()),
-        processed: reported.processed.filter(|_| end.processed.is_none()),
-        total: reported.total.filter(|_| end.total.is_none()),
-    };
+    let processed = reported.processed.filter(|_| end.processed.is_none());
+    let total = reported.total.filter(|_| end.total.is_none());
+    // A bar that has not moved needs no word, unless it would follow from the counts.
+    let counted = processed.is_some() && total.is_some();
+    let percent = reported.percent.filter(|percent| !full && (counted || *percent > 0.0));
+    let unsaid =
+        ProgressReport { percent, message: reported.message.filter(|_| end.message.is_none()), processed, total };
     (unsaid != none).then_some(unsaid)
 }

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use drover_protocol::{JobId, JobStatus as S};
+use drover_protocol::{JobEventKind, JobId, JobStatus as S, ProgressReport};
 use serde_json::json;
 
 use super::{
@@ -28,6 +28,18 @@ fn two_batches() -> (World, JobId, [JobId; 2]) {
 
 fn check(world: &World) {
     world.archive.check(&world.store);
+}
+
+#[test]
+fn counts_that_the_end_says_again_leave_nothing_to_be_kept_of_a_bar_at_its_beginning() {
+    let report = |processed| ProgressReport { processed, total: Some(8), ..ProgressReport::default() };
+    for said in [report(Some(0)), report(None)] {
+        let (mut world, _, batches) = two_batches();
+        world.report(batches[0], JobEventKind::Progress(report(Some(0))));
+        assert_eq!(world.bar(batches[0]), 0.0);
+        world.report(batches[0], JobEventKind::Released { progress: Some(said) });
+        check(&world);
+    }
 }
 
 #[test]
