@@ -2,28 +2,31 @@
 
 mod accounts;
 mod dead;
+mod jobs;
 mod many;
 mod pause;
+mod system;
 
 use std::path::PathBuf;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use clap::{
-    Args, Parser, Subcommand, ValueEnum,
+    Args, Parser, Subcommand,
     builder::{NonEmptyStringValueParser, StringValueParser, TypedValueParser as _},
 };
 use drover_protocol::JobId;
 use secrecy::SecretString;
-use serde_json::Value;
 
 use crate::arg;
 
 pub(crate) use self::{
     accounts::{Audit, Role, Token},
     dead::{Dead, Letters, Sweep},
+    jobs::{From, Level, List, Logs, Page, Submit},
     many::{Consent, Filter, Selection},
+    pause::{Pause, Resume, What},
+    system::{Demo, Dev, Servers},
 };
-pub(crate) use pause::{Pause, Resume, What};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -362,137 +365,12 @@ impl Command {
     }
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct Dev {
-    /// Where the data are kept [default: drover/dev among the user's data; for root /var/lib/drover/dev]
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data_dir: Option<PathBuf>,
-    /// Port of the API on 127.0.0.1; 0 takes any that is free.
-    #[arg(long, default_value_t = crate::command::dev::PORT, value_name = "N")]
-    pub(crate) port: u16,
-    /// Register the workflows of this folder too.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) workflows: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) servers: Servers,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Demo {
-    /// Files to import.
-    #[arg(long, default_value_t = 400, value_name = "N")]
-    pub(crate) files: u64,
-    /// Rows in all good files together.
-    #[arg(long, default_value_t = 1_000_000, value_name = "N")]
-    pub(crate) rows: u64,
-    /// How many of the files are broken on purpose.
-    #[arg(long, default_value_t = 12, value_name = "N")]
-    pub(crate) broken: u64,
-    /// Stay up afterwards, until Ctrl-C.
-    #[arg(long)]
-    pub(crate) keep: bool,
-    #[command(flatten)]
-    pub(crate) servers: Servers,
-}
-
-/// Real servers in the place of private ones.
-#[derive(Args)]
-pub(crate) struct Servers {
-    /// A RabbitMQ server to use: amqp://user:password@host:port/vhost.
-    #[arg(long, value_name = "URL")]
-    pub(crate) amqp_url: Option<String>,
-    /// A database that nothing else uses: postgres://user:password@host:port/database.
-    #[arg(long, value_name = "URL")]
-    pub(crate) database_url: Option<String>,
-}
-
-impl std::fmt::Debug for Servers {
-    /// Without the addresses: they have passwords.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { amqp_url, database_url } = self;
-        write!(f, "Servers {{ amqp: {}, database: {} }}", amqp_url.is_some(), database_url.is_some())
-    }
-}
-
 /// The job that is meant.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct Job {
     /// The job's whole id.
     #[arg(value_parser = arg::job_id, value_name = "ID")]
     pub(crate) id: JobId,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Submit {
-    /// A workflow's name or a job type.
-    #[arg(value_name = "TYPE", value_parser = NonEmptyStringValueParser::new())]
-    pub(crate) job_type: String,
-    /// All parameters as one JSON object; `@FILE` reads a file, `-` standard input.
-    #[arg(long, value_name = "JSON|@FILE|-")]
-    pub(crate) params: Option<String>,
-    /// One parameter; wins over --params. Repeatable.
-    #[arg(long, value_name = "KEY=VALUE", value_parser = arg::param)]
-    pub(crate) param: Vec<(String, Value)>,
-    /// Idempotency key: a second submission with the same key makes no second job.
-    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
-    pub(crate) key: Option<String>,
-    /// A label to find the job by. Repeatable.
-    #[arg(long, value_name = "KEY=VALUE", value_parser = arg::pair)]
-    pub(crate) label: Vec<(String, String)>,
-    /// Not before this time: RFC 3339, a date, or a span as 15m, 2h, 7d.
-    #[arg(long, value_name = "TIME", value_parser = arg::moment_to_come)]
-    pub(crate) run_at: Option<DateTime<Utc>>,
-    /// Follow the job until it ends.
-    #[arg(long)]
-    pub(crate) wait: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct List {
-    #[command(flatten)]
-    pub(crate) filter: Filter,
-    #[command(flatten)]
-    pub(crate) page: Page,
-}
-
-/// Which part of a long list.
-#[derive(Debug, Args)]
-pub(crate) struct Page {
-    /// At most this many.
-    #[arg(long, default_value_t = 50, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=500))]
-    pub(crate) limit: u32,
-    /// Go on where the list before ended; its last line names the cursor.
-    #[arg(long)]
-    pub(crate) cursor: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Logs {
-    #[command(flatten)]
-    pub(crate) job: Job,
-    /// Go on with new lines until the job ends.
-    #[arg(long, short)]
-    pub(crate) follow: bool,
-    /// Only lines at least this grave.
-    #[arg(long, value_enum)]
-    pub(crate) level: Option<Level>,
-}
-
-/// How grave a log line is.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum Level {
-    Trace,
-    Debug,
-    Info,
-    Warn,
-    Error,
-}
-
-/// Where a retry begins.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum From {
-    Failed,
-    Start,
 }
 
 #[cfg(test)]

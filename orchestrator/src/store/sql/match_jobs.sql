@@ -9,6 +9,6 @@ WHERE id < $1 AND id >= $2
     AND ($8::jsonb IS NULL OR labels @> $8)
     AND ($9::timestamptz IS NULL OR created_at > $9)
     AND ($10::timestamptz IS NULL OR created_at < $10)
-    AND ($11::bool IS NULL OR COALESCE(paused ->> 'reason' <> 'settling', false) = $11)
+    AND ($11::bool IS NULL OR (paused IS NOT NULL AND paused ->> 'reason' <> 'settling') = $11)
 ORDER BY id DESC
 LIMIT $12

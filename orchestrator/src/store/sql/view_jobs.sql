@@ -12,7 +12,7 @@ FROM (
         AND ($8::jsonb IS NULL OR labels @> $8)
         AND ($9::timestamptz IS NULL OR created_at > $9)
         AND ($10::timestamptz IS NULL OR created_at < $10)
-        AND ($11::bool IS NULL OR COALESCE(paused ->> 'reason' <> 'settling', false) = $11)
+        AND ($11::bool IS NULL OR (paused IS NOT NULL AND paused ->> 'reason' <> 'settling') = $11)
     ORDER BY id DESC
     LIMIT $12
 ) AS page
