@@ -36,6 +36,9 @@ pub(crate) struct Submit {
 pub(crate) struct List {
     #[command(flatten)]
     pub(crate) filter: Filter,
+    /// Only jobs with this text in their parameters, labels, names or messages, whatever its case.
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) text: Option<String>,
     #[command(flatten)]
     pub(crate) page: Page,
 }

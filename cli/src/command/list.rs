@@ -16,9 +16,9 @@ pub(crate) async fn run(ctx: &Context, args: &List) -> Result<Exit, Failure> {
     }
     if page.body.jobs.is_empty() {
         ctx.output.note("no jobs match");
-        return Ok(Exit::Done);
+    } else {
+        ctx.output.line(jobs::list(&page.body.jobs, ctx.output.width()))?;
     }
-    ctx.output.line(jobs::list(&page.body.jobs, ctx.output.width()))?;
     if let Some(cursor) = &page.body.next_cursor {
         ctx.output.note(format_args!("there are more: add --cursor {cursor}"));
     }
@@ -28,6 +28,7 @@ pub(crate) async fn run(ctx: &Context, args: &List) -> Result<Exit, Failure> {
 fn query(args: &List) -> Vec<(&'static str, String)> {
     let mut query = vec![("limit", args.page.limit.to_string())];
     query.extend(args.filter.query());
+    query.extend(args.text.iter().map(|text| ("text", text.clone())));
     query.extend(args.page.cursor.iter().map(|cursor| ("cursor", cursor.clone())));
     query
 }

@@ -13,7 +13,7 @@ use super::{
     Problem, Shared,
     audited::Told,
     body::{self, Kind},
-    cursor,
+    cursor::{self, Cursor as _},
     query::{Id, Parameters},
 };
 use crate::{
@@ -101,18 +101,33 @@ fn one_key(header: Option<Idempotency>, submission: &Submission) -> Result<Optio
         ("paused" = Option<bool>, Query, description = "Only those that are paused, or only those that are not."),
         ("created_after" = Option<String>, Query, description = "RFC 3339."),
         ("created_before" = Option<String>, Query, description = "RFC 3339."),
+        ("text" = Option<String>, Query, description = "Only those with this text in their parameters, labels, names or messages, whatever its case. A page looks through 20,000 jobs at most, so that it may have fewer entries than `limit`, or none, and a `next_cursor`."),
         ("limit" = Option<i64>, Query, description = "Most entries of the page; 50 unless it says otherwise, at most 500."),
         ("cursor" = Option<String>, Query, description = "Where the page begins: `next_cursor` of the page before, as it came."),
     ),
     responses((status = 200, description = "A page.", body = ref("#/components/schemas/Jobs")))
 )]
 pub(crate) async fn list(State(shared): State<Shared>, parameters: Parameters) -> Result<Json<Value>, Problem> {
-    let parameters = parameters.only(&[FILTER, &["limit", "cursor"]].concat())?;
+    let parameters = parameters.only(&[FILTER, &["text", "limit", "cursor"]].concat())?;
     let limit = parameters.limit(50, 500)?;
-    let before = parameters.cursor::<JobId>()?;
-    let rows = shared.app.store.view_jobs(&filter(parameters)?, before, limit + 1).await?;
-    let (jobs, next_cursor) = cursor::page(rows, limit);
+    let (jobs, next_cursor) = page(&shared, &filter(parameters)?, parameters, limit).await?;
     Ok(Json(json!({ "jobs": jobs, "next_cursor": next_cursor })))
+}
+
+/// A page of the jobs that match a filter and, if one is given, have a text; and the cursor of the next one.
+pub(crate) async fn page(
+    shared: &Shared,
+    filter: &JobFilter,
+    parameters: &Parameters,
+    limit: i64,
+) -> Result<(Vec<Value>, Option<String>), Problem> {
+    let (store, before) = (&shared.app.store, parameters.cursor::<JobId>()?);
+    let Some(text) = parameters.text("text") else {
+        return Ok(cursor::page(store.view_jobs(filter, before, limit + 1).await?, limit));
+    };
+    let (rows, stopped_at) = store.search_jobs(filter, text, before, limit + 1).await?;
+    let (jobs, next) = cursor::page(rows, limit);
+    Ok((jobs, next.or_else(|| stopped_at.map(|place| place.encode()))))
 }
 
 /// What a filter knows.

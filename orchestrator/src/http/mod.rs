@@ -10,6 +10,7 @@ pub(crate) mod cookie;
 pub(crate) mod cursor;
 pub(crate) mod dead;
 mod definitions;
+mod etag;
 mod events;
 mod fleet;
 mod gate;
@@ -91,6 +92,7 @@ fn routes(shared: Shared) -> Router {
         .layer(CatchPanicLayer::custom(|_panic| -> Response<axum::body::Body> {
             Problem::internal("a handler panicked").into_response()
         }))
+        .layer(middleware::from_fn(etag::conditional))
         .layer(middleware::from_fn_with_state(gate, gate::pass))
         .layer(middleware::from_fn(ui::guard::guard))
         .layer(

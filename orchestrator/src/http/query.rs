@@ -19,12 +19,40 @@ const REPEATED: &str = "label";
 /// Longest excerpt of what was given, in characters.
 const SHOWN_CHARS: usize = 80;
 
+/// What a field of a body is; in a query all are texts.
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Text,
+    Number,
+    Flag,
+}
+
+impl Kind {
+    fn of(name: &str) -> Self {
+        match name {
+            "after" | "limit" | "older_than_seconds" | "requests_per_minute" => Self::Number,
+            "all" | "dry_run" | "now" | "paused" => Self::Flag,
+            _ => Self::Text,
+        }
+    }
+
+    const fn expected(self) -> &'static str {
+        match self {
+            Self::Text => "a text",
+            Self::Number => "a number",
+            Self::Flag => "true or false",
+        }
+    }
+}
+
 /// The parameters of a request.
 #[derive(Debug)]
 pub(crate) struct Parameters {
     /// Where they stand: nothing for the query, else the JSON pointer of the object in the body.
     object: Option<&'static str>,
     pairs: Vec<(String, String)>,
+    /// Fields of a body that are of another kind than they must be.
+    misfits: Vec<String>,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Parameters {
@@ -34,7 +62,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Parameters {
         let Query(pairs) = Query::<Vec<(String, String)>>::from_request_parts(parts, state)
             .await
             .map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
-        Ok(Self { object: None, pairs })
+        Ok(Self { object: None, pairs, misfits: Vec::new() })
     }
 }
 
@@ -42,21 +70,29 @@ impl Parameters {
     /// The fields of an object of the body, `at` being its JSON pointer. A list of texts is what a query says with commas, or
     /// by repeating a parameter that may be repeated; null counts as absent.
     pub(crate) fn of_object(at: &'static str, fields: Map<String, Value>) -> Result<Self, Problem> {
-        let mut found = Self { object: Some(at), pairs: Vec::with_capacity(fields.len()) };
+        let mut found = Self { object: Some(at), pairs: Vec::with_capacity(fields.len()), misfits: Vec::new() };
         for (name, value) in fields {
+            let kind = Kind::of(&name);
             match value {
-                Value::Null => {}
-                Value::String(text) => found.pairs.push((name, text)),
-                Value::Bool(_) | Value::Number(_) => found.pairs.push((name, value.to_string())),
-                Value::Array(entries) if entries.iter().all(Value::is_string) => {
+                Value::Null => continue,
+                Value::Array(entries) if kind == Kind::Text && entries.iter().all(Value::is_string) => {
                     let texts = entries.iter().filter_map(Value::as_str);
                     match name.as_str() {
                         REPEATED => found.pairs.extend(texts.map(|text| (name.clone(), text.to_owned()))),
                         _ => found.pairs.push((name, texts.collect::<Vec<_>>().join(","))),
                     }
+                    continue;
                 }
-                Value::Array(_) | Value::Object(_) => return Err(found.unfit(&name, &value.to_string(), "a text")),
+                Value::Array(_) | Value::Object(_) => {
+                    return Err(found.unfit(&name, &value.to_string(), kind.expected()));
+                }
+                Value::String(_) if kind == Kind::Text => {}
+                Value::Number(_) if kind == Kind::Number => {}
+                Value::Bool(_) if kind == Kind::Flag => {}
+                Value::String(_) | Value::Number(_) | Value::Bool(_) => found.misfits.push(name.clone()),
             }
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            found.pairs.push((name, text));
         }
         Ok(found)
     }
@@ -70,6 +106,9 @@ impl Parameters {
                 let what = if self.object.is_some() { "field" } else { "query parameter" };
                 let detail = format!("unknown {what} {name:?}; known here: {known}");
                 return Err(Problem::bad_request(detail).field(self.field(&name)));
+            }
+            if self.misfits.contains(name) {
+                return Err(self.unfit(name, value, Kind::of(name).expected()));
             }
             if value.contains('\0') {
                 return Err(self.refused(name, "it holds a NUL character; remove it"));
@@ -96,9 +135,9 @@ impl Parameters {
         self.pairs.iter().filter(move |(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 
-    /// The value of a parameter; empty counts as absent.
+    /// The value of a parameter; empty counts as absent in a query, as a form sends it.
     pub(crate) fn text<'a>(&'a self, name: &'a str) -> Option<&'a str> {
-        self.all(name).find(|value| !value.is_empty())
+        self.all(name).find(|value| self.object.is_some() || !value.is_empty())
     }
 
     /// The value of a parameter, read. `expected` completes "it must be …".
@@ -276,7 +315,7 @@ mod tests {
 
     fn given(pairs: &[(&str, &str)]) -> Parameters {
         let pairs = pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
-        Parameters { object: None, pairs }
+        Parameters { object: None, pairs, misfits: Vec::new() }
     }
 
     fn detail<T: std::fmt::Debug>(result: Result<T, Problem>) -> String {
@@ -354,6 +393,14 @@ mod tests {
             detail(object(json!({ "type": { "a": 1 } }))),
             "/filter/type: it is \"{\\\"a\\\":1}\"; it must be a text"
         );
+        for (name, bad, kind) in
+            [("limit", json!("7"), "a number"), ("now", json!("true"), "true or false"), ("type", json!(5), "a text")]
+        {
+            let fields = object(json!({ name: bad })).unwrap();
+            assert!(detail(fields.only(&[name])).ends_with(kind), "{name}");
+            assert!(detail(fields.only(&[])).starts_with("unknown field"), "{name}");
+        }
+        assert!(detail(object(json!({ "created_after": "" })).unwrap().time("created_after")).contains("RFC 3339"));
     }
 
     #[test]

@@ -105,6 +105,7 @@ statements! {
     // what people and other systems read
     MATCH_JOBS = "match_jobs",
     COUNT_LIVE_WORKERS = "count_live_workers",
+    SEARCH_JOBS = "search_jobs",
     SEARCH_LOGS = "search_logs",
     VIEW_ACTIVE = "view_active",
     VIEW_COUNTS = "view_counts",

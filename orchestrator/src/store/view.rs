@@ -119,6 +119,9 @@ pub struct MatchedJob {
     pub is_workflow: bool,
 }
 
+/// Most jobs that one page of a search looks through: their parameters are read, which takes some tenths of a second.
+const SEARCHED: i64 = 20_000;
+
 pub(super) type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
 type Typed<'a> = &'a [(&'a (dyn ToSql + Sync), Type)];
 /// Numbered lines, and whether there are more.
@@ -170,8 +173,29 @@ impl Store {
         before: Option<JobId>,
         limit: i64,
     ) -> Result<Vec<(JobId, Value)>, StoreError> {
-        let rows = self.filtered(sql::VIEW_JOBS, filter, before, limit).await?;
+        let rows = self.filtered(sql::VIEW_JOBS, filter, before, limit, &[]).await?;
         rows.iter().map(|row| Ok((JobId(row.try_get(0)?), row.try_get(1)?))).collect()
+    }
+
+    /// Those of [`Store::view_jobs`] that have a text in their parameters, labels, names or messages, whatever its case. A page looks
+    /// through a bounded number of jobs; where it stopped for that reason is told, too: the next page goes on there.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn search_jobs(
+        &self,
+        filter: &JobFilter,
+        text: &str,
+        before: Option<JobId>,
+        limit: i64,
+    ) -> Result<(Vec<(JobId, Value)>, Option<JobId>), StoreError> {
+        let more: Typed<'_> = &[(&text, Type::TEXT), (&SEARCHED, Type::INT8)];
+        let rows = self.filtered(sql::SEARCH_JOBS, filter, before, limit, more).await?;
+        let stopped_at = rows.first().map(|row| row.try_get::<_, Option<Uuid>>(2)).transpose()?.flatten();
+        // One row without a job tells where it stopped, if none was found.
+        let is_job = |row: &&Row| !matches!(row.try_get::<_, Option<Uuid>>(0), Ok(None));
+        let read = |row: &Row| Ok((JobId(row.try_get(0)?), row.try_get(1)?));
+        Ok((rows.iter().filter(is_job).map(read).collect::<Result<_, StoreError>>()?, stopped_at.map(JobId)))
     }
 
     /// The jobs that [`Store::view_jobs`] would show.
@@ -184,7 +208,7 @@ impl Store {
         before: Option<JobId>,
         limit: i64,
     ) -> Result<Vec<MatchedJob>, StoreError> {
-        let rows = self.filtered(sql::MATCH_JOBS, filter, before, limit).await?;
+        let rows = self.filtered(sql::MATCH_JOBS, filter, before, limit, &[]).await?;
         let read = |row: &Row| Ok(MatchedJob { id: JobId(row.try_get(0)?), is_workflow: row.try_get(1)? });
         rows.iter().map(read).collect()
     }
@@ -195,6 +219,7 @@ impl Store {
         filter: &JobFilter,
         before: Option<JobId>,
         limit: i64,
+        more: Typed<'_>,
     ) -> Result<Vec<Row>, StoreError> {
         let (least, below) = id_range(filter, before);
         // One status has an index that is in the order of the list.
@@ -202,24 +227,22 @@ impl Store {
             Some([one]) => (Some(one), None),
             several => (None, several),
         };
-        self.planned(
-            sql,
-            &[
-                (&below, Type::UUID),
-                (&least, Type::UUID),
-                (&one, Type::TEXT),
-                (&several, Type::TEXT_ARRAY),
-                (&filter.job_type, Type::TEXT),
-                (&filter.any_parent, Type::BOOL),
-                (&filter.parent.map(|id| id.0), Type::UUID),
-                (&filter.labels, Type::JSONB),
-                (&filter.created_after, Type::TIMESTAMPTZ),
-                (&filter.created_before, Type::TIMESTAMPTZ),
-                (&filter.paused, Type::BOOL),
-                (&limit, Type::INT8),
-            ],
-        )
-        .await
+        let parent = filter.parent.map(|id| id.0);
+        let parameters: Typed<'_> = &[
+            (&below, Type::UUID),
+            (&least, Type::UUID),
+            (&one, Type::TEXT),
+            (&several, Type::TEXT_ARRAY),
+            (&filter.job_type, Type::TEXT),
+            (&filter.any_parent, Type::BOOL),
+            (&parent, Type::UUID),
+            (&filter.labels, Type::JSONB),
+            (&filter.created_after, Type::TIMESTAMPTZ),
+            (&filter.created_before, Type::TIMESTAMPTZ),
+            (&filter.paused, Type::BOOL),
+            (&limit, Type::INT8),
+        ];
+        self.planned(sql, &[parameters, more].concat()).await
     }
 
     /// A page of a workflow's sub-jobs, each with its place: that of the last is the next page's `after`.

@@ -18,8 +18,7 @@ use crate::{
     http::{
         Shared,
         audited::Told,
-        cursor::Cursor as _,
-        jobs::{FILTER, filter},
+        jobs::{self, FILTER, filter},
         query::Parameters,
     },
 };
@@ -49,27 +48,26 @@ const STATUSES: [(&str, &str); 10] = [
 
 /// `GET /jobs`
 pub(super) async fn list(State(shared): State<Shared>, parameters: Parameters) -> Result<Page, Failure> {
-    let parameters = parameters.only(&[FILTER, &["since", "cursor", "note"]].concat())?;
+    let parameters = parameters.only(&[FILTER, &["text", "since", "cursor", "note"]].concat())?;
     let mut wanted = filter(parameters)?;
     if let Some(since) = parameters.text("since") {
         let known = SINCE.iter().find(|(name, ..)| *name == since);
         let (_, _, hours) = known.ok_or_else(|| parameters.unfit("since", since, "1h, 1d, 7d or 30d"))?;
         wanted.created_after = wanted.created_after.max(Some(Utc::now() - TimeDelta::hours(*hours)));
     }
-    let before = parameters.cursor::<JobId>()?;
     let store = &shared.app.store;
-    let (rows, types, definitions) =
-        tokio::try_join!(store.view_jobs(&wanted, before, PAGE + 1), store.view_types(), store.view_definitions(),)?;
-    let more = rows.len() > usize::try_from(PAGE).unwrap_or(usize::MAX);
-    let mut jobs = rows.into_iter().map(|(_, view)| Job::read(view)).collect::<Result<Vec<_>, _>>()?;
-    jobs.truncate(usize::try_from(PAGE).unwrap_or(usize::MAX));
-    let next = jobs.last().filter(|_| more).map(|job| address(parameters, Some(&job.id.encode())));
-    let first = before.map(|_| address(parameters, None));
+    let page = async { jobs::page(&shared, &wanted, parameters, PAGE).await.map_err(Failure::from) };
+    let types = async { Ok::<_, Failure>(tokio::try_join!(store.view_types(), store.view_definitions())?) };
+    let ((rows, next), (types, definitions)) = tokio::try_join!(page, types)?;
+    let found = rows.into_iter().map(Job::read).collect::<Result<Vec<_>, _>>()?;
+    let (text, next) = (parameters.text("text"), next.map(|cursor| address(parameters, Some(&cursor))));
+    let first = parameters.text("cursor").map(|_| address(parameters, None));
     let names = names(&definitions, &types);
     let body = html! {
         div.heading { h1 { "Jobs" } @if may(Action::Submit) { a href="/run" class="button primary" { "Run a workflow" } } }
         (filters(parameters, &names))
-        @if jobs.is_empty() { (nothing(wanted.narrows())) } @else { (table(&jobs, &address(parameters, parameters.text("cursor")))) }
+        @if found.is_empty() { (nothing(wanted.narrows() || text.is_some(), text.is_some() && next.is_some())) }
+        @else { (table(&found, &address(parameters, parameters.text("cursor")))) }
         (parts::pager(first.as_deref(), next.as_deref(), ("Newest", "Older")))
     };
     Ok(Page::new("Jobs", Tab::Jobs, body).noting(parameters).live(10))
@@ -89,7 +87,7 @@ fn names(definitions: &[Value], types: &[Value]) -> Vec<String> {
 /// This list, from a place of it.
 fn address(parameters: &Parameters, cursor: Option<&str>) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());
-    for name in FILTER.iter().chain(&["since"]) {
+    for name in FILTER.iter().chain(&["text", "since"]) {
         for value in parameters.all(name).filter(|value| !value.is_empty()) {
             query.append_pair(name, value);
         }
@@ -128,6 +126,9 @@ fn filters(parameters: &Parameters, names: &[String]) -> Markup {
             label { "Label"
                 input name="label" placeholder="team:sales" value=[parameters.text("label")] pattern="[^:]+:.*" title="KEY:VALUE";
             }
+            label { "Text"
+                input name="text" type="search" placeholder="in parameters and messages" value=[parameters.text("text")];
+            }
             label { "Sub-jobs"
                 select name="parent" {
                     option value="" { "left out" }
@@ -142,7 +143,14 @@ fn filters(parameters: &Parameters, names: &[String]) -> Markup {
     }
 }
 
-fn nothing(narrows: bool) -> Markup {
+/// `goes_on`: a search has looked through as many as it does for one page.
+fn nothing(narrows: bool, goes_on: bool) -> Markup {
+    if goes_on {
+        return parts::empty(
+            "No job here has this text",
+            &html! { p { "Older ones have not been looked through yet: go on with Older." } },
+        );
+    }
     if narrows {
         return parts::empty("No job matches", &html! { p { a href="/jobs" { "Leave the filter out" } } });
     }

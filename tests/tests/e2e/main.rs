@@ -6,6 +6,7 @@ mod cancel;
 mod crash;
 mod dead;
 mod drain;
+mod fuzzed_api;
 mod goldens;
 mod import;
 mod live;

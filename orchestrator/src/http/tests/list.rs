@@ -143,3 +143,73 @@ async fn the_view_of_a_workflow_is_the_contract() {
     *shown.pointer_mut("/result/steps/load/1/duration_seconds").unwrap() = "[seconds]".into();
     insta::assert_json_snapshot!("workflow_completed", shown);
 }
+
+#[tokio::test]
+async fn a_text_is_found_in_parameters_labels_names_and_messages() {
+    let api = Api::new().await;
+    let report = api.submit(json!({ "type": "validate", "params": { "path": "/data/Report 50%.csv" } })).await;
+    let labelled = api.submit(json!({ "type": "process", "labels": { "customer": "Müller_AG" } })).await;
+    let failed = api.submit(json!({ "type": "process" })).await;
+    api.desk.fail(failed, "connection REFUSED by 10.0.0.7").await;
+    let list = async |query: &str| ids(&api.get(&format!("/api/v1/jobs?{query}")).await.ok());
+    assert_eq!(list("text=report+50%25").await, [report]);
+    assert_eq!(list("text=5_%25").await, [] as [JobId; 0], "no pattern");
+    assert_eq!(list("text=m%C3%BCller_ag").await, [labelled]);
+    assert_eq!(list("text=refused").await, [failed]);
+    assert_eq!(list("text=process").await, [failed, labelled]);
+    assert_eq!(list("text=process&status=failed").await, [failed]);
+    assert_eq!(list("text=process&limit=1").await, [failed]);
+    assert_eq!(list(&format!("text={report}")).await, [report]);
+    let bulk = json!({ "filter": { "text": "process" }, "dry_run": true });
+    let answer = api.post_json("/api/v1/jobs/cancel", &bulk).await;
+    assert!(
+        answer.problem(400, "malformed").contains("\"text\""),
+        "what is looked through in part is no filter of an action"
+    );
+}
+
+#[tokio::test]
+async fn a_search_for_what_is_not_there_ends_and_goes_on_with_the_next_page() {
+    let api = Api::new().await;
+    let newest = api.submit(json!({ "type": "validate" })).await;
+    // Older than any other; the very oldest has what is looked for.
+    let copies = "INSERT INTO jobs
+        SELECT (jsonb_populate_record(jobs, jsonb_build_object('id', copy, 'root_id', copy)
+            || CASE WHEN number = 1 THEN '{\"params\": {\"a\": \"needle\"}}'::jsonb ELSE '{}' END)).*
+        FROM jobs, generate_series(1, 20000) AS number,
+            LATERAL (SELECT ('00000000-0000-7000-8000-' || lpad(number::text, 12, '0'))::uuid AS copy) AS copies";
+    api.desk.database.connect().await.unwrap().batch_execute(copies).await.unwrap();
+    let page = api.get("/api/v1/jobs?text=needle").await.ok();
+    assert_eq!(ids(&page), [] as [JobId; 0]);
+    let cursor = page["next_cursor"].as_str().unwrap().to_owned();
+    let empty = api.get("/jobs?text=needle").await.body;
+    assert!(empty.as_str().unwrap().contains("have not been looked through yet"));
+    let page = api.get(&format!("/api/v1/jobs?text=needle&cursor={cursor}")).await.ok();
+    assert_eq!(ids(&page), ["00000000-0000-7000-8000-000000000001".parse().unwrap()]);
+    assert_eq!(page["next_cursor"], json!(null));
+    assert_eq!(ids(&api.get("/api/v1/jobs?limit=1").await.ok()), [newest]);
+}
+
+#[tokio::test]
+async fn who_has_what_is_still_true_is_sent_nothing() {
+    let api = Api::new().await;
+    let id = api.submit(json!({ "type": "validate" })).await;
+    let path = format!("/api/v1/jobs/{id}");
+    let first = api.get(&path).await;
+    let tag = first.header("etag").to_owned();
+    assert_eq!(first.header("cache-control"), "private, no-cache");
+    let again = async || {
+        let request = axum::http::Request::get(&path).header("if-none-match", &tag);
+        api.ask(request.body(axum::body::Body::empty()).unwrap()).await
+    };
+    let unchanged = again().await;
+    assert_eq!((unchanged.status.as_u16(), unchanged.header("etag"), &unchanged.body), (304, tag.as_str(), &json!("")));
+    assert_eq!(unchanged.header("content-type"), "");
+    api.desk.start(id).await;
+    let changed = again().await;
+    assert_eq!(changed.body["status"], "running");
+    assert_ne!(changed.header("etag"), tag);
+    let missing = api.get(&format!("/api/v1/jobs/{}", JobId(uuid::Uuid::now_v7()))).await;
+    assert_eq!((missing.status.as_u16(), missing.header("etag")), (404, ""));
+    assert_eq!(api.get("/jobs").await.header("etag"), "", "pages are made for whoever looks");
+}

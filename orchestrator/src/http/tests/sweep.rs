@@ -197,7 +197,7 @@ async fn all_jobs_are_meant_only_when_it_is_said() {
             (json!({ "filter": { "label": "team" } }), "KEY:VALUE"),
             (json!({ "filter": { "type": "a" }, "all": true }), "give one of the two"),
             (
-                json!({ "all": true, "from": "middle", "now": 1 }),
+                json!({ "all": true, "from": "middle", "now": true }),
                 if action == "cancel" { "\"from\"" } else { "\"now\"" },
             ),
         ] {
