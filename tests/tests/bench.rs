@@ -6,7 +6,7 @@ use drover_tests::{Process, binary};
 use serde_json::Value;
 use tokio::process::Command;
 
-const FIGURES: [&str; 29] = [
+const FIGURES: [&str; 33] = [
     "raw_publish_consume_per_second",
     "quorum_round_trip_ms_p50",
     "postgres_commit_ms_p50",
@@ -30,6 +30,10 @@ const FIGURES: [&str; 29] = [
     "scale_2_4_workflow_steps_per_second",
     "empty_tables_workflow_steps_per_second",
     "full_tables_fanout_jobs_per_second",
+    "full_tables_overview_ms_p99",
+    "watch_updates_per_second",
+    "watch_page_ms_p99",
+    "watch_orchestrator_rss_bytes_end",
     "dev_chain_step_ms_p50",
     "orchestrator_idle_rss_bytes",
     "worker_idle_rss_bytes",

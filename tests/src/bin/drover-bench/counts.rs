@@ -35,6 +35,8 @@ pub(crate) struct Counts {
     /// Workers that are nothing but heartbeats.
     pub(crate) crowd: u32,
     pub(crate) crowd_seconds: u32,
+    /// How long browsers watch.
+    pub(crate) watch_seconds: u32,
     /// How long nothing happens before idle memory is read.
     pub(crate) idle_seconds: f64,
     /// Whether the statements of each part are listed.
@@ -65,6 +67,7 @@ pub(crate) fn full() -> Counts {
         waiting_jobs: 100_000,
         crowd: 10_000,
         crowd_seconds: 15,
+        watch_seconds: 30,
         idle_seconds: 20.0,
         statements: false,
     }
@@ -85,6 +88,7 @@ pub(crate) fn quick() -> Counts {
         waiting_jobs: 5_000,
         crowd: 2_000,
         crowd_seconds: 5,
+        watch_seconds: 10,
         idle_seconds: 2.0,
         ..full()
     }
@@ -113,6 +117,7 @@ pub(crate) fn tiny() -> Counts {
         waiting_jobs: 20,
         crowd: 20,
         crowd_seconds: 4,
+        watch_seconds: 3,
         idle_seconds: 0.2,
         ..full()
     }

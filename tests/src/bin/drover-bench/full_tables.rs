@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::json;
 use tokio_postgres::Client;
 
-use crate::{counts::Counts, fan_out, figures::Figures, submissions, system::System, workflows};
+use crate::{counts::Counts, fan_out, figures::Figures, submissions, system::System, watch, workflows};
 
 /// What the names of the figures begin with.
 pub(crate) const STATES: [&str; 2] = ["empty_tables", "full_tables"];
@@ -27,6 +27,7 @@ pub(crate) async fn measure(counts: &Counts, figures: &mut Figures) -> anyhow::R
             fill(&mut system, counts).await?;
         }
     }
+    watch::pages(&system, figures, STATES[1]).await?;
     system.done();
     Ok(())
 }

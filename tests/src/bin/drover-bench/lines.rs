@@ -92,6 +92,7 @@ pub(crate) fn own(figures: &Figures, sizes: &[u32]) -> Vec<Line> {
     lines.extend(cancels(sizes));
     lines.extend(fleets(figures));
     lines.extend(tables(figures));
+    lines.extend(watched(figures));
     lines.push(plain("heartbeats of many workers", "crowd_orchestrator_cpu_percent", Unit::Percent).target("< 10 %"));
     lines.push(plain("drover dev, commits a step", "dev_chain_commits", Unit::Count).target("<= 2"));
     lines.push(plain("drover dev, a step, p50", "dev_chain_step_ms_p50", Unit::Ms));
@@ -122,6 +123,24 @@ fn cancels(sizes: &[u32]) -> Vec<Line> {
         plain(title, cancel::figure(size, window, "ms_max"), Unit::Ms).target("< 1,000 ms")
     };
     sizes.iter().flat_map(|size| cancel::WINDOWS.map(|(window, ..)| line(*size, window))).collect()
+}
+
+/// What people look at.
+fn watched(figures: &Figures) -> Vec<Line> {
+    let [_, full] = full_tables::STATES;
+    let mut lines = vec![
+        plain("watched by ten, updates", "watch_updates_per_second", Unit::PerSecond).target(">= 1,000/s"),
+        plain("watched by ten, a page, p99", "watch_page_ms_p99", Unit::Ms).target("< 100 ms"),
+        plain("watched by ten, orchestrator", "watch_orchestrator_rss_bytes_end", Unit::MiB)
+            .against("at the start", figures.median("watch_orchestrator_rss_bytes_start"))
+            .target("1 x"),
+        plain("watched by ten, orchestrator", "watch_orchestrator_cpu_percent", Unit::Percent),
+    ];
+    let pages = [("overview", "overview"), ("list", "list"), ("workflow", "workflow"), ("list, API", "api_list")];
+    lines.extend(pages.map(|(title, page)| {
+        plain(format!("full tables, {title}, p99"), format!("{full}_{page}_ms_p99"), Unit::Ms).target("< 100 ms")
+    }));
+    lines
 }
 
 /// A larger fleet against one of each.

@@ -27,6 +27,7 @@ mod submissions;
 mod system;
 mod table;
 mod time;
+mod watch;
 mod weight;
 mod workflows;
 
@@ -124,6 +125,9 @@ impl Turn<'_> {
         }
         if self.begins(Part::Scale) {
             scale::measure(self.counts, figures).await?;
+        }
+        if self.begins(Part::Watch) {
+            watch::measure(self.counts, figures).await?;
         }
         if self.begins(Part::FullTables) {
             full_tables::measure(self.counts, figures).await?;

@@ -73,7 +73,7 @@ async fn once(
     let expected = counts.running_jobs * counts.reports;
     let cost = system.begin().await?;
     let start = Instant::now();
-    fs::write(&gates.begin, "")?;
+    gates.begin()?;
     let (mut seen, mut at) = (0, start.elapsed());
     while seen < expected && start.elapsed() < at + SILENCE {
         sleep(ASK).await;
@@ -85,13 +85,13 @@ async fn once(
     if seen == expected {
         system.end(cost, figures, "progress", expected).await?;
     }
-    fs::write(&gates.end, "")?;
+    gates.end()?;
     system.ends.completed(ids).await?;
     Ok((seen, at))
 }
 
 /// How many inputs the orchestrator has folded, whatever became of them.
-async fn folded(system: &System) -> anyhow::Result<u32> {
+pub(crate) async fn folded(system: &System) -> anyhow::Result<u32> {
     let text = system.fleet.get("/metrics").await?;
     let text = text.as_str().context("metrics are text")?;
     let lines = text.lines().filter(|line| line.starts_with("drover_fold_inputs_total{"));
@@ -99,17 +99,27 @@ async fn folded(system: &System) -> anyhow::Result<u32> {
 }
 
 /// Files that the jobs wait for, gone when dropped.
-struct Gates {
+pub(crate) struct Gates {
     folder: PathBuf,
-    begin: PathBuf,
-    end: PathBuf,
+    pub(crate) begin: PathBuf,
+    pub(crate) end: PathBuf,
 }
 
 impl Gates {
-    fn new(spacing_ms: u32) -> anyhow::Result<Self> {
+    pub(crate) fn new(spacing_ms: u32) -> anyhow::Result<Self> {
         let folder = std::env::temp_dir().join(format!("drover-bench-{}-{spacing_ms}", uuid::Uuid::new_v4()));
         fs::create_dir_all(&folder)?;
         Ok(Self { begin: folder.join("begin"), end: folder.join("end"), folder })
+    }
+
+    /// The jobs begin to report.
+    pub(crate) fn begin(&self) -> anyhow::Result<()> {
+        Ok(fs::write(&self.begin, "")?)
+    }
+
+    /// The jobs end.
+    pub(crate) fn end(&self) -> anyhow::Result<()> {
+        Ok(fs::write(&self.end, "")?)
     }
 }
 
