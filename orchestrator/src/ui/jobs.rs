@@ -127,7 +127,7 @@ fn filters(parameters: &Parameters, names: &[String]) -> Markup {
                 input name="label" placeholder="team:sales" value=[parameters.text("label")] pattern="[^:]+:.*" title="KEY:VALUE";
             }
             label { "Text"
-                input name="text" type="search" placeholder="in parameters and messages" value=[parameters.text("text")];
+                input name="text" type="search" placeholder="a file, an error" value=[parameters.text("text")];
             }
             label { "Sub-jobs"
                 select name="parent" {

@@ -10,6 +10,7 @@ use drover_tests::{
     browser::Screen,
     wait::{self, Seen},
 };
+use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -19,6 +20,9 @@ struct Arguments {
     /// Where they are written.
     folder: PathBuf,
 }
+
+/// Of the system that asks for one.
+const TOKEN: &str = "the-token-of-the-pictures";
 
 const WORKFLOW: &str = "
 name: process_new_scenes
@@ -58,17 +62,41 @@ async fn main() -> anyhow::Result<()> {
     fleet.workers("drover-test-worker", 2, &[("DROVER__WORKER__CONCURRENCY", "4")]).await?;
     fleet.apply(WORKFLOW).await?;
     let pages = stage(&fleet, &gates).await?;
+    let mut guarded = guarded().await?;
     for (dark, phone) in [(false, false), (true, false), (false, true), (true, true)] {
         let (width, height) = if phone { (390, 1_500) } else { (1_280, 1_100) };
         let mut browser = Browser::open(Screen { width, height, phone, dark }).await?;
+        let look = format!("{}-{}", if phone { "narrow" } else { "wide" }, if dark { "dark" } else { "light" });
+        let file = |name: &str| folder.join(format!("{name}-{look}.png"));
         for (name, path) in &pages {
-            let look = format!("{}-{}", if phone { "narrow" } else { "wide" }, if dark { "dark" } else { "light" });
-            picture(&browser, &fleet, path, &folder.join(format!("{name}-{look}.png"))).await?;
+            picture(&browser, &fleet, path, &file(name)).await?;
+        }
+        picture(&browser, &guarded, "/login", &file("login")).await?;
+        browser.fill("#token", TOKEN).await?;
+        browser.click_words("button", "Log in").await?;
+        browser.until(".who", "admin").await?;
+        for name in ["tokens", "audit"] {
+            picture(&browser, &guarded, &format!("/{name}"), &file(name)).await?;
         }
         browser.silence();
     }
     fleet.silence();
+    guarded.silence();
     Ok(())
+}
+
+/// Another system, which asks who looks, with some tokens and something done by them.
+async fn guarded() -> anyhow::Result<Fleet> {
+    let environment = [("DROVER__HTTP__AUTH", "tokens"), ("DROVER__HTTP__ADMIN_TOKEN", TOKEN)];
+    let mut fleet = Fleet::start(1, &environment).await?;
+    fleet.set_token(TOKEN);
+    fleet.workers("drover-test-worker", 1, &[]).await?;
+    for (name, role) in [("nightly-import", "submitter"), ("ops", "operator"), ("dashboard", "viewer")] {
+        fleet.request(Method::POST, "/api/v1/tokens", Some(json!({ "name": name, "role": role }))).await?;
+    }
+    fleet.run("noop", json!({})).await?;
+    fleet.request(Method::POST, "/api/v1/types/noop/pause", None).await?;
+    Ok(fleet)
 }
 
 /// The first page of a system in which nothing has run.
@@ -109,7 +137,7 @@ async fn stage(fleet: &Fleet, gates: &TempDir) -> anyhow::Result<Vec<(&'static s
     fleet.until(&running, "the others to end", |job| job["metadata"]["steps"][1]["done"].as_u64() >= Some(27)).await?;
     let paused = fleet.submit("process_new_scenes", json!({ "scenes": [waits(10.0), waits(10.0)] })).await?;
     fleet.until(&paused, "it to run", |job| job["metadata"]["steps"][1]["running"] == 2).await?;
-    fleet.request(reqwest::Method::POST, &format!("/api/v1/jobs/{paused}/pause"), None).await?;
+    fleet.request(Method::POST, &format!("/api/v1/jobs/{paused}/pause"), None).await?;
     for _ in 0..5 {
         fleet.submit("script", waits(35.0)).await?;
     }
