@@ -221,7 +221,7 @@ pub enum Refusal {
         workflow: JobId,
     },
     /// It is no job that an answer could end.
-    #[error("it waits for no signal: only the sub-job of a step with `wait_for: signal` takes an answer")]
+    #[error("nothing of it waits for an answer: a step with `wait_for: signal` does when its turn has come")]
     NoSignal,
     /// It does not wait yet.
     #[error("it does not wait for an answer yet: it is paused, or its time has not come")]
