@@ -1,6 +1,7 @@
 //! The command line's grammar and help texts.
 
 mod accounts;
+mod approve;
 mod dead;
 mod jobs;
 mod many;
@@ -21,6 +22,7 @@ use crate::arg;
 
 pub(crate) use self::{
     accounts::{Audit, Role, Token},
+    approve::Approve,
     dead::{Dead, Letters, Sweep},
     jobs::{From, Level, List, Logs, Page, Submit},
     many::{Consent, Filter, Selection},
@@ -172,6 +174,18 @@ Examples:
 
 What was paused by itself stays paused: a type after `resume --all`, a part of a resumed workflow.")]
     Resume(Resume),
+    /// Approve or refuse what a workflow waits for.
+    #[command(after_help = "\
+Examples:
+  drover approve 01980c5e-7a00-7d10-8b6e-3f6f3ad3a001
+  drover approve 01980c5e-7a00-7d10-8b6e-3f6f3ad3a001 --step release --reason 'tested on staging'
+  drover approve --refuse --reason 'not on a Friday' 01980c5e-7a00-7d10-8b6e-3f6f3ad3a001
+  drover approve --data '{\"ring\": 2}' 01980c5e-7a00-7d10-8b6e-3f6f3ad3a001
+
+The id is that of the workflow, or of the sub-job that waits. Who answered, when and why is kept, and
+is the step's result. The first answer counts: a second one is refused, with what was answered. A
+retry of the workflow waits anew.")]
+    Approve(Approve),
     /// Run again what failed of a job, or of many.
     #[command(after_help = "\
 Examples:

@@ -6,7 +6,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use drover_broker::Broker;
 use drover_engine::{
-    Catalog, Ignored, Input, Outcome, Workflow,
+    Answer, Catalog, Ignored, Input, Outcome, Workflow,
     definition::{Definition, FieldError},
     fold::NewJob,
     job::Policy,
@@ -33,6 +33,9 @@ pub use error::ActionError;
 
 /// How often a delete is tried against a job whose state changes under it.
 const DELETE_TRIES: usize = 3;
+
+/// Most jobs that wait for an answer which are named to whoever did not say which.
+const SEVERAL: i64 = 20;
 
 /// The parts, as everybody sees them.
 pub struct App {
@@ -130,6 +133,23 @@ impl App {
     /// When there is no such job, it has not ended or completed, its workflow is past it, or the database is away.
     pub async fn retry(&self, id: JobId, from_start: bool) -> Result<(), ActionError> {
         self.act(Input::Retry { job_id: id, from_start }).await
+    }
+
+    /// Answers the job that waits for a signal: this one, or the one below it; `step`: the key of its step, where several wait.
+    /// The job that was answered.
+    ///
+    /// # Errors
+    /// When there is no such job, nothing of it waits for an answer (any more), several do, or the database is away.
+    pub async fn answer(&self, id: JobId, step: Option<&str>, answer: Answer) -> Result<JobId, ActionError> {
+        let waiting = self.store.waiting_signals(id, step, SEVERAL).await?;
+        let job_id = match waiting.as_slice() {
+            [one] => one.id,
+            // Whoever comes late is told what was answered.
+            [] => self.store.last_signal(id, step).await?.unwrap_or(id),
+            _ => return Err(ActionError::SeveralWait { id, waiting }),
+        };
+        self.act(Input::Answer { job_id, answer }).await?;
+        Ok(job_id)
     }
 
     /// Keeps workers from taking jobs of a type, or of all types, until they are resumed. What runs goes on.

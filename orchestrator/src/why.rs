@@ -42,6 +42,10 @@ pub struct Standing {
     pub error: Option<String>,
     /// It has ended, and the rest of its lists has not come.
     pub parked: bool,
+    /// It waits for an answer, or of a workflow its step does: since so many seconds.
+    pub waiting_seconds: Option<f64>,
+    /// What is to be answered: itself, or a workflow that knows which of its steps it is.
+    pub id: JobId,
     /// Seconds until it is tried.
     pub due_seconds: Option<f64>,
     /// Seconds until its time, or its cancel's, is up.
@@ -177,7 +181,18 @@ fn workers(count: u64) -> String {
     if count == 1 { "1 worker".into() } else { format!("{count} workers") }
 }
 
+fn waiting_for_answer(job: &Standing, seconds: f64) -> String {
+    let left = match job.timeout_seconds {
+        Some(left) if left > 0.0 && !job.is_workflow => format!(", for {} at most", span(left)),
+        _ => String::new(),
+    };
+    format!("waiting for approval since {}{left}: drover approve {}", span(seconds), job.id)
+}
+
 fn running(job: &Standing) -> String {
+    if let Some(seconds) = job.waiting_seconds {
+        return job.paused.map_or_else(|| waiting_for_answer(job, seconds), paused);
+    }
     if job.parked {
         return "ended: waiting for the rest of its lists".into();
     }
@@ -207,6 +222,9 @@ fn workflow(job: &Standing) -> String {
     }
     let Some(step) = metadata.steps.get(metadata.current_step.saturating_sub(1)) else { return "running".into() };
     let title = &step.title;
+    if let Some(seconds) = job.waiting_seconds {
+        return format!("step {title} is {}", waiting_for_answer(job, seconds));
+    }
     let waiting = step.total.saturating_sub(step.done + step.failed + step.running);
     match job.window {
         Some(window) if step.running >= window && waiting > 0 => {

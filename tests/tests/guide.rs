@@ -38,7 +38,7 @@ fn blocks() -> Vec<Block> {
 #[test]
 fn what_the_guide_shows_is_what_is_there() {
     let shown: Vec<Block> = blocks().into_iter().filter(|block| block.about.starts_with("file=")).collect();
-    assert_eq!(shown.len(), 2);
+    assert_eq!(shown.len(), 3);
     for block in shown {
         let file = block.about.trim_start_matches("file=");
         let text = fs::read_to_string(root().join(file)).expect(file);
@@ -75,5 +75,6 @@ async fn every_command_of_the_guide_runs() {
         .expect("bash runs");
     let (out, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{script}\n--- stdout\n{out}\n--- stderr\n{error}");
+    assert!(out.contains(" approved at ") && out.contains(": it is the right file"), "{out}\n{error}");
     assert!(out.contains("Count words") || error.contains("Count words"), "the steps are shown\n{out}\n{error}");
 }

@@ -41,6 +41,9 @@ pub(crate) struct JobView {
     pub(crate) finished_at: Option<DateTime<Utc>>,
     #[serde(default)]
     pub(crate) run_at: Option<DateTime<Utc>>,
+    /// What it waits for, if no worker takes it.
+    #[serde(default)]
+    pub(crate) wait_for: Option<String>,
     /// Nothing new of it is begun.
     #[serde(default)]
     pub(crate) paused: bool,
@@ -71,7 +74,8 @@ impl JobView {
     /// Whether it is paused and nothing of it runs any more.
     pub(crate) fn is_at_rest(&self) -> bool {
         let works = match self.steps() {
-            [] => self.status != JobStatus::Pending,
+            // What waits for an answer runs nowhere.
+            [] => self.status != JobStatus::Pending && self.wait_for.is_none(),
             steps => steps.iter().any(|step| step.running > 0),
         };
         self.paused && !works

@@ -2,6 +2,7 @@
 
 mod again;
 mod apply;
+mod approve;
 mod audit;
 mod cancel;
 mod dead;
@@ -53,6 +54,7 @@ pub(crate) async fn run(command: Command, ctx: &Context) -> Result<Exit, Failure
         Command::Cancel { jobs, now, wait } => cancel::run(ctx, &jobs, now, wait).await,
         Command::Pause(args) => pause::pause(ctx, args).await,
         Command::Resume(args) => pause::resume(ctx, args).await,
+        Command::Approve(args) => approve::run(ctx, args).await,
         Command::Retry { jobs, from, wait } => retry::run(ctx, &jobs, from, wait).await,
         Command::Delete(jobs) => delete::run(ctx, &jobs).await,
         Command::Apply { files } => apply::run(ctx, &files).await,

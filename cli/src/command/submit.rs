@@ -57,24 +57,37 @@ fn body(args: &Submit) -> Result<Value, Failure> {
     Ok(body)
 }
 
-/// Reads `--params`: JSON, `@FILE` or `-`.
+/// Reads `--params`, which is an object.
 fn params(given: &str) -> Result<Map<String, Value>, Failure> {
-    let unreadable =
-        |what: &str, error: &io::Error| Failure::Usage(format!("--params: {what} cannot be read: {error}"));
-    let (source, text) = if given == "-" {
-        let mut text = String::new();
-        io::stdin().read_to_string(&mut text).map_err(|error| unreadable("standard input", &error))?;
-        ("standard input", text)
-    } else if let Some(path) = given.strip_prefix('@') {
-        (path, fs::read_to_string(path).map_err(|error| unreadable(path, &error))?)
-    } else {
-        ("the value", given.to_owned())
-    };
-    match serde_json::from_str(&text) {
-        Ok(Value::Object(params)) => Ok(params),
-        Ok(_) => {
+    match json("--params", given)? {
+        Value::Object(params) => Ok(params),
+        _ => {
+            let source = source(given);
             Err(Failure::Usage(format!("--params: {source} is no JSON object, as {{\"path\": \"/imports\"}} is one")))
         }
-        Err(error) => Err(Failure::Usage(format!("--params: {source} is no JSON: {error}"))),
+    }
+}
+
+/// Reads the value of an option: JSON, `@FILE` or `-`.
+pub(super) fn json(option: &str, given: &str) -> Result<Value, Failure> {
+    let source = source(given);
+    let unreadable = |error: &io::Error| Failure::Usage(format!("{option}: {source} cannot be read: {error}"));
+    let text = if given == "-" {
+        let mut text = String::new();
+        io::stdin().read_to_string(&mut text).map_err(|error| unreadable(&error))?;
+        text
+    } else if let Some(path) = given.strip_prefix('@') {
+        fs::read_to_string(path).map_err(|error| unreadable(&error))?
+    } else {
+        given.to_owned()
+    };
+    serde_json::from_str(&text).map_err(|error| Failure::Usage(format!("{option}: {source} is no JSON: {error}")))
+}
+
+/// Where a value comes from, for people.
+fn source(given: &str) -> &str {
+    match given {
+        "-" => "standard input",
+        _ => given.strip_prefix('@').unwrap_or("the value"),
     }
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod accounts;
+mod approve;
 mod dead;
 mod definitions;
 mod harness;

@@ -2,6 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use drover_protocol::{JobError, JobEvent, JobEventKind, JobId, JobStatus, WorkerSession};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::Trigger;
 
@@ -79,6 +81,29 @@ pub enum Input {
         /// The dispatch that was lost.
         dispatch: u32,
     },
+    /// Somebody answers a job that waits for a signal.
+    Answer {
+        /// The job.
+        job_id: JobId,
+        /// What they say.
+        answer: Answer,
+    },
+}
+
+/// The answer to a job that waits for a signal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Answer {
+    /// Whether the workflow may go on.
+    pub approved: bool,
+    /// Whose token was shown; none where nobody is asked for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// Why, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What the next steps may read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<Value>,
 }
 
 impl Input {
@@ -96,11 +121,12 @@ impl Input {
             | Self::Resume { job_id }
             | Self::NeverStarted { job_id, .. }
             | Self::Retry { job_id, .. }
-            | Self::Republish { job_id, .. } => *job_id,
+            | Self::Republish { job_id, .. }
+            | Self::Answer { job_id, .. } => *job_id,
         }
     }
 
-    /// Whether it speaks of what a worker does, or of a message to one: never of a workflow.
+    /// Whether it speaks of what a worker does, or of a message to one: never of a workflow, nor of what waits for a signal.
     #[must_use]
     pub const fn is_of_worker(&self) -> bool {
         matches!(
@@ -193,6 +219,20 @@ pub enum Refusal {
     PausedAbove {
         /// The workflow that somebody paused.
         workflow: JobId,
+    },
+    /// It is no job that an answer could end.
+    #[error("nothing of it waits for an answer: a step with `wait_for: signal` does when its turn has come")]
+    NoSignal,
+    /// It does not wait yet.
+    #[error("it does not wait for an answer yet: it is paused, or its time has not come")]
+    NotWaiting,
+    /// It does not wait any more.
+    #[error("it waits for no answer any more: {said}")]
+    Answered {
+        /// How it ended.
+        status: JobStatus,
+        /// What was answered, by whom and when, or why nobody can.
+        said: String,
     },
     /// The workflow above it is past the sub-job's step.
     #[error("its workflow {parent} no longer waits for this sub-job; retry the workflow instead")]

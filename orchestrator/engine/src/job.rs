@@ -28,6 +28,8 @@ pub struct Job {
     pub dispatch: u32,
     /// How often a user retried it; tells the notifications of its ends apart.
     pub run: u32,
+    /// Which round of its step it is, from 1; 1 where that is not repeated.
+    pub round: u32,
     /// Attempts that failed since the last retry by a user: what the retry policy counts.
     pub failures: u32,
     /// Workers that were lost while running it, since the last retry by a user.
@@ -85,7 +87,7 @@ pub struct Parent {
     pub batch: Option<u32>,
 }
 
-/// When to try again, and how long a try may take.
+/// Who does it, when to try again, and how long a try may take.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Policy {
     /// How often and when an attempt is repeated.
@@ -94,6 +96,17 @@ pub struct Policy {
     /// How long an attempt may take, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_ms: Option<u64>,
+    /// What it waits for, if no worker takes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_for: Option<WaitFor>,
+}
+
+/// What a job waits for that no worker takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WaitFor {
+    /// A person's or a system's answer.
+    Signal,
 }
 
 /// A reported value with the sequence number it came with, so that an older report never replaces a newer one.
@@ -180,7 +193,19 @@ impl Job {
     /// Whether a message of the current dispatch may lie in a queue or at a worker.
     #[must_use]
     pub const fn is_published(&self) -> bool {
-        self.dispatch > 0 && self.due_at.is_none() && !self.status.is_terminal()
+        self.dispatch > 0 && self.due_at.is_none() && !self.status.is_terminal() && !self.is_signal()
+    }
+
+    /// Whether it waits for a signal: no worker takes it, and an answer ends it.
+    #[must_use]
+    pub const fn is_signal(&self) -> bool {
+        self.policy.wait_for.is_some()
+    }
+
+    /// Whether the orchestrator is its worker.
+    #[must_use]
+    pub const fn is_ours(&self) -> bool {
+        self.workflow.is_some() || self.is_signal()
     }
 
     /// Whether it has ended.

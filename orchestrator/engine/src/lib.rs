@@ -19,8 +19,8 @@ pub mod workflow;
 
 pub use command::Command;
 pub use fold::{Catalog, Entropy, Fold, Limits, Tree};
-pub use input::{Ignored, Input, Outcome, Refusal};
-pub use job::{Cancel, CancelReason, Job, Parent, PauseReason, Paused, Stamped};
+pub use input::{Answer, Ignored, Input, Outcome, Refusal};
+pub use job::{Cancel, CancelReason, Job, Parent, PauseReason, Paused, Stamped, WaitFor};
 pub use progress::Progress;
 pub use record::{Given, Record};
 pub use transition::{Next, Trigger};

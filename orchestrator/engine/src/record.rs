@@ -11,7 +11,7 @@ use drover_protocol::{JobError, JobEvent, JobEventKind, JobId, JobType, Progress
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{Input, Limits};
+use crate::{Answer, Input, Limits};
 
 /// A line of the history.
 #[derive(Clone, Debug, PartialEq)]
@@ -189,6 +189,8 @@ pub(crate) enum Kept {
     },
     /// See [`Input::Republish`].
     Republish,
+    /// See [`Input::Answer`].
+    Answer(Answer),
 }
 
 /// What an event is beside its kind and its job.
@@ -234,6 +236,7 @@ impl Kept {
                 return Some((Self::Retry { from_start: *from_start }, Reports::Beside));
             }
             Input::Republish { job_id: _, dispatch: _ } => Self::Republish,
+            Input::Answer { job_id: _, answer } => Self::Answer(answer.clone()),
         };
         Some((kept, Reports::None))
     }
@@ -285,6 +288,7 @@ impl Kept {
             Self::NeverStarted => "never_started",
             Self::Retry { .. } => "retry",
             Self::Republish => "republish",
+            Self::Answer(_) => "answer",
         }
     }
 
@@ -421,6 +425,12 @@ mod tests {
             Kept::NeverStarted,
             Kept::Retry { from_start: false },
             Kept::Republish,
+            Kept::Answer(Answer {
+                approved: false,
+                by: Some("ops".into()),
+                reason: Some("not on a Friday".into()),
+                data: Some(json!({ "ticket": 7 })),
+            }),
         ];
         for kept in all {
             let mut detail = kept.fields();

@@ -7,11 +7,7 @@ use drover_protocol::{JobError, JobId, JobStatus, JobType, StepStatus};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::{
-    Job, StepState, Workflow,
-    definition::{Step, Work},
-    workflow::WorkflowState,
-};
+use crate::{Job, StepState, Workflow, definition::Step, workflow::WorkflowState};
 
 /// A workflow's metadata, exactly as other systems read it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -113,10 +109,7 @@ fn active_sub_job(job: &Job, workflow: &Workflow) -> Option<ActiveSubJob> {
     }
     let (step, state) = workflow.current()?;
     let (_, (id, progress)) = state.running.iter().find(|(batch, _)| !state.resting.contains(batch))?;
-    let job_type = match &step.work {
-        Work::Job(name) | Work::Workflow(name) => name.clone(),
-        Work::Steps(nested) => nested.name.clone(),
-    };
+    let job_type = step.work.job_type();
     let cancelling = job.status == JobStatus::Cancelling && !workflow.in_cleanup();
     let status = if cancelling { JobStatus::Cancelling } else { JobStatus::Running };
     Some(ActiveSubJob { id: *id, job_type, status, progress: progress.percent() })

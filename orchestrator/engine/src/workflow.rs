@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Progress,
-    definition::{Definition, Step},
+    definition::{Definition, Repeat, Step},
     progress::{span, within},
 };
 
@@ -106,7 +106,10 @@ pub struct StepState {
     /// Of those at work, the paused workflows of which nothing runs any more.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub resting: BTreeSet<u32>,
-    /// No more batches are begun.
+    /// Rounds that ended before the one that is under way, if it is repeated.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rounds: u32,
+    /// No more batches and rounds are begun.
     #[serde(default)]
     pub stopped: bool,
     /// A retry: its sub-jobs that completed are kept, and the others go on from where they failed.
@@ -292,9 +295,15 @@ impl StepState {
         waiting.min(max_parallel.saturating_sub(self.open))
     }
 
-    /// Recomputes the high-water mark from the sub-jobs' progress.
-    pub fn raise_progress(&mut self) {
-        let mean = Progress::mean(self.progress_sum, self.total.unwrap_or(0));
+    /// Recomputes the high-water mark from the sub-jobs' progress; of a step that is repeated, over all of its rounds.
+    pub fn raise_progress(&mut self, repeat: Option<&Repeat>) {
+        let mean = match repeat {
+            Some(repeat) => {
+                let ended = i64::from(self.rounds) * i64::from(Progress::FULL.hundredths());
+                Progress::mean(self.progress_sum + ended, repeat.max)
+            }
+            None => Progress::mean(self.progress_sum, self.total.unwrap_or(0)),
+        };
         self.progress = self.progress.max(mean.min(Progress::ALMOST));
     }
 
@@ -315,6 +324,11 @@ impl StepState {
             }
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's way")]
+const fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// Most fields that are summed up over a fan-out: the state stays small whatever a result holds.

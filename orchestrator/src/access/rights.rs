@@ -101,6 +101,8 @@ actions! {
     Pause = "pause", OPERATOR;
     /// Resume a job.
     Resume = "resume", OPERATOR;
+    /// Approve or refuse what waits for an answer.
+    Answer = "answer", OPERATOR;
     /// Retry jobs.
     Retry = "retry", OPERATOR;
     /// Delete jobs that have ended.

@@ -8,7 +8,7 @@ use drover_engine::{
 };
 use drover_protocol::{JobId, JobStatus, JobType, WorkerSession};
 
-use crate::store::StoreError;
+use crate::store::{StoreError, WaitingSignal};
 
 /// Why an action was not done.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +38,14 @@ pub enum ActionError {
     /// The job's state does not allow it.
     #[error("{0}")]
     Refused(Refusal),
+    /// It is not clear what is answered.
+    #[error("several sub-jobs of {id} wait for an answer; name one by the key of its step or by its own id: {}", several(.waiting))]
+    SeveralWait {
+        /// The workflow.
+        id: JobId,
+        /// What waits, or the first of it.
+        waiting: Vec<WaitingSignal>,
+    },
     /// Only whole trees are deleted.
     #[error("job {id} belongs to workflow {root}, which is deleted as a whole: delete that one")]
     SubJob {
@@ -99,6 +107,11 @@ pub enum ActionError {
 
 fn names(names: &BTreeSet<JobType>) -> String {
     names.iter().map(JobType::as_str).collect::<Vec<_>>().join(", ")
+}
+
+fn several(waiting: &[WaitingSignal]) -> String {
+    let named = |signal: &WaitingSignal| format!("{} ({})", signal.step.as_deref().unwrap_or("signal"), signal.id);
+    waiting.iter().map(named).collect::<Vec<_>>().join(", ")
 }
 
 fn list(errors: &[FieldError]) -> String {

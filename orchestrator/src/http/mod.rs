@@ -1,5 +1,6 @@
 //! The HTTP API, version 1, and the server of the web pages. Errors of the API are `application/problem+json`.
 
+pub(crate) mod answer;
 mod asked;
 pub(crate) mod audit;
 pub(crate) mod audited;

@@ -241,6 +241,7 @@ impl From<ActionError> for Problem {
             }
             ActionError::UnknownJob(_) => Self::not_found(detail),
             ActionError::Refused(refusal) => refused(&refusal, detail),
+            ActionError::SeveralWait { .. } => Self::conflict("several_wait", detail).field("/step"),
             ActionError::SubJob { status, .. } => {
                 Self { job_status: Some(status), ..Self::conflict("sub_job", detail) }
             }
@@ -318,6 +319,8 @@ fn refused(refusal: &Refusal, detail: String) -> Problem {
     let (status, kind, detail) = match refusal {
         Refusal::ParentPast { .. } => return Problem::conflict("parent_finished", detail),
         Refusal::PausedAbove { .. } => return Problem::conflict("paused_above", detail),
+        Refusal::NoSignal | Refusal::NotWaiting => return Problem::conflict("not_waiting", detail),
+        Refusal::Answered { status, .. } => (*status, "already_answered", detail),
         Refusal::AtWork => (JobStatus::Running, "at_work", detail),
         Refusal::Transition { status, trigger: Trigger::Cancel | Trigger::Pause | Trigger::Resume }
             if status.is_terminal() =>

@@ -31,7 +31,7 @@ impl Kind {
     fn of(name: &str) -> Self {
         match name {
             "after" | "limit" | "older_than_seconds" | "requests_per_minute" => Self::Number,
-            "all" | "dry_run" | "now" | "paused" => Self::Flag,
+            "all" | "approved" | "dry_run" | "now" | "paused" => Self::Flag,
             _ => Self::Text,
         }
     }

@@ -209,9 +209,14 @@ pub(super) fn message_of(job: &Job, step: Option<&Step>, root: Option<TraceParen
         params: job.params.clone()?,
         timeout_seconds: timeout_seconds(&job.policy),
         deadline: None,
-        idempotency_key: job.id.to_string(),
+        idempotency_key: idempotency_key(job.id, job.round),
     };
     Some(TracedMessage { message, traceparent: place(root, job.id, job.run) })
+}
+
+/// The same for every try, and another one for each round: that is to have an effect of its own.
+fn idempotency_key(id: JobId, round: u32) -> String {
+    if round > 1 { format!("{id}:{round}") } else { id.to_string() }
 }
 
 /// Where the job stands in the trace of its root.
@@ -240,7 +245,7 @@ fn job_message(row: &tokio_postgres::Row) -> Result<TracedMessage, StoreError> {
         params: row.try_get("params")?,
         timeout_seconds: timeout_seconds(&policy),
         deadline: None,
-        idempotency_key: id.to_string(),
+        idempotency_key: idempotency_key(id, unsigned(row.try_get("round")?)),
     };
     Ok(TracedMessage { message, traceparent })
 }

@@ -42,6 +42,7 @@ pub(super) fn job(row: &Row, lookup: Lookup<'_>) -> Result<Job, StoreError> {
         attempt: unsigned(row.try_get("attempt")?),
         dispatch: unsigned(row.try_get("dispatch")?),
         run: unsigned(row.try_get("run")?),
+        round: unsigned(row.try_get("round")?),
         failures: unsigned(row.try_get("failures")?),
         losses: unsigned(row.try_get("losses")?),
         progress: Progress::from_hundredths(progress.into()),

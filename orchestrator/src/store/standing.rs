@@ -2,7 +2,12 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use drover_engine::{PauseReason, view::Metadata};
+use chrono::Utc;
+use drover_engine::{
+    PauseReason,
+    definition::{Step, Work},
+    view::Metadata,
+};
 use drover_protocol::{JobId, JobStatus};
 use serde_json::Value;
 use tokio_postgres::Row;
@@ -58,6 +63,8 @@ fn standing(registry: &Registry, row: &Row) -> Result<Standing, StoreError> {
         failures: count(row, "failures")?,
         is_published: row.try_get::<_, i32>("dispatch")? > 0,
         window: window(registry, row, metadata.as_ref())?,
+        waiting_seconds: waiting_seconds(registry, row, metadata.as_ref())?,
+        id: JobId(id),
         metadata,
         paused,
         error: row.try_get("error")?,
@@ -89,12 +96,33 @@ fn count(row: &Row, column: &str) -> Result<u64, StoreError> {
     Ok(row.try_get::<_, Option<i64>>(column)?.map_or(0, unsigned_long))
 }
 
+/// Since when it, or the step whose turn it is, waits for an answer.
+fn waiting_seconds(registry: &Registry, row: &Row, metadata: Option<&Metadata>) -> Result<Option<f64>, StoreError> {
+    if row.try_get::<_, Option<&str>>("wait_for")?.is_some() {
+        return Ok(row.try_get("started_seconds")?);
+    }
+    let is_signal = with_step(registry, row, metadata, |step| matches!(step.work, Work::Signal))?.unwrap_or(false);
+    let shown = metadata.and_then(|metadata| metadata.steps.get(metadata.current_step.saturating_sub(1)));
+    let since = shown.filter(|step| is_signal && step.running > 0).and_then(|step| step.started_at);
+    Ok(since.map(|since| (Utc::now() - since).as_seconds_f64().max(0.0)))
+}
+
 /// How many sub-jobs the step whose turn it is may run at once, if it fans out.
 fn window(registry: &Registry, row: &Row, metadata: Option<&Metadata>) -> Result<Option<u32>, StoreError> {
+    let window = |step: &Step| step.for_each.as_ref().map(|fan_out| fan_out.max_parallel);
+    Ok(with_step(registry, row, metadata, window)?.flatten())
+}
+
+/// Something of the step whose turn it is.
+fn with_step<T>(
+    registry: &Registry,
+    row: &Row,
+    metadata: Option<&Metadata>,
+    take: impl FnOnce(&Step) -> T,
+) -> Result<Option<T>, StoreError> {
     let hash: Option<String> = row.try_get("definition_hash")?;
     let path: Option<Vec<String>> = row.try_get("definition_path")?;
     let definition = hash.and_then(|hash| registry.by_hash(&hash, &path.unwrap_or_default()));
     let index = metadata.map_or(0, |metadata| metadata.current_step.saturating_sub(1));
-    let step = definition.as_ref().and_then(|definition| definition.steps.get(index));
-    Ok(step.and_then(|step| step.for_each.as_ref()).map(|fan_out| fan_out.max_parallel))
+    Ok(definition.as_ref().and_then(|definition| definition.steps.get(index)).map(take))
 }

@@ -67,6 +67,8 @@ statements! {
     END_EARLIER_LIFE = "end_earlier_life",
     SUPERSEDED_JOBS = "superseded_jobs",
     SETTLED_CANCELS = "settled_cancels",
+    WAITING_SIGNALS = "waiting_signals",
+    LAST_SIGNAL = "last_signal",
     SETTLED_WITHDRAWALS = "settled_withdrawals",
     DELETE_TOMBSTONES = "delete_tombstones",
     DELETE_WITHDRAWALS = "delete_withdrawals",

@@ -112,6 +112,7 @@ pub(super) async fn insert_jobs(tx: &Unit, last: &Last, tree: &Tree, stamp: &Sta
             &stamp.epoch,
             &stamp.now,
             &column!(jobs, job => stamp.traces.get(&job.id).map(ToString::to_string)),
+            &column!(jobs, job => signed(job.round)),
         ],
     )
     .await?;
@@ -158,6 +159,7 @@ pub(super) async fn update_jobs(tx: &Unit, last: &Last, tree: &Tree, stamp: &Sta
             &column!(jobs, job => job.finished_at),
             &stamp.epoch,
             &stamp.now,
+            &column!(jobs, job => signed(job.round)),
         ],
     )
     .await?;

@@ -93,9 +93,11 @@ fn shown(step: &Step) -> Markup {
                 Work::Job(name) => span.muted { "job " code { (name) } },
                 Work::Workflow(name) => span.muted { "workflow " a href={ "/definitions/" (name) } { (name) } },
                 Work::Steps(_) => span.muted { "nested steps" },
+                Work::Signal => span.muted { "waits for an answer" },
             }
             @if step.weight > 0 { span.muted { " · weight " (step.weight) } }
             @if let Some(fan_out) = &step.for_each { span.muted { " · batches of " (fan_out.batch_size) ", at most " (fan_out.max_parallel) " at once" } }
+            @if let Some(repeat) = &step.repeat { span.muted { " · up to " (repeat.max) " rounds" } }
             @if step.condition.is_some() { span.muted { " · on a condition" } }
             @if step.retry.attempts > 1 { span.muted { " · up to " (step.retry.attempts) " attempts" } }
             @if let Work::Steps(nested) = &step.work { ol.steps { @for step in &nested.steps { (shown(step)) } } }

@@ -37,6 +37,7 @@ pub(crate) fn routes(routes: Routes) -> Routes {
         .post("/jobs/{id}/cancel", Action::Cancel, job::actions::cancel)
         .post("/jobs/{id}/pause", Action::Pause, job::actions::pause)
         .post("/jobs/{id}/resume", Action::Resume, job::actions::resume)
+        .post("/jobs/{id}/answer", Action::Answer, job::answer::answer)
         .post("/jobs/{id}/retry", Action::Retry, job::actions::retry)
         .post("/jobs/{id}/delete", Action::Delete, job::actions::delete)
         .get("/run", Action::Read, run::choose)

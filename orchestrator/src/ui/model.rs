@@ -36,6 +36,10 @@ pub(super) struct Job {
     pub(super) paused: bool,
     pub(super) error: Option<JobError>,
     pub(super) is_workflow: bool,
+    /// What it waits for, if no worker takes it.
+    pub(super) wait_for: Option<String>,
+    /// Which round of its step it is.
+    pub(super) round: u32,
     pub(super) metadata: Option<Metadata>,
     #[serde(default)]
     pub(super) params: Value,

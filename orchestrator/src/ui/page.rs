@@ -47,6 +47,8 @@ pub(super) enum Note {
     CancelledNow,
     Paused,
     Resumed,
+    Approved,
+    Refused,
     Retried,
     Deleted,
     Submitted,
@@ -61,11 +63,13 @@ pub(super) enum Note {
 }
 
 impl Note {
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 17] = [
         Self::Cancelled,
         Self::CancelledNow,
         Self::Paused,
         Self::Resumed,
+        Self::Approved,
+        Self::Refused,
         Self::Retried,
         Self::Deleted,
         Self::Submitted,
@@ -86,6 +90,8 @@ impl Note {
             Self::CancelledNow => "cancelled_now",
             Self::Paused => "paused",
             Self::Resumed => "resumed",
+            Self::Approved => "approved",
+            Self::Refused => "refused",
             Self::Retried => "retried",
             Self::Deleted => "deleted",
             Self::Submitted => "submitted",
@@ -106,6 +112,8 @@ impl Note {
             Self::CancelledNow => "It was cancelled without waiting. What still ran is named as abandoned.",
             Self::Paused => "Paused. What runs goes on to its end.",
             Self::Resumed => "It goes on.",
+            Self::Approved => "Approved. The workflow goes on.",
+            Self::Refused => "Refused. The step has failed.",
             Self::Retried => "It is tried again.",
             Self::Deleted => "It was deleted, with all that belonged to it.",
             Self::Submitted => "It was submitted.",

@@ -30,6 +30,8 @@ fn pending() -> Standing {
         paused: None,
         error: None,
         parked: false,
+        waiting_seconds: None,
+        id: JobId(uuid::Uuid::nil()),
         due_seconds: None,
         timeout_seconds: None,
         owed: false,
@@ -168,4 +170,17 @@ fn a_cancel_says_what_it_waits_for_and_how_long() {
     assert_eq!(said(&job), "cancelling: what its workers sent before is read to the end, for 90 s at most");
     let workflow = Standing { status: JobStatus::Cancelling, timeout_seconds: Some(300.0), ..workflow(240, 0, 3) };
     assert_eq!(said(&workflow), "cancelling: waiting for 3 of 240 sub-jobs, for 5 min at most");
+}
+
+#[test]
+fn what_waits_for_an_answer_says_since_when_and_how_to_give_it() {
+    let id = JobId(uuid::Uuid::from_u128(7));
+    let mut job = Standing { id, status: JobStatus::Running, waiting_seconds: Some(7_500.0), ..pending() };
+    assert_eq!(said(&job), format!("waiting for approval since 2 h 5 min: drover approve {id}"));
+    job.timeout_seconds = Some(100.0);
+    assert_eq!(said(&job), format!("waiting for approval since 2 h 5 min, for 100 s at most: drover approve {id}"));
+    job.paused = Some(PauseReason::Parent);
+    assert_eq!(said(&job), "paused with its workflow: resume that one");
+    let above = Standing { id, waiting_seconds: Some(12.0), ..workflow(1, 0, 1) };
+    assert_eq!(said(&above), format!("step analysis is waiting for approval since 12 s: drover approve {id}"));
 }

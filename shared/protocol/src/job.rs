@@ -40,7 +40,8 @@ pub struct JobMessage {
     /// A job not started by then is not worth starting: the worker reports it failed with kind `deadline`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<DateTime<Utc>>,
-    /// The same for every attempt and dispatch of this job: for handlers whose effects must happen once.
+    /// The same for every attempt and dispatch of this job, but another one in each round of a step that is repeated: for handlers
+    /// whose effects must happen once.
     #[schemars(length(max = limits::KEY_BYTES))]
     pub idempotency_key: String,
 }

@@ -138,7 +138,7 @@ impl World {
                 );
             }
             let ends = job.is_terminal() && before.is_none_or(|before| !before.is_terminal());
-            if ends && job.workflow.is_none() {
+            if ends && !job.is_ours() {
                 let settled = self.check_end(job, result, transaction, holder);
                 self.ledger.settled.extend(settled);
             }

@@ -60,6 +60,13 @@ pub(crate) enum Act {
     },
     /// Resumes whatever somebody has paused, again and again.
     ResumeAll,
+    /// Answers a job that waits for a signal; `pick`: which of those that wait.
+    Answer {
+        pick: u64,
+        approved: bool,
+    },
+    /// Answers whatever waits, again and again.
+    AnswerAll,
 }
 
 /// When a fault strikes.
@@ -151,6 +158,7 @@ impl Plan {
             entries.push(Entry::User(rng.between(100, CALM - 1), act));
         }
         pauses(&mut Rng::new(seed).apart(3), &mut entries);
+        answers(&mut Rng::new(seed).apart(4), &mut entries);
         // Some runs are calm, most are not.
         for _ in 0..rng.below(14) {
             let when = when(&mut rng);
@@ -191,6 +199,14 @@ fn pauses(rng: &mut Rng, entries: &mut Vec<Entry>) {
             let pick = if rng.one_in(4) { rng.number() } else { pick };
             entries.push(Entry::User(again, Act::Resume { pick }));
         }
+    }
+}
+
+/// Somebody answers what waits for a signal. What waits still in the end is answered then.
+fn answers(rng: &mut Rng, entries: &mut Vec<Entry>) {
+    for _ in 0..rng.below(5) {
+        let (pick, approved) = (rng.number(), !rng.one_in(4));
+        entries.push(Entry::User(rng.between(200, CALM - 1), Act::Answer { pick, approved }));
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 };
 
 use drover_engine::{
-    Input,
+    Answer, Input,
     fold::simulation::{shapes, tape::Tape},
 };
 use drover_protocol::{JobId, JobType};
@@ -123,9 +123,8 @@ impl World {
         let rng = Rng::new(plan.seed);
         let mut tape = Tape::from(plan.shape.clone());
         let database = Database::default();
-        for text in shapes::workflows(&mut tape, 1) {
-            database.store.definitions.apply(&text);
-        }
+        let workflows = shapes::workflows(&mut tape, 1);
+        workflows.iter().for_each(|text| database.store.definitions.apply(text));
         let mut world = Self {
             now: 1,
             broken,
@@ -164,6 +163,9 @@ impl World {
         if plan.entries.iter().any(|entry| matches!(entry, Entry::User(_, Act::Pause { .. } | Act::PauseTypes { .. })))
         {
             world.after(CALM, Step::Ask(Act::ResumeAll));
+        }
+        if workflows.iter().any(|text| text.contains("wait_for")) {
+            world.after(CALM, Step::Ask(Act::AnswerAll));
         }
         world
     }
@@ -258,6 +260,9 @@ impl World {
 
     /// A user asks one of the orchestrators that are there; a submission is repeated until it is answered.
     fn ask(&mut self, act: Act) {
+        if matches!(act, Act::Answer { .. }) && self.database.waiting().is_empty() {
+            return;
+        }
         let up: Vec<u64> =
             (0..ORCHESTRATORS).filter(|number| self.life(Who::Orchestrator(*number)).is_some()).collect();
         let orchestrator = self.rng.of(&up);
@@ -296,6 +301,20 @@ impl World {
                     (false, _) => (Purpose::User, Work::Fold(resumes)),
                 }
             }
+            Act::Answer { pick, approved } => {
+                let waiting = self.database.waiting();
+                let count = u64::try_from(waiting.len()).unwrap_or(1).max(1);
+                let Some(job_id) = waiting.get(usize::try_from(pick % count).unwrap_or(0)).copied() else { return };
+                (Purpose::User, Work::Fold(vec![answer(job_id, approved)]))
+            }
+            Act::AnswerAll => {
+                self.after(1_000, Step::Ask(act));
+                let waiting = self.database.waiting();
+                if waiting.is_empty() {
+                    return;
+                }
+                (Purpose::User, Work::Fold(waiting.into_iter().map(|id| answer(id, true)).collect()))
+            }
             Act::Retry { pick, from_start } => {
                 let Some(job_id) = self.job(pick) else { return };
                 (Purpose::User, Work::Fold(vec![Input::Retry { job_id, from_start }]))
@@ -323,4 +342,8 @@ impl World {
         let count = u64::try_from(jobs.len()).unwrap_or(0);
         jobs.get(usize::try_from((pick / 2).checked_rem(count)?).ok()?).copied()
     }
+}
+
+fn answer(job_id: JobId, approved: bool) -> Input {
+    Input::Answer { job_id, answer: Answer { approved, by: None, reason: None, data: None } }
 }

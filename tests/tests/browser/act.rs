@@ -63,3 +63,30 @@ async fn everything_can_be_reached_and_done_by_keyboard() {
     browser.until("h1 .badge", "cancelled").await.expect("it ends");
     done(fleet, browser);
 }
+
+#[tokio::test]
+async fn what_waits_for_an_answer_is_approved_or_refused_with_a_reason() {
+    let (fleet, browser) = stage(1, Screen::WIDE).await;
+    let definition = "
+name: release
+title: Release
+steps:
+  - { key: gate, title: Approve the release, wait_for: signal, on_failure: fail }
+  - { key: ship, title: Ship it, job: noop }
+";
+    fleet.apply(definition).await.expect("valid");
+    for (button, note, end) in [("Approve", "Approved.", "completed"), ("Refuse", "Refused.", "failed")] {
+        let id = fleet.submit("release", json!({})).await.expect("accepted");
+        browser.goto(&page(&fleet, &id)).await.expect("loaded");
+        browser.until(".waiting", "Approve the release").await.expect("it waits");
+        browser.until(".why", "waiting for approval since").await.expect("it says why");
+        browser.fill("[name=reason]", "seen on staging").await.expect("typed");
+        browser.click_words("button", button).await.expect("answered");
+        browser.until(".note", note).await.expect("it says so");
+        browser.until("h1 .badge", end).await.expect("it ends");
+        let job = fleet.ended(&id).await.expect("it ends");
+        let gate = &job["result"]["steps"]["gate"];
+        assert_eq!(gate["result"]["reason"], "seen on staging", "{job}");
+    }
+    done(fleet, browser);
+}

@@ -152,7 +152,8 @@ impl JobContext {
         self.state.facts.dispatch
     }
 
-    /// The same text for every attempt of this job: give it to services that make an effect happen once per key.
+    /// The same text for every attempt of this job, and another one in each round of a step that is repeated: give it to services
+    /// that make an effect happen once per key.
     #[must_use]
     pub fn idempotency_key(&self) -> &str {
         &self.state.facts.idempotency_key

@@ -21,6 +21,8 @@ pub(super) struct Visible<'a> {
     pub(super) outer: &'a [String],
     /// Whether there is a batch.
     pub(super) batch: bool,
+    /// Whether there are rounds.
+    pub(super) repeat: bool,
     /// What `input` is checked against.
     pub(super) input: Option<&'a InputSchema>,
 }
@@ -80,6 +82,9 @@ impl Compiling<'_> {
                            in one";
             field.add(self.report, message);
         }
+        if references.repeat && !self.visible.repeat {
+            field.add(self.report, "`repeat` is known only in the `params` and the `until` of a step with `repeat`");
+        }
         let Some(known) = self.visible.input.and_then(InputSchema::closed_properties) else { return };
         for name in expression.input_fields() {
             if !known.contains(&name.as_str()) {
@@ -96,7 +101,7 @@ impl Compiling<'_> {
         }
         let key = shorten(key, 80);
         Some(if visible.own == Some(&key) {
-            format!("step `{key}` looks at itself; only its own `finish_if` may do that")
+            format!("step `{key}` looks at itself; only its own `finish_if` and `repeat` may do that")
         } else if visible.later.contains(&key.as_str()) {
             format!("step `{key}` comes later; only steps that stand before this one have a result")
         } else if visible.outer.contains(&key) {

@@ -30,6 +30,8 @@ pub const MAX_PARALLEL: u32 = 1_000;
 pub const ATTEMPTS: u32 = 100;
 /// Longest timeout and longest wait before an attempt.
 pub const TIMEOUT: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Most rounds of a step that is repeated.
+pub const ROUNDS: u32 = 10_000;
 /// Most `finish_if` entries of a step.
 pub const FINISH_IF: usize = 20;
 /// Most problems that are listed; the rest is counted.

@@ -53,13 +53,17 @@ pub struct Step {
     pub finish_if: Vec<FinishIf>,
     /// How often and when its sub-jobs are tried.
     pub retry: RetryPolicy,
-    /// How long one attempt of a sub-job may run; for `workflow` and nested steps, the whole child workflow.
+    /// Present when its sub-job may run more than once.
+    pub repeat: Option<Repeat>,
+    /// How long one attempt of a sub-job may run; for `workflow` and nested steps, the whole child workflow; for what waits for a
+    /// signal, how long it waits.
     pub timeout: Option<Duration>,
     /// What `if` and `for_each` read.
     pub start_references: References,
     /// What `params` reads.
     pub params_references: References,
-    /// What `finish_if` reads, messages included.
+    /// What is read when a sub-job has ended: by `finish_if`, messages included, and where the step is repeated by `until` and by
+    /// the next round's `params`.
     pub finish_references: References,
 }
 
@@ -73,6 +77,35 @@ pub enum Work {
     /// Nested steps: a child workflow of their own, one per batch where the step fans out. They see `input` (the step's
     /// `params`), the nested steps before them, and `batch` where the step fans out.
     Steps(Arc<Definition>),
+    /// Nothing: it waits for somebody's answer.
+    Signal,
+}
+
+/// What the sub-job of a step that waits for a signal is called.
+const SIGNAL: &str = "signal";
+
+impl Work {
+    /// What a sub-job is called: a job's type, a workflow's name, `signal`.
+    #[must_use]
+    pub fn job_type(&self) -> JobType {
+        match self {
+            Self::Job(name) | Self::Workflow(name) => name.clone(),
+            Self::Steps(nested) => nested.name.clone(),
+            // A constant; every test of a signal comes by here.
+            Self::Signal => JobType::new(SIGNAL).expect("a valid name"),
+        }
+    }
+}
+
+/// How a step is repeated.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Repeat {
+    /// Evaluated when a round has completed: where it holds, that was the last one.
+    pub until: Expression,
+    /// Most rounds. When they are spent and `until` does not hold, the step has failed. At least 1.
+    pub max: u32,
+    /// How long the next round waits.
+    pub delay: Option<Duration>,
 }
 
 /// How a step fans out.

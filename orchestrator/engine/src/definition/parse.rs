@@ -38,6 +38,8 @@ pub(super) struct Chain<'a> {
     pub(super) outer: &'a [String],
     /// Whether it is the work of a fan-out's batches.
     pub(super) in_batch: bool,
+    /// Whether it is a part of the clean-up.
+    pub(super) in_cleanup: bool,
     /// 1 for the outermost.
     pub(super) level: usize,
 }
@@ -89,6 +91,7 @@ fn definition(node: &Node, document: &mut Document<'_>) -> Option<Definition> {
         input: input.as_ref(),
         outer: &[],
         in_batch: false,
+        in_cleanup: false,
         level: 1,
     };
     let steps = listed.as_ref().and_then(|field| steps(field, &chain, document)).unwrap_or_default();
@@ -169,6 +172,7 @@ fn summary(
         later: Vec::new(),
         outer: &[],
         batch: false,
+        repeat: false,
         input: chain.input,
     };
     let mut summary = BTreeMap::new();

@@ -10,11 +10,7 @@ use super::{
 use crate::expression::{shorten, suggest};
 
 /// Keys that later versions will know, so that nobody takes them for a slip.
-const RESERVED: [(&str, &str); 3] = [
-    ("repeat", "looping over a step"),
-    ("wait_for", "waiting for an approval or a signal"),
-    ("needs", "running steps in another order than the one they stand in"),
-];
+const RESERVED: [(&str, &str); 1] = [("needs", "running steps in another order than the one they stand in")];
 
 /// The problems found so far.
 #[derive(Debug, Default)]

@@ -10,12 +10,13 @@ use super::{
 };
 use crate::expression::{Expression, References, shorten};
 
-const KEYS: [&str; 16] = [
+const KEYS: [&str; 18] = [
     "key",
     "title",
     "job",
     "workflow",
     "steps",
+    "wait_for",
     "weight",
     "if",
     "params",
@@ -26,6 +27,7 @@ const KEYS: [&str; 16] = [
     "on_failure",
     "finish_if",
     "retry",
+    "repeat",
     "timeout",
 ];
 
@@ -68,6 +70,8 @@ pub(super) fn read(
     let title = fields.get("title").and_then(|field| field.title(document.report)).unwrap_or_else(|| key.clone());
     if place.is_cleanup {
         refuse_in_cleanup(&fields, document.report);
+    } else if place.chain.in_cleanup {
+        fields.refuse("wait_for", NO_SIGNAL, document.report);
     }
     let step = Reading { fields: &fields, place, key: &key };
     let condition = step.expression("if", document.report);
@@ -75,6 +79,7 @@ pub(super) fn read(
     let params = step.params(document.report);
     let work = step.work(&title, document);
     let finish_if = step.finish_if(document.report);
+    let repeat = step.repeat(document.report);
     let retry = fields.get("retry").map(|field| retry(&field, document.report)).unwrap_or_default();
     let timeout = fields.get("timeout").and_then(|field| timeout(&field, document.report));
     let (params, work) = (params?, work?);
@@ -86,7 +91,10 @@ pub(super) fn read(
         ),
         params_references: params.references().clone(),
         finish_references: merged(
-            finish_if.iter().flat_map(|entry| [entry.when.references(), entry.message.references()]),
+            finish_if
+                .iter()
+                .flat_map(|entry| [entry.when.references(), entry.message.references()])
+                .chain(repeat.iter().flat_map(|repeat| [repeat.until.references(), params.references()])),
         ),
         on_failure: on_failure(&fields, document.report),
         key,
@@ -96,6 +104,7 @@ pub(super) fn read(
         for_each,
         finish_if,
         retry,
+        repeat,
         timeout,
     })
 }
@@ -134,9 +143,13 @@ fn step_key(field: &Field<'_>, taken: &mut Vec<String>, report: &mut Report) -> 
     Some(key.to_owned())
 }
 
+/// Why clean-up does not wait.
+const NO_SIGNAL: &str = "cleanup waits for nobody: a cancel would wait with it; remove it";
+
 fn refuse_in_cleanup(fields: &Fields<'_>, report: &mut Report) {
     fields.refuse("weight", "a cleanup step has no share of the progress bar; remove it", report);
     fields.refuse("finish_if", "a cleanup step runs when the workflow has ended; remove it", report);
+    fields.refuse("wait_for", NO_SIGNAL, report);
     fields.refuse("on_failure", "cleanup always goes on with its next step; remove it", report);
 }
 

@@ -6,7 +6,7 @@ use drover_protocol::JobType;
 use serde_json::json;
 
 use super::{
-    Definition, FanOut, FinishIf, Tolerate, Work,
+    Definition, FanOut, FinishIf, Repeat, Tolerate, Work,
     document::{Content, Node},
     expressions::{Compiling, Visible},
     limits,
@@ -15,6 +15,9 @@ use super::{
     step::Place,
 };
 use crate::expression::{Expression, Template, shorten};
+
+/// What a step may run, one of them.
+const WORKS: [&str; 4] = ["job", "workflow", "steps", "wait_for"];
 
 /// A step while it is read.
 pub(super) struct Reading<'a> {
@@ -25,7 +28,7 @@ pub(super) struct Reading<'a> {
 
 impl<'a> Reading<'a> {
     /// What the step's expressions see.
-    fn visible(&self, has_batch: bool, own_ended: bool) -> Visible<'a> {
+    fn visible(&self, has_batch: bool, own_ended: bool, repeat: bool) -> Visible<'a> {
         let place = self.place;
         let (earlier, rest) = place.keys.split_at(place.index.min(place.keys.len()));
         Visible {
@@ -35,6 +38,7 @@ impl<'a> Reading<'a> {
             later: rest.iter().skip(1).map(String::as_str).collect(),
             outer: place.chain.outer,
             batch: has_batch || place.chain.in_batch,
+            repeat,
             input: place.chain.input,
         }
     }
@@ -55,7 +59,7 @@ impl<'a> Reading<'a> {
     /// An expression that is evaluated before the step begins.
     pub(super) fn expression(&self, key: &str, report: &mut Report) -> Option<Expression> {
         let field = self.fields.get(key)?;
-        Compiling { visible: &self.visible(false, false), report }.expression(&field, &self.name(key))
+        Compiling { visible: &self.visible(false, false, false), report }.expression(&field, &self.name(key))
     }
 
     pub(super) fn fan_out(&self, report: &mut Report) -> Option<FanOut> {
@@ -93,12 +97,14 @@ impl<'a> Reading<'a> {
             field.add(report, format!("must be a mapping of parameters; it is {}", field.node.kind()));
             return None;
         }
-        Compiling { visible: &self.visible(self.fans_out(), false), report }.template(&field, &name)
+        // Of a step that is repeated they may read what the round before came to.
+        let repeats = self.fields.get("repeat").is_some();
+        Compiling { visible: &self.visible(self.fans_out(), repeats, repeats), report }.template(&field, &name)
     }
 
     pub(super) fn work(&self, title: &str, document: &mut Document<'_>) -> Option<Work> {
         let given: Vec<(&str, Field<'_>)> =
-            ["job", "workflow", "steps"].into_iter().filter_map(|key| Some((key, self.fields.get(key)?))).collect();
+            WORKS.into_iter().filter_map(|key| Some((key, self.fields.get(key)?))).collect();
         match given.as_slice() {
             [("job", field)] => parse::job_type(field, document.report).map(Work::Job),
             [("workflow", field)] => {
@@ -108,9 +114,10 @@ impl<'a> Reading<'a> {
                 }
                 Some(Work::Workflow(name))
             }
+            [("wait_for", field)] => self.signal(field, document.report),
             [(_, field)] => self.nested(field, title, document).map(|nested| Work::Steps(Arc::new(nested))),
             [] => {
-                let message = "says nothing to run: it needs one of `job`, `workflow` or `steps`";
+                let message = "says nothing to run: it needs one of `job`, `workflow`, `steps` or `wait_for: signal`";
                 self.fields.whole.add(document.report, message);
                 None
             }
@@ -121,6 +128,30 @@ impl<'a> Reading<'a> {
                 None
             }
         }
+    }
+
+    fn signal(&self, field: &Field<'_>, report: &mut Report) -> Option<Work> {
+        self.fields.refuse("for_each", "`wait_for` waits for one answer; put it into nested `steps` to wait in every batch", report);
+        self.fields.refuse("retry", "nothing is tried that could fail; `timeout` says how long it waits", report);
+        self.fields.refuse("repeat", "there is nothing to repeat about waiting; remove it", report);
+        field.word(&[("signal", ())], report).map(|()| Work::Signal)
+    }
+
+    /// Reads how the step is repeated.
+    pub(super) fn repeat(&self, report: &mut Report) -> Option<Repeat> {
+        let field = self.fields.get("repeat")?;
+        if self.fans_out() {
+            field.add(report, "`repeat` and `for_each` exclude each other; put the one into nested `steps` of the other");
+        }
+        let fields = Fields::of(&field, &["until", "max", "delay"], report)?;
+        let until = fields.require("until", "an expression that holds after the last round", report);
+        let max = fields.require("max", "the most rounds, after which the step has failed", report);
+        let visible = self.visible(false, true, true);
+        let name = self.name("repeat.until");
+        let until = until.and_then(|field| Compiling { visible: &visible, report }.expression(&field, &name));
+        let max = max.and_then(|field| field.number(1..=limits::ROUNDS, report));
+        let delay = fields.get("delay").and_then(|field| field.duration(report));
+        Some(Repeat { until: until?, max: max?, delay })
     }
 
     fn nested(&self, field: &Field<'_>, title: &str, document: &mut Document<'_>) -> Option<Definition> {
@@ -142,6 +173,7 @@ impl<'a> Reading<'a> {
             input: outside.input.filter(|_| self.fields.get("params").is_none()),
             outer: &outer,
             in_batch: self.fans_out(),
+            in_cleanup: outside.in_cleanup || self.place.is_cleanup,
             level: outside.level + 1,
         };
         parse::nested(field, &chain, title, document)
@@ -161,7 +193,7 @@ impl<'a> Reading<'a> {
         let fields = Fields::of(entry, &["when", "message"], report)?;
         let when = fields.require("when", "the condition under which the workflow ends here", report);
         let message = fields.require("message", "what people are told when the workflow ends here", report);
-        let visible = self.visible(false, true);
+        let visible = self.visible(false, true, false);
         let mut compiling = Compiling { visible: &visible, report };
         let name = |part: &str| self.name(&format!("finish_if[{index}].{part}"));
         let when = when.and_then(|field| compiling.expression(&field, &name("when")));

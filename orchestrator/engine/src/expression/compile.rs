@@ -16,9 +16,10 @@ use super::{
     scan, suggest,
 };
 
-const ROOTS: [&str; 4] = ["input", "steps", "batch", "workflow"];
+const ROOTS: [&str; 5] = ["input", "steps", "batch", "repeat", "workflow"];
 const STEP_FIELDS: [&str; 4] = ["status", "result", "error", "totals"];
 const BATCH_FIELDS: [&str; 3] = ["index", "count", "items"];
+const REPEAT_FIELDS: [&str; 2] = ["round", "max"];
 const WORKFLOW_FIELDS: [&str; 2] = ["id", "attempt"];
 /// Most memory of a compiled `matches` pattern, in bytes.
 const PATTERN_BYTES: usize = 256 * 1024;
@@ -154,7 +155,7 @@ impl Lowering {
                 _ => return Ok(None),
             }
         };
-        if !ROOTS.contains(&root) {
+        if !ROOTS.contains(&root) || self.variables.iter().any(|variable| variable == root) {
             return Ok(None);
         }
         keys.reverse();
@@ -172,6 +173,11 @@ impl Lowering {
                 known_field("batch", keys.first(), &BATCH_FIELDS)?;
                 self.references.batch = true;
                 Root::Batch
+            }
+            "repeat" => {
+                known_field("repeat", keys.first(), &REPEAT_FIELDS)?;
+                self.references.repeat = true;
+                Root::Repeat
             }
             "workflow" => {
                 known_field("workflow", keys.first(), &WORKFLOW_FIELDS)?;
@@ -273,7 +279,8 @@ impl Lowering {
         let Expr::Ident(variable) = &variable.expr else {
             return Err(format!("the first argument of `{}` is a name for the element, e.g. x", kind.name()));
         };
-        if ROOTS.contains(&variable.as_str()) {
+        // `repeat` was no root once, and whoever called a variable so is still understood.
+        if ROOTS.contains(&variable.as_str()) && variable != "repeat" {
             return Err(format!("`{variable}` has a meaning of its own; call the element something else"));
         }
         if self.variables.len() >= limits::LOOP_DEPTH {

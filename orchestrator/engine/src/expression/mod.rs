@@ -48,7 +48,7 @@ use serde_json::Value;
 pub(crate) use error::shorten;
 pub use error::{CompileError, ExpressionError};
 pub use references::{References, StepUse};
-pub use scope::{BatchScope, Scope, StepScope, WorkflowScope};
+pub use scope::{BatchScope, RepeatScope, Scope, StepScope, WorkflowScope};
 pub use template::Template;
 
 use bind::Captured;

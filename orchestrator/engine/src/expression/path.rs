@@ -70,6 +70,11 @@ fn root<'a>(path: &Path, scope: &'a Scope) -> Result<(Val<'a>, usize), Fault> {
             };
             Ok(field.map_or_else(|| (map(&["index", "count", "items"], get), 0), |field| (get(field), 1)))
         }
+        Root::Repeat => {
+            let repeat = scope.repeat.as_ref().ok_or_else(|| Fault::Failed("there are no rounds here".into()))?;
+            let get = |field: &str| Val::Int(if field == "round" { repeat.round } else { repeat.max }.into());
+            Ok(field.map_or_else(|| (map(&["round", "max"], get), 0), |field| (get(field), 1)))
+        }
         Root::Workflow => {
             let get = |field: &str| match field {
                 "id" => Val::Owned(scope.workflow.id.to_string().into()),

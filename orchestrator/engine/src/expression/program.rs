@@ -97,6 +97,7 @@ pub(super) enum Root {
     Input,
     Step(String),
     Batch,
+    Repeat,
     Workflow,
 }
 
@@ -113,6 +114,7 @@ impl Path {
             Root::Input => "input".to_owned(),
             Root::Step(key) => format!("steps.{key}"),
             Root::Batch => "batch".to_owned(),
+            Root::Repeat => "repeat".to_owned(),
             Root::Workflow => "workflow".to_owned(),
         };
         for key in &keys {

@@ -11,6 +11,8 @@ pub struct References {
     pub input: bool,
     /// Whether it reads `batch`.
     pub batch: bool,
+    /// Whether it reads `repeat`.
+    pub repeat: bool,
     /// Whether it reads `workflow`.
     pub workflow: bool,
 }
@@ -36,6 +38,7 @@ impl References {
         }
         self.input |= other.input;
         self.batch |= other.batch;
+        self.repeat |= other.repeat;
         self.workflow |= other.workflow;
     }
 }

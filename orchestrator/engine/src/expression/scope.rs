@@ -16,6 +16,8 @@ pub struct Scope {
     pub steps: BTreeMap<String, StepScope>,
     /// The batch whose parameters are made: `batch`.
     pub batch: Option<BatchScope>,
+    /// The rounds of the step that is repeated: `repeat`.
+    pub repeat: Option<RepeatScope>,
     /// The workflow's own job: `workflow`.
     pub workflow: WorkflowScope,
 }
@@ -43,6 +45,15 @@ pub struct BatchScope {
     pub count: u64,
     /// `batch.items`: a list of at most `batch_size` items.
     pub items: Value,
+}
+
+/// The rounds of a step that is repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RepeatScope {
+    /// `repeat.round`, from 1: in `until` the round that has ended, in `params` the one that begins.
+    pub round: u64,
+    /// `repeat.max`: the most rounds.
+    pub max: u64,
 }
 
 /// The workflow's own job.

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Fold,
     event::errors_of_stop,
+    repeat::Round,
     report::{raise_bar, step_begins},
     verdict::{finish_if, on_failure, summary, verdict},
 };
@@ -62,14 +63,13 @@ impl Fold<'_> {
                     redo_from: step.redo_from(),
                 })
             }
-            StepStatus::Pending if self.lacks_sub_job(step) => {
-                Some(Command::Load { workflow: id, jobs: step.job_id.into_iter().collect() })
-            }
+            StepStatus::Pending if self.lacks_sub_job(step) => load(id, step),
+            StepStatus::Running if definition.repeat.is_some() && self.lacks_sub_job(step) => load(id, step),
             _ => Some(advance(id, self.wanted(workflow))),
         }
     }
 
-    /// Whether the sub-job that an earlier run made for a step is yet to be read.
+    /// Whether the sub-job that an earlier run or round made for a step is yet to be read.
     fn lacks_sub_job(&self, step: &StepState) -> bool {
         step.job_id.is_some_and(|child| self.tree.get(child).is_none())
     }
@@ -132,7 +132,8 @@ impl Fold<'_> {
     fn begin_step(&mut self, id: JobId, index: usize, step: &Step, facts: &Facts) -> Go {
         let mut references = step.start_references.clone();
         references.merge(&step.params_references);
-        let Some(scope) = self.scope(id, facts, &references) else { return self.ask_again(id) };
+        let Some(mut scope) = self.scope(id, facts, &references) else { return self.ask_again(id) };
+        scope.repeat = self.repeat_scope(id, index, step);
         match step.condition.as_ref().map(|condition| condition.eval_bool(&scope)) {
             Some(Ok(false)) => {
                 let why = JobError::permanent("skipped", format!("its condition was false: {}", source(step)));
@@ -178,6 +179,15 @@ impl Fold<'_> {
             return Go::Wait;
         };
         let (status, error) = verdict(step, state, cancelling);
+        let completed = matches!(status, StepStatus::Completed | StepStatus::CompletedWithErrors);
+        if let Some(repeat) = step.repeat.as_ref().filter(|_| completed) {
+            match self.round_ended(id, index, step, repeat, self.with_own(scope.clone(), id, index, status)) {
+                Ok(Round::Last) => {}
+                Ok(Round::Next) => return Go::On,
+                Ok(Round::Cut) => return self.close(id, index, StepStatus::Cancelled, None),
+                Err(error) => return self.step_failed(id, index, step, error),
+            }
+        }
         let ending = match status {
             StepStatus::Failed => on_failure(step, error.as_ref()),
             StepStatus::Completed | StepStatus::CompletedWithErrors => {
@@ -311,7 +321,7 @@ impl Fold<'_> {
         }
         let (input, batch) = super::start::input_of(workflow, &facts.params);
         let workflow = WorkflowScope { id, attempt: job.attempt };
-        Some(Scope { input, steps, batch, workflow })
+        Some(Scope { input, steps, batch, repeat: None, workflow })
     }
 
     /// The step's own status, as it will be, for its `finish_if`.
@@ -333,6 +343,10 @@ impl Workflow {
         }
         references
     }
+}
+
+fn load(workflow: JobId, step: &StepState) -> Option<Command> {
+    Some(Command::Load { workflow, jobs: step.job_id.into_iter().collect() })
 }
 
 const fn advance(workflow: JobId, results: BTreeSet<String>) -> Command {

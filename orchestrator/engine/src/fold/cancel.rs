@@ -37,6 +37,12 @@ impl Fold<'_> {
     fn begin_cancel(&mut self, id: JobId, reason: CancelReason) {
         let Some(job) = self.tree.get(id) else { return };
         let (began, dispatch) = (job.started_at.is_some(), job.dispatch);
+        if job.is_signal() {
+            self.note_cancel(id, reason);
+            self.say(id, "It was cancelled before anybody answered.");
+            self.stopped(id, "cancelled", Value::Null);
+            return;
+        }
         match (&job.workflow, job.is_published()) {
             (None, true) => self.cancel_published(id, reason),
             (Some(_), _) => self.cancel_workflow(id, reason, began),
@@ -128,6 +134,9 @@ impl Fold<'_> {
             self.report(id, seen);
             return Outcome::Applied;
         }
+        if job.is_signal() {
+            return self.unanswered(id, allowed);
+        }
         // Its worker should have stopped it and said so; whatever it says later is of an old dispatch.
         let dispatch = job.dispatch;
         self.effects.push(Command::Tombstone(RunningJob { job_id: id, dispatch }));
@@ -153,9 +162,14 @@ impl Fold<'_> {
     /// Waits no longer: what is unfinished below is written off, by name.
     fn abandon(&mut self, id: JobId, why: &str) {
         let leaves = self.unfinished_leaves(id);
-        let names: Vec<String> = leaves.iter().filter_map(|leaf| self.tree.get(*leaf)).map(name_of).collect();
+        let left = leaves.iter().filter_map(|leaf| self.tree.get(*leaf)).filter(|job| !job.is_signal());
+        let names: Vec<String> = left.map(name_of).collect();
         for leaf in &leaves {
             let Some(job) = self.tree.jobs.get_mut(leaf) else { continue };
+            if job.is_signal() {
+                self.begin_cancel(*leaf, CancelReason::Parent);
+                continue;
+            }
             job.error = Some(JobError::permanent(ABANDONED, format!("{why}; it may still run on its worker")));
             let tombstone = RunningJob { job_id: *leaf, dispatch: job.dispatch };
             self.effects.push(Command::Tombstone(tombstone));

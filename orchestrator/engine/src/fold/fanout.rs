@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Fold, NewJob, advance::expression_error};
 use crate::{
-    Command, Parent, Trigger, Workflow,
+    Command, Parent, Trigger, WaitFor, Workflow,
     command::ItemsSource,
     definition::{Definition, FanOut, Step, Work},
     expression::{BatchScope, Scope, Template, WorkflowScope},
@@ -116,6 +116,11 @@ impl Fold<'_> {
         let (existing, resume) = self.step_mut(id, index).map(|state| (state.job_id, state.resume)).unwrap_or_default();
         if let Some(child) = existing {
             self.adopt(id, index, child);
+            let round = self.step_mut(id, index).map_or(1, |state| state.rounds + 1);
+            if let Some(job) = self.tree.jobs.get_mut(&child) {
+                job.round = round;
+                self.touch(child);
+            }
             return self.start_child_again(child, resume, step, params, None);
         }
         let child = self.spawn(id, index, step, params, None)?;
@@ -194,14 +199,15 @@ impl Fold<'_> {
             state.open += 1;
         }
         let timeout_ms = step.timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX));
+        let wait_for = matches!(step.work, Work::Signal).then_some(WaitFor::Signal);
         let never = if params.is_some() { None } else { Some(DateTime::<Utc>::MAX_UTC) };
         self.create(NewJob {
             id: child,
             root_id,
             parent: Some(Parent { id, step: index, batch }),
-            job_type: type_of(step),
+            job_type: step.work.job_type(),
             params: params.unwrap_or_default(),
-            policy: Policy { retry: step.retry, timeout_ms },
+            policy: Policy { retry: step.retry, timeout_ms, wait_for },
             workflow,
             run_at: never,
         });
@@ -211,7 +217,7 @@ impl Fold<'_> {
     /// The workflow that a step's sub-job is, if it is one.
     fn workflow_of(&mut self, id: JobId, step: &Step) -> Result<Option<Workflow>, JobError> {
         match &step.work {
-            Work::Job(_) => Ok(None),
+            Work::Job(_) | Work::Signal => Ok(None),
             Work::Steps(nested) => Ok(Some(Workflow::new(Arc::clone(nested)))),
             Work::Workflow(name) => match self.current(id, name) {
                 Some(definition) => Ok(Some(Workflow::new(definition))),
@@ -261,9 +267,10 @@ impl Fold<'_> {
             self.start_again(child, Trigger::Retry, false, None);
             return Ok(());
         }
-        if job.workflow.is_none() && !matches!(step.work, Work::Job(_)) {
+        if job.workflow.is_none() && matches!(step.work, Work::Workflow(_) | Work::Steps(_)) {
             // It was made when nobody knew its definition, and a row's definition never changes.
-            return Err(JobError::permanent("unknown_type", format!("{} had no definition then", type_of(step))));
+            let message = format!("{} had no definition then", step.work.job_type());
+            return Err(JobError::permanent("unknown_type", message));
         }
         let params = params_of(step, job.workflow.as_ref(), params, batch)?;
         self.start_again(child, Trigger::Restart, true, Some(params));
@@ -276,17 +283,9 @@ impl Fold<'_> {
     }
 }
 
-/// What a sub-job is called: a job's type, a workflow's name.
-fn type_of(step: &Step) -> JobType {
-    match &step.work {
-        Work::Job(name) | Work::Workflow(name) => name.clone(),
-        Work::Steps(nested) => nested.name.clone(),
-    }
-}
-
 /// A sub-job's parameters. A workflow's are checked. Nested steps see the step's parameters as `input`, and the batch that
 /// they are the work of.
-fn params_of(
+pub(super) fn params_of(
     step: &Step,
     workflow: Option<&Workflow>,
     params: Value,
@@ -335,6 +334,7 @@ fn batch_scope(id: JobId, attempt: u32, row: &BatchRow, total: u32) -> Scope {
         input: Arc::new(Value::Null),
         steps: std::collections::BTreeMap::new(),
         batch: Some(BatchScope { index: row.index.into(), count: total.into(), items: row.items.clone() }),
+        repeat: None,
         workflow: WorkflowScope { id, attempt },
     }
 }

@@ -17,7 +17,9 @@ mod fanout;
 mod keep;
 mod pause;
 mod report;
+mod repeat;
 mod retry;
+mod signal;
 #[cfg(any(test, feature = "simulation"))]
 pub mod simulation;
 mod start;
@@ -196,8 +198,8 @@ impl<'a> Fold<'a> {
         let Some(job) = self.tree.jobs.get(&input.job_id()) else {
             return Outcome::Ignored(Ignored::UnknownJob);
         };
-        if job.workflow.is_some() && input.is_of_worker() {
-            // A workflow's worker is the orchestrator: nobody else can speak of it.
+        if job.is_ours() && input.is_of_worker() {
+            // The orchestrator is its worker: nobody else can speak of it.
             return Outcome::Ignored(Ignored::OtherSession);
         }
         let (keep, first) = (self.keep(&input), self.effects.len());
@@ -221,6 +223,7 @@ impl<'a> Fold<'a> {
             Input::NeverStarted { job_id, dispatch } => self.never_started(job_id, dispatch),
             Input::Retry { job_id, from_start } => self.retry(job_id, from_start),
             Input::Republish { job_id, dispatch } => self.republish(job_id, dispatch),
+            Input::Answer { job_id, answer } => self.answer(job_id, answer),
         }
     }
 

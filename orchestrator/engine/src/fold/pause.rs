@@ -21,7 +21,7 @@ impl Fold<'_> {
         if next(status, Trigger::Pause) == Next::Illegal {
             return Outcome::Illegal(Refusal::Transition { status, trigger: Trigger::Pause });
         }
-        let at_work = job.workflow.is_none() && status == JobStatus::Running;
+        let at_work = !job.is_ours() && status == JobStatus::Running;
         match &mut job.paused {
             Some(paused) if paused.reason == PauseReason::Asked => return Outcome::Ignored(Ignored::Repeat),
             _ if at_work => return Outcome::Illegal(Refusal::AtWork),
@@ -82,7 +82,7 @@ impl Fold<'_> {
         let Some(job) = self.tree.jobs.get_mut(&id) else { return };
         let seen = Seen::of(job);
         let mut time_left_ms = None;
-        if job.workflow.is_some() {
+        if job.is_ours() {
             let time_left = job.timeout_at.take().map(|timeout_at| timeout_at - now);
             time_left_ms = time_left.map(|time_left| u64::try_from(time_left.num_milliseconds()).unwrap_or(0));
         }
@@ -176,7 +176,7 @@ impl Fold<'_> {
 fn may_wait(job: &Job) -> bool {
     match job.status {
         JobStatus::Pending => true,
-        JobStatus::Running => job.workflow.is_some(),
+        JobStatus::Running => job.is_ours(),
         _ => false,
     }
 }

@@ -13,7 +13,7 @@ struct Note {
     status: JobStatus,
     /// Whether somebody is at it, which a cancelled job in a queue is not.
     at_work: bool,
-    /// Whether it is a paused workflow of which nothing runs.
+    /// Whether it is paused and nothing of it runs.
     resting: bool,
     progress: Progress,
     error_count: u64,
@@ -80,7 +80,7 @@ impl Fold<'_> {
             (step.open, step.outcome) = (step.open + 1, None);
             step.uncount_end(was, seen.error_count);
         }
-        step.raise_progress();
+        step.raise_progress(step_definition.repeat.as_ref());
         let active = step.running.first_key_value().map(|(_, (id, _))| *id);
         self.retell(parent.id, step_definition, active == Some(note.id), note.message.as_deref());
         self.touched.insert(parent.id);
@@ -112,9 +112,11 @@ pub(super) fn is_at_work(job: &Job) -> bool {
     }
 }
 
-/// Whether it is a workflow that counts as at work, though it is paused and nothing of it runs.
+/// Whether it counts as at work, though it is paused and nothing of it runs: a workflow, or what waits for a signal.
 pub(super) fn is_resting(job: &Job) -> bool {
-    job.paused.is_some() && is_at_work(job) && job.workflow.as_ref().is_some_and(crate::Workflow::is_quiet)
+    job.paused.is_some()
+        && is_at_work(job)
+        && (job.is_signal() || job.workflow.as_ref().is_some_and(crate::Workflow::is_quiet))
 }
 
 /// The definition of a step by its index in the state.

@@ -32,15 +32,8 @@ impl Fold<'_> {
         params: Option<Value>,
     ) -> Outcome {
         let seen = self.see(id);
-        if let Err(outcome) = self.transit(id, trigger) {
+        if let Err(outcome) = self.renew(id, trigger, params) {
             return outcome;
-        }
-        let Some(job) = self.tree.jobs.get_mut(&id) else { return Outcome::Ignored(Ignored::UnknownJob) };
-        job.run += 1;
-        job.attempt += 1;
-        clear(job);
-        if params.is_some() {
-            job.params = params;
         }
         self.record(id, "retried", json!({ "from_start": from_start }));
         if self.tree.get(id).is_some_and(|job| job.workflow.is_some()) {
@@ -49,6 +42,19 @@ impl Fold<'_> {
         self.begin(id);
         self.report(id, seen);
         Outcome::Applied
+    }
+
+    /// Makes a new run of an ended job, which has not begun.
+    pub(super) fn renew(&mut self, id: JobId, trigger: Trigger, params: Option<Value>) -> Result<(), Outcome> {
+        self.transit(id, trigger)?;
+        let Some(job) = self.tree.jobs.get_mut(&id) else { return Err(Outcome::Ignored(Ignored::UnknownJob)) };
+        job.run += 1;
+        job.attempt += 1;
+        clear(job);
+        if params.is_some() {
+            job.params = params;
+        }
+        Ok(())
     }
 
     /// Puts a workflow back to its first step that did not complete, or to its first.
@@ -119,8 +125,11 @@ fn first_incomplete(state: &WorkflowState, regular: usize) -> usize {
 /// The step goes on: sub-jobs that completed count, the others are begun again.
 fn resumed(step: &StepState) -> StepState {
     if step.job_id.is_some() {
-        // A single sub-job is counted when it is started again.
-        return StepState { resume: true, ..afresh(step) };
+        // A single sub-job is counted when it is started again. A round that did not complete goes on; where all were spent they
+        // are counted anew.
+        let completed = matches!(step.outcome, Some(JobStatus::Completed | JobStatus::CompletedWithErrors));
+        let rounds = if completed { 0 } else { step.rounds };
+        return StepState { resume: true, rounds, ..afresh(step) };
     }
     if step.total.is_none() {
         return afresh(step);
@@ -138,7 +147,7 @@ fn resumed(step: &StepState) -> StepState {
         redo_from: Some(step.redo_from().max(step.cursor)).filter(|from| step.total.is_some_and(|total| *from < total)),
         ..StepState::default()
     };
-    resumed.raise_progress();
+    resumed.raise_progress(None);
     resumed
 }
 

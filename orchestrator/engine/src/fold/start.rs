@@ -48,6 +48,7 @@ impl Fold<'_> {
             attempt: 1,
             dispatch: 0,
             run: 0,
+            round: 1,
             failures: 0,
             losses: 0,
             progress: Progress::ZERO,
@@ -115,10 +116,11 @@ impl Fold<'_> {
             self.hold_back(id);
             return;
         }
-        if job.workflow.is_none() {
+        if !job.is_ours() {
             self.dispatch(id);
             return;
         }
+        let is_signal = job.is_signal();
         if self.transit(id, Trigger::Start).is_err() {
             return;
         }
@@ -131,7 +133,11 @@ impl Fold<'_> {
             });
         }
         self.record(id, "started", Value::Null);
-        self.touched.insert(id);
+        if is_signal {
+            self.wait_for_answer(id);
+        } else {
+            self.touched.insert(id);
+        }
     }
 
     /// Publishes a worker's job under a new fence.

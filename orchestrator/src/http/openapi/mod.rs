@@ -10,7 +10,7 @@ use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::routes;
 
 use super::{
-    audit, changes, dead, definitions, events, fleet, jobs, parts, pauses, prune, recover, replay,
+    answer, audit, changes, dead, definitions, events, fleet, jobs, parts, pauses, prune, recover, replay,
     routes::{Rights, Routes},
     sweep, tokens,
 };
@@ -39,6 +39,7 @@ pub(super) fn described() -> Routes {
         .api(Action::Cancel, routes!(jobs::cancel))
         .api(Action::Pause, routes!(jobs::pause))
         .api(Action::Resume, routes!(jobs::resume))
+        .api(Action::Answer, routes!(answer::answer))
         .api(Action::Retry, routes!(jobs::retry))
         .api(Action::Cancel, routes!(sweep::cancel))
         .api(Action::Retry, routes!(sweep::retry))

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod actions;
+mod answer;
 mod audit;
 mod changes;
 mod dead;

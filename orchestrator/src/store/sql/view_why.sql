@@ -1,6 +1,7 @@
 -- What decides why these jobs ($1) are where they are. Counts go up to $2. Each job costs a few looks into indexes.
 SELECT jobs.id, jobs.type, jobs.status, jobs.attempt::bigint, jobs.failures::bigint, jobs.dispatch, jobs.definition_hash, jobs.definition_path,
     jobs.metadata, (jobs.policy #>> '{retry,attempts}')::bigint AS attempts, jobs.paused ->> 'reason' AS paused,
+    jobs.policy ->> 'wait_for' AS wait_for, extract(epoch FROM clock_timestamp() - jobs.started_at)::float8 AS started_seconds,
     jobs.error ->> 'message' AS error, jobs.parked IS NOT NULL AS parked,
     extract(epoch FROM jobs.due_at - clock_timestamp())::float8 AS due_seconds,
     extract(epoch FROM jobs.timeout_at - clock_timestamp())::float8 AS timeout_seconds,

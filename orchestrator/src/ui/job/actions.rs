@@ -25,7 +25,8 @@ pub(super) fn buttons(job: &Job) -> Markup {
         && may(Action::Retry);
     // What a worker runs cannot be paused half-way.
     let may_pause = !job.paused
-        && (job.status == JobStatus::Pending || job.is_workflow && job.status == JobStatus::Running)
+        && (job.status == JobStatus::Pending
+            || (job.is_workflow || job.wait_for.is_some()) && job.status == JobStatus::Running)
         && may(Action::Pause);
     html! {
         div.actions role="group" aria-label="Actions" {

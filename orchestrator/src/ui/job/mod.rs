@@ -1,6 +1,7 @@
 //! One job or workflow, in parts: where it stands, its sub-jobs, its logs, its history, its data.
 
 pub(super) mod actions;
+pub(super) mod answer;
 mod data;
 mod history;
 mod logs;
@@ -72,6 +73,7 @@ fn head(job: &Job, reason: Option<&str>) -> Markup {
         }
         p.meta { (parts::id(job.id)) @if job.title.is_some() { " · " code { (job.job_type) } } " · made " (span::ago(job.created_at))
             @if job.attempt > 1 { " · attempt " (job.attempt) }
+            @if job.round > 1 { " · round " (job.round) }
             @for (key, value) in &job.labels { " " a.label href={ "/jobs?label=" (encoded(&format!("{key}:{value}"))) } { (key) ": " (value) } }
         }
         div.standing {
@@ -131,6 +133,7 @@ fn tabs(job: &Job, view: &str) -> Markup {
 async fn overview(shared: &Shared, job: &Job, seen: &SeenJob) -> Result<Markup, Failure> {
     let latest = shared.app.store.search_logs(trail(seen, job.id, true), &LogSearch::default(), LATEST).await?;
     Ok(html! {
+        (answer::forms(shared, job).await?)
         @if let Some(metadata) = &job.metadata { (steps::table(job, metadata)) }
         @if let Some(summary) = job.result.get("summary").and_then(serde_json::Value::as_object).filter(|summary| !summary.is_empty()) {
             section { h2 { "Summary" } (data::pairs(summary)) }

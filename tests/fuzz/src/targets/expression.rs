@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use drover_engine::expression::{BatchScope, Expression, Scope, StepScope, Template, WorkflowScope};
+use drover_engine::expression::{BatchScope, Expression, RepeatScope, Scope, StepScope, Template, WorkflowScope};
 use drover_protocol::{JobError, JobId, StepStatus};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -46,6 +46,7 @@ fn scope() -> Scope {
             ("bad".into(), step(Value::Null, StepStatus::Failed)),
         ]),
         batch: Some(BatchScope { index: 1, count: 3, items: json!([1, "two"]) }),
+        repeat: Some(RepeatScope { round: 2, max: 4 }),
         workflow: WorkflowScope { id: JobId(Uuid::nil()), attempt: 1 },
     }
 }

@@ -51,7 +51,7 @@ impl Database {
         let lost = |job: &&drover_engine::Job| {
             let running = RunningJob { job_id: job.id, dispatch: job.dispatch };
             job.status == JobStatus::Pending
-                && job.workflow.is_none()
+                && !job.is_ours()
                 && job.due_at.is_none()
                 && job.paused.is_none()
                 && job.dispatch > 0
@@ -70,6 +70,12 @@ impl Database {
         let due = due.map(|job| Input::Due { job_id: job.id });
         let over = jobs().filter_map(|job| Some((job.id, job.timeout_at.filter(|at| *at <= now)?)));
         due.chain(over.map(|(job_id, timeout_at)| Input::TimedOut { job_id, timeout_at })).collect()
+    }
+
+    /// The jobs that wait for an answer.
+    pub(crate) fn waiting(&self) -> Vec<JobId> {
+        let waits = |job: &&drover_engine::Job| job.is_signal() && job.status == JobStatus::Running;
+        self.store.rows.values().map(|row| &row.job).filter(waits).map(|job| job.id).collect()
     }
 
     /// The end of every pause that somebody asked for.

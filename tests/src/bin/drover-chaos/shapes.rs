@@ -103,13 +103,20 @@ impl Catalogue {
     }
 }
 
-/// Gives a random workflow its own child, and times that suit the real world.
+/// Gives a random workflow its own child, and times that suit the real world. What would wait for a signal is work: its users are in
+/// the simulation.
 fn own(value: &mut Value, number: usize, rng: &mut Rng) {
     match value {
         Value::Array(values) => values.iter_mut().for_each(|value| own(value, number, rng)),
         Value::Object(fields) => {
             if fields.get("workflow").is_some_and(|child| child == "child") {
                 fields.insert("workflow".into(), format!("child_{number}").into());
+            }
+            if fields.remove("wait_for").is_some() {
+                fields.insert("job".into(), "work".into());
+            }
+            if let Some(delay) = fields.get_mut("repeat").and_then(|repeat| repeat.get_mut("delay")) {
+                *delay = rng.of(&WAITS).into();
             }
             if fields.contains_key("timeout") {
                 fields.insert("timeout".into(), rng.of(&TIMEOUTS).into());

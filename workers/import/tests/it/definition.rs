@@ -35,7 +35,7 @@ fn scope(input: Value, valid_files: u64) -> Scope {
     ]);
     let batch = Some(BatchScope { index: 0, count: 1, items: files });
     let id: JobId = "0192f3c4-7b1e-7000-8000-000000000001".parse().unwrap();
-    Scope { input: Arc::new(input), steps, batch, workflow: WorkflowScope { id, attempt: 1 } }
+    Scope { input: Arc::new(input), steps, batch, repeat: None, workflow: WorkflowScope { id, attempt: 1 } }
 }
 
 #[test]

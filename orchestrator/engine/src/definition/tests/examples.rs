@@ -23,7 +23,7 @@ fn scope(input: Value, steps: &[(&str, Value)]) -> Scope {
     let steps: BTreeMap<String, StepScope> =
         steps.iter().map(|(key, result)| ((*key).to_owned(), step(result))).collect();
     let workflow = WorkflowScope { id: uuid::Uuid::nil().into(), attempt: 1 };
-    Scope { input: Arc::new(input), steps, batch: None, workflow }
+    Scope { input: Arc::new(input), steps, batch: None, repeat: None, workflow }
 }
 
 #[test]

@@ -16,7 +16,30 @@ const BAD: &[(&str, &str)] = &[
     ("no steps in it", "name: w\nsteps: []\n"),
     ("slips in keys", "name: w\nstepps: []\nsteps:\n  - key: a\n    jop: j\n    max_paralel: 3\n    job: j\n"),
     ("a repeated key", "name: w\nsteps:\n  - key: a\n    job: j\n    job: k\n"),
-    ("keys of the future", "name: w\nsteps:\n  - {key: a, job: j, repeat: {}, wait_for: signal, needs: [b]}\n"),
+    ("keys of the future", "name: w\nsteps:\n  - {key: a, job: j, needs: [b]}\n"),
+    ("waiting for what there is not", "name: w\nsteps:\n  - {key: a, wait_for: approval}\n  - {key: b, wait_for: {signal: x}}\n"),
+    ("a job that waits", "name: w\nsteps:\n  - {key: a, job: j, wait_for: signal}\n"),
+    (
+        "what waiting has no use for",
+        "name: w\nsteps:\n  - {key: a, wait_for: signal, for_each: '${input.x}', retry: {attempts: 2}, repeat: {until: '${true}', max: 2}}\n",
+    ),
+    (
+        "waiting in the clean-up",
+        "name: w\nsteps: [{key: a, job: j}]\ncleanup:\n  - {key: b, wait_for: signal}\n  - {key: c, steps: [{key: d, wait_for: signal}]}\n",
+    ),
+    ("an empty repeat", "name: w\nsteps:\n  - {key: a, job: j, repeat: {}}\n"),
+    (
+        "repeat",
+        "name: w\nsteps:\n  - {key: a, job: j, repeat: {until: true, max: 0, delay: 5}}\n  - {key: b, job: j, repeat: {until: '${steps.c.result}', max: 10001, every: 5s}}\n  - {key: c, job: j, repeat: 3}\n",
+    ),
+    (
+        "rounds where there are none",
+        "name: w\nsteps:\n  - {key: a, job: j, params: {n: '${repeat.round}'}}\n  - {key: b, job: j, if: '${repeat.round > 1}', repeat: {until: '${repeat.rounds > 1}', max: 2}}\n",
+    ),
+    (
+        "repeat beside for_each",
+        "name: w\nsteps:\n  - {key: a, job: j, for_each: '${input.x}', repeat: {until: '${true}', max: 2}}\n",
+    ),
     ("nothing to run, and two things to run", "name: w\nsteps:\n  - key: a\n  - {key: b, job: j, workflow: v}\n"),
     ("a workflow that runs itself", "name: w\nsteps:\n  - {key: a, workflow: w}\n"),
     (

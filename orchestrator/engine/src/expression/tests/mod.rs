@@ -11,7 +11,7 @@ use std::sync::Arc;
 use drover_protocol::{JobError, StepStatus};
 use serde_json::{Value, json};
 
-use super::{BatchScope, Expression, ExpressionError, Scope, StepScope, WorkflowScope};
+use super::{BatchScope, Expression, ExpressionError, RepeatScope, Scope, StepScope, WorkflowScope};
 
 /// A scope with a bit of everything.
 fn scope() -> Scope {
@@ -38,6 +38,7 @@ fn scope() -> Scope {
         ),
         steps: [("done".to_owned(), done), ("failed".to_owned(), failed)].into(),
         batch: Some(BatchScope { index: 2, count: 5, items: json!(["x", "y"]) }),
+        repeat: Some(RepeatScope { round: 3, max: 7 }),
         workflow: WorkflowScope { id: uuid::Uuid::nil().into(), attempt: 1 },
     }
 }

@@ -130,6 +130,7 @@ fn it_is_known_what_an_expression_reads() {
         .into(),
         input: true,
         batch: false,
+        repeat: false,
         workflow: true,
     };
     assert_eq!(all, expected);

@@ -50,7 +50,11 @@ impl Audit {
             let job = &row.job;
             self.moves_forward(store, job);
             pause_is_consistent(store, job);
-            if job.workflow.is_some() {
+            if job.is_signal() {
+                let waits = job.status == JobStatus::Running || job.due_at.is_some() || job.is_terminal();
+                assert!(waits, "nobody can ever answer {}", brief(job));
+                assert!(job.lease.is_none(), "a worker has {}", brief(job));
+            } else if job.workflow.is_some() {
                 counters_add_up(store, job);
                 workflow_is_consistent(store, row);
             } else if !job.is_terminal() {
@@ -115,7 +119,7 @@ impl Seen {
 /// A pause holds back everything below it that has not begun, and nothing that is not below it.
 fn pause_is_consistent(store: &Store, job: &Job) {
     let above = job.parent.and_then(|parent| store.rows[&parent.id].job.paused.as_ref());
-    let waits = job.status == JobStatus::Pending || job.status == JobStatus::Running && job.workflow.is_some();
+    let waits = job.status == JobStatus::Pending || job.status == JobStatus::Running && job.is_ours();
     match &job.paused {
         Some(paused) => {
             match paused.reason {
@@ -123,7 +127,7 @@ fn pause_is_consistent(store: &Store, job: &Job) {
                 PauseReason::Parent => assert!(above.is_some(), "nobody paused it: {}", brief(job)),
                 PauseReason::Settling => assert!(above.is_none(), "it may begin below a pause: {}", brief(job)),
             }
-            assert!(job.workflow.is_none() || job.timeout_at.is_none(), "its clock goes on: {}", brief(job));
+            assert!(!job.is_ours() || job.timeout_at.is_none(), "its clock goes on: {}", brief(job));
         }
         None => assert!(above.is_none() || !waits, "it may begin below a pause: {}", brief(job)),
     }

@@ -4,11 +4,50 @@ use serde_json::{Map, Value, json};
 
 use super::tape::Tape;
 
-/// Two random workflows, `root` and the `child` that it may run. Their sub-jobs are of the types `work` and `clean`.
-/// `depth`: how deep steps are nested.
+/// Two random workflows, `root` and the `child` that it may run. Their sub-jobs are of the types `work` and `clean`; some wait for
+/// a signal, some are repeated. `depth`: how deep steps are nested.
 #[must_use]
 pub fn workflows(tape: &mut Tape, depth: usize) -> [String; 2] {
-    [workflow("root", tape, depth).to_string(), workflow("child", tape, 0).to_string()]
+    let mut both = [workflow("root", tape, depth), workflow("child", tape, 0)];
+    both.iter_mut().for_each(|workflow| waits_and_rounds(workflow, tape));
+    both.map(|workflow| workflow.to_string())
+}
+
+/// Lets some of the steps wait for a signal instead, and repeats some. What is left of the tape decides.
+fn waits_and_rounds(workflow: &mut Value, tape: &mut Tape) {
+    for part in ["steps", "cleanup"] {
+        for step in workflow.get_mut(part).and_then(Value::as_array_mut).into_iter().flatten() {
+            waits_and_rounds(step, tape);
+            let Some(step) = step.as_object_mut().filter(|step| !step.contains_key("for_each")) else { continue };
+            match tape.pick(6) {
+                1 | 2 if part == "steps" && step.contains_key("job") => {
+                    step.remove("job");
+                    step.remove("retry");
+                    step.insert("wait_for".into(), "signal".into());
+                }
+                3 | 4 => {
+                    let repeat = repeat(&step["key"], tape);
+                    step.insert("repeat".into(), repeat);
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+fn repeat(key: &Value, tape: &mut Tape) -> Value {
+    let key = key.as_str().unwrap_or_default();
+    let until = match tape.pick(4) {
+        0 => "${repeat.round >= 2}".to_owned(),
+        1 => format!("${{steps.{key}.result.flag}}"),
+        2 => format!("${{steps.{key}.status == 'completed' && repeat.round == repeat.max}}"),
+        _ => "${false}".to_owned(),
+    };
+    let mut repeat = json!({ "until": until, "max": 1 + tape.pick(4) });
+    if tape.one_in(2) {
+        repeat["delay"] = "3s".into();
+    }
+    repeat
 }
 
 fn workflow(name: &str, tape: &mut Tape, depth: usize) -> Value {

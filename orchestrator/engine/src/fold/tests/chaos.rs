@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{
     audit::brief,
-    play::{WORKER, broken, completed, completed_with_errors, failed, flaky, items, percent, session},
+    play::{WORKER, approved, broken, completed, completed_with_errors, failed, flaky, items, percent, refused, session},
     shapes,
     tape::{Tape, config, tapes},
     world::World,
@@ -51,6 +51,11 @@ proptest! {
         for _ in 0..1_000 {
             let mut leaves = world.leaves();
             leaves.retain(|leaf| world.job(*leaf).due_at.is_none());
+            if let Some(signal) = world.signals().first().copied().filter(|_| leaves.is_empty() || tape.one_in(3)) {
+                let answer = if tape.one_in(4) { refused("no") } else { approved() };
+                prop_assert_eq!(world.answer(signal, answer), Outcome::Applied);
+                continue;
+            }
             let Some(leaf) = tape.of(&leaves) else {
                 // All wait for their next attempt.
                 world.elapse(10);
@@ -74,7 +79,7 @@ fn anything(world: &mut World, tape: &mut Tape) -> Option<Input> {
     let leaf = tape.of(&world.leaves());
     let job = tape.of(&jobs)?;
     let dispatch = world.job(job).dispatch;
-    Some(match tape.pick(26) {
+    Some(match tape.pick(29) {
         0..=9 => return of_worker(world, tape, leaf?),
         10 => Input::Cancel { job_id: job, now: false },
         11 => Input::Cancel { job_id: job, now: tape.one_in(3) },
@@ -87,6 +92,12 @@ fn anything(world: &mut World, tape: &mut Tape) -> Option<Input> {
         19 => Input::Due { job_id: job },
         20 | 21 => Input::Pause { job_id: job },
         22 | 23 => Input::Resume { job_id: job },
+        // Whether it waits for one or not.
+        24 => Input::Answer { job_id: job, answer: approved() },
+        25 | 26 => {
+            let answer = if tape.one_in(3) { refused("no") } else { approved() };
+            Input::Answer { job_id: tape.of(&world.signals())?, answer }
+        }
         // Of a dispatch, a worker or a job that it is not, with numbers that no worker would send.
         _ => {
             let kind = event_kind(tape);
@@ -168,6 +179,10 @@ fn finish(world: &mut World) {
     for _ in 0..2_000 {
         if world.store.rows.values().all(|row| row.job.is_terminal()) {
             return;
+        }
+        if let Some(signal) = world.signals().first().copied() {
+            assert_eq!(world.answer(signal, approved()), Outcome::Applied);
+            continue;
         }
         let Some(leaf) = world.leaves().first().copied() else {
             // A workflow may wait for its next attempt.

@@ -212,7 +212,7 @@ steps:
   - { key: b, job: work, on_failure: fail }
 "]);
     let retry = crate::definition::RetryPolicy { attempts: 2, jitter: false, ..Default::default() };
-    let id = world.submit_with("w", json!({}), crate::job::Policy { retry, timeout_ms: None }, None);
+    let id = world.submit_with("w", json!({}), crate::job::Policy { retry, ..Default::default() }, None);
     world.complete(world.sub_job(id, "a"), json!({}));
     world.fail(world.sub_job(id, "b"), flaky());
     assert_eq!((world.status(id), world.bar(id)), (S::Pending, 50.0));

@@ -14,9 +14,11 @@ mod nested;
 mod order;
 mod pauses;
 mod play;
+mod repeats;
 mod replays;
 mod retries;
 mod shapes;
+mod signals;
 mod tape;
 mod world;
 

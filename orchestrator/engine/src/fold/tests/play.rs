@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::world::World;
-use crate::{Command, Input, Outcome};
+use crate::{Answer, Command, Input, Outcome};
 
 /// The worker that does everything unless another one is named.
 pub(super) const WORKER: WorkerSession = session(1);
@@ -43,6 +43,14 @@ pub(super) fn flaky() -> JobError {
 /// An error that every attempt meets.
 pub(super) fn broken() -> JobError {
     JobError::permanent("format", "it is no archive")
+}
+
+pub(super) fn approved() -> Answer {
+    Answer { approved: true, by: Some("ops".into()), reason: None, data: None }
+}
+
+pub(super) fn refused(reason: &str) -> Answer {
+    Answer { approved: false, by: Some("ops".into()), reason: Some(reason.into()), data: None }
 }
 
 impl World {
@@ -160,7 +168,17 @@ impl World {
     /// Unfinished jobs of workers, in order of their ids.
     pub(super) fn leaves(&self) -> Vec<JobId> {
         let jobs = self.store.rows.values().map(|row| &row.job);
-        jobs.filter(|job| !job.is_terminal() && job.workflow.is_none()).map(|job| job.id).collect()
+        jobs.filter(|job| !job.is_terminal() && !job.is_ours()).map(|job| job.id).collect()
+    }
+
+    /// The jobs that wait for an answer, in order of their ids.
+    pub(super) fn signals(&self) -> Vec<JobId> {
+        let jobs = self.store.rows.values().map(|row| &row.job);
+        jobs.filter(|job| job.is_signal() && job.status == JobStatus::Running).map(|job| job.id).collect()
+    }
+
+    pub(super) fn answer(&mut self, id: JobId, answer: Answer) -> Outcome {
+        self.apply(Input::Answer { job_id: id, answer })
     }
 
     /// The workers that were told to stop a dispatch that is not theirs.

@@ -252,7 +252,7 @@ steps:
 fn a_job_of_its_own_is_retried_with_a_new_policy_s_worth_of_attempts() {
     let mut world = World::with(&[]);
     let retry = crate::definition::RetryPolicy { attempts: 2, jitter: false, ..Default::default() };
-    let id = world.submit_with("work", Value::Null, crate::job::Policy { retry, timeout_ms: None }, None);
+    let id = world.submit_with("work", Value::Null, crate::job::Policy { retry, ..Default::default() }, None);
     for _ in 0..2 {
         world.fail(id, flaky());
         world.elapse(1);

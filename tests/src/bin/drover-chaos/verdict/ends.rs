@@ -20,7 +20,7 @@ impl Case<'_> {
     pub(super) fn check_history(&self, row: &Row, found: &mut Found) {
         let mut end: Option<&str> = None;
         for happened in self.history(row) {
-            if happened.kind == "retried" {
+            if matches!(happened.kind.as_str(), "retried" | "repeated") {
                 end = None;
                 continue;
             }

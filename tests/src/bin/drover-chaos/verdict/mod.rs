@@ -99,9 +99,10 @@ impl Case<'_> {
         self.tree.history.iter().filter(|happened| happened.job == row.id)
     }
 
-    /// The run that a dispatch belongs to: each retry ends one.
+    /// The run that a dispatch belongs to: each retry and each round ends one.
     fn run_of(&self, row: &Row, dispatch: u32) -> usize {
-        self.history(row).filter(|happened| happened.kind == "retried" && happened.dispatch < dispatch).count()
+        let again = |happened: &&Happened| matches!(happened.kind.as_str(), "retried" | "repeated");
+        self.history(row).filter(again).filter(|happened| happened.dispatch < dispatch).count()
     }
 
     /// What everything above it waits for.
