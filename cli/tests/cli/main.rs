@@ -12,6 +12,7 @@ mod many;
 mod prune;
 mod recover;
 mod replay;
+mod schedules;
 mod show;
 mod steer;
 mod submit;

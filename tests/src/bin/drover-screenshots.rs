@@ -136,6 +136,7 @@ async fn stage(fleet: &Fleet, gates: &TempDir) -> anyhow::Result<Vec<(&'static s
         ("letter", "/dead/1".into()),
         ("definitions", "/definitions".into()),
         ("definition", "/definitions/process_new_scenes".into()),
+        ("schedules", "/schedules".into()),
     ])
 }
 

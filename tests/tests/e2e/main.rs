@@ -13,6 +13,7 @@ mod outages;
 mod pause;
 mod recover;
 mod replay;
+mod schedules;
 mod shapes;
 mod submit;
 mod topology;
