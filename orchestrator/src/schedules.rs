@@ -103,8 +103,7 @@ impl App {
         }
         let mut root = root(definition, None, key)?;
         let span = Submitting::begin(&self.context.traces, None, SpanKind::Internal, &mut root);
-        let (accepted, folded) =
-            self.store.run_schedule(&self.context, name, root).await?.ok_or_else(unknown)?;
+        let (accepted, folded) = self.store.run_schedule(&self.context, name, root).await?.ok_or_else(unknown)?;
         self.committed(folded);
         match accepted {
             Accepted::New(id, status) => {
@@ -201,7 +200,8 @@ impl ScheduleStanding {
     #[must_use]
     pub fn next(&self) -> Vec<String> {
         let Some(schedule) = &self.definition.schedule else { return Vec::new() };
-        let shown = |at: DateTime<Utc>| at.with_timezone(&schedule.time_zone).to_rfc3339_opts(SecondsFormat::Secs, true);
+        let shown =
+            |at: DateTime<Utc>| at.with_timezone(&schedule.time_zone).to_rfc3339_opts(SecondsFormat::Secs, true);
         schedule.upcoming(self.now, SHOWN).into_iter().map(shown).collect()
     }
 }

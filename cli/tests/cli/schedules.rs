@@ -17,8 +17,12 @@ fn schedule(over: Value) -> Value {
 
 #[tokio::test]
 async fn schedules_are_listed_within_the_terminal() {
-    let long = schedule(json!({ "name": "a_schedule_with_a_name_of_some_length", "cron": "0,10,20,30,40,50 8-17 1-7 JAN-JUN MON-FRI" }));
-    let off = schedule(json!({ "name": "off", "enabled": false, "next_at": null, "last_at": null, "last_outcome": null, "last_job": null }));
+    let long = schedule(
+        json!({ "name": "a_schedule_with_a_name_of_some_length", "cron": "0,10,20,30,40,50 8-17 1-7 JAN-JUN MON-FRI" }),
+    );
+    let off = schedule(
+        json!({ "name": "off", "enabled": false, "next_at": null, "last_at": null, "last_outcome": null, "last_job": null }),
+    );
     let page = json!({ "schedules": [schedule(json!({})), long, off], "next_cursor": "abc" });
     let server = Server::always(200, page).await;
     let whole = server.run(&["schedules"]).await;

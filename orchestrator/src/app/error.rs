@@ -33,7 +33,9 @@ pub enum ActionError {
     #[error(transparent)]
     Definition(#[from] DefinitionError),
     /// No workflow of this name has a schedule.
-    #[error("there is no schedule {0:?}; `drover schedules` lists them. A workflow has one by `schedule:` in its definition")]
+    #[error(
+        "there is no schedule {0:?}; `drover schedules` lists them. A workflow has one by `schedule:` in its definition"
+    )]
     UnknownSchedule(String),
     /// There is no such job.
     #[error("there is no job {0}")]

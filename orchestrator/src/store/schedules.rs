@@ -121,7 +121,8 @@ impl Store {
             if turn.next_at == next_at {
                 tx.rollback().await?;
             } else {
-                let written = Written { next_at: turn.next_at, queued: &turn.queued, runs: &runs, last: None, last_job: None };
+                let written =
+                    Written { next_at: turn.next_at, queued: &turn.queued, runs: &runs, last: None, last_job: None };
                 commit(&tx, name, &written).await?;
             }
             return Ok(None);
@@ -325,11 +326,15 @@ fn became(turn: &Turn) -> Option<LastTime> {
         return last(at.unwrap_or(*fired), "fired", others);
     }
     match (why, turn.last_at) {
-        (Some(LeftOut::Missed), _) => last(at?, "missed", Some("nothing could be submitted then, and catch_up is none".into())),
-        (Some(LeftOut::Overlap), _) => last(at?, "skipped", Some("a run of before had not ended".into())),
-        (Some(LeftOut::QueueFull), _) => {
-            last(at?, "skipped", Some("a run of before had not ended, and as many times as may wait waited already".into()))
+        (Some(LeftOut::Missed), _) => {
+            last(at?, "missed", Some("nothing could be submitted then, and catch_up is none".into()))
         }
+        (Some(LeftOut::Overlap), _) => last(at?, "skipped", Some("a run of before had not ended".into())),
+        (Some(LeftOut::QueueFull), _) => last(
+            at?,
+            "skipped",
+            Some("a run of before had not ended, and as many times as may wait waited already".into()),
+        ),
         (None, Some(at)) => last(at, "queued", Some("it waits for a run of before".into())),
         (None, None) => None,
     }
@@ -343,7 +348,8 @@ fn failed(turn: &Turn, now: DateTime<Utc>, reason: String) -> LastTime {
 fn standing(row: &Row, context: &FoldContext) -> Result<ScheduleStanding, StoreError> {
     let (name, hash): (String, String) = (row.try_get(0)?, row.try_get(1)?);
     let definition = context.registry.by_hash(&hash, &[]);
-    let definition = definition.ok_or_else(|| StoreError::corrupt(format!("schedule {name}"), "its definition is not there"))?;
+    let definition =
+        definition.ok_or_else(|| StoreError::corrupt(format!("schedule {name}"), "its definition is not there"))?;
     let switched: Option<bool> = row.try_get(2)?;
     let (outcome, reason): (Option<String>, _) = (row.try_get(7)?, row.try_get(8)?);
     let at: Option<DateTime<Utc>> = row.try_get(6)?;

@@ -105,7 +105,8 @@ pub(super) struct Claimed {
 /// Claims the keys of those that have one.
 pub(super) async fn claim(tx: &Unit, roots: Vec<NewRoot>) -> Result<Claimed, StoreError> {
     let mut claims = claim_keys(tx, &roots).await?.into_iter();
-    let mut claimed = Claimed { outcomes: Vec::with_capacity(roots.len()), jobs: Vec::new(), traces: RootTraces::new() };
+    let mut claimed =
+        Claimed { outcomes: Vec::with_capacity(roots.len()), jobs: Vec::new(), traces: RootTraces::new() };
     for root in roots {
         let (id, outcome) = (root.job.id, root.key.and_then(|_| claims.next()).unwrap_or(Claim::New));
         if matches!(outcome, Claim::New) {

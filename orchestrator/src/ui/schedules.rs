@@ -20,7 +20,7 @@ use crate::{
     http::{
         Shared,
         audited::Told,
-        cursor::{self, Cursor as _},
+        cursor,
         query::{Name, Parameters},
         schedules::After,
     },
@@ -67,7 +67,7 @@ fn row(standing: &ScheduleStanding) -> Option<Markup> {
             td.name { a href={ "/definitions/" (name) } { (standing.definition.title) } br; code { (name) } }
             td { (schedule.words()) br; code { (schedule.cron) } " " span.muted { (schedule.time_zone.name()) } }
             td.number { (next(standing, schedule)) }
-            td.number { (latest(standing.last.as_ref(), schedule)) }
+            td { (latest(standing.last.as_ref(), schedule)) }
             td { @match standing.last_job {
                 Some((id, status)) => { (parts::badge(status, false)) " " a href={ "/jobs/" (id) } aria-label={ "The latest run of " (name) } { "…" (super::model::short(id)) } },
                 None => "–",
@@ -104,7 +104,7 @@ fn latest(last: Option<&LastTime>, schedule: &Schedule) -> Markup {
         _ => ("with-errors", "!"),
     };
     html! {
-        (moment(last.at, schedule)) " "
+        span.number { (moment(last.at, schedule)) } " "
         span class={ "badge " (class) } { span aria-hidden="true" { (sign) } " " (last.outcome) }
         @if let Some(reason) = &last.reason { div.why { (reason) } }
     }
@@ -120,8 +120,10 @@ fn state(standing: &ScheduleStanding) -> Markup {
 
 fn actions(standing: &ScheduleStanding) -> Markup {
     let name = &standing.name;
-    let button = |action: &str, label: &str| html! {
-        form method="post" action={ "/schedules/" (name) "/" (action) } { button aria-label={ (label) ": " (name) } { (label) } }
+    let button = |action: &str, label: &str| {
+        html! {
+            form method="post" action={ "/schedules/" (name) "/" (action) } { button aria-label={ (label) ": " (name) } { (label) } }
+        }
     };
     html! {
         @if may(Action::RunSchedule) { (button("run", "Run now")) }

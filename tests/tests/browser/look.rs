@@ -30,7 +30,8 @@ async fn every_page_fits_a_phone() {
     let id = fleet.submit("thumbnails", one_fails()).await.expect("accepted");
     fleet.ended(&id).await.expect("it ends");
     let job = format!("/jobs/{id}");
-    let paths = ["/", "/jobs", &job, "/run", "/run/thumbnails", "/workers", "/queues", "/dead", "/definitions", "/schedules"];
+    let paths =
+        ["/", "/jobs", &job, "/run", "/run/thumbnails", "/workers", "/queues", "/dead", "/definitions", "/schedules"];
     let views = ["jobs", "logs", "history", "data"].map(|view| format!("{job}?view={view}"));
     for path in paths.iter().map(|path| (*path).to_owned()).chain(views) {
         browser.goto(&format!("{}{path}", fleet.url())).await.expect("loaded");

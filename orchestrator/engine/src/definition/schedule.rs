@@ -62,8 +62,7 @@ pub enum CatchUp {
     All,
 }
 
-const OVERLAPS: [(&str, Overlap); 3] =
-    [("skip", Overlap::Skip), ("queue", Overlap::Queue), ("allow", Overlap::Allow)];
+const OVERLAPS: [(&str, Overlap); 3] = [("skip", Overlap::Skip), ("queue", Overlap::Queue), ("allow", Overlap::Allow)];
 const CATCH_UPS: [(&str, CatchUp); 3] = [("none", CatchUp::None), ("last", CatchUp::Last), ("all", CatchUp::All)];
 
 impl Overlap {
@@ -127,7 +126,9 @@ impl Schedule {
     /// The cron text in words: `At 03:00`.
     #[must_use]
     pub fn words(&self) -> String {
-        self.times.describe().trim_end_matches('.').to_owned()
+        let words = self.times.describe();
+        let words = words.trim_end_matches('.');
+        words.strip_prefix("At every ").map_or_else(|| words.to_owned(), |rest| format!("Every {rest}"))
     }
 
     pub(super) fn read(field: &Field<'_>, schema: Option<&InputSchema>, report: &mut Report) -> Option<Self> {
@@ -179,8 +180,10 @@ fn time_zone(field: &Field<'_>, report: &mut Report) -> Option<Tz> {
     if zone.is_none() {
         let names: Vec<&str> = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name()).collect();
         let nearest = suggest::nearest(text, &names).map(|name| format!("; did you mean {name}?")).unwrap_or_default();
-        let message =
-            format!("{:?} is no time zone of the IANA database, such as Europe/Berlin or UTC{nearest}", shorten(text, 60));
+        let message = format!(
+            "{:?} is no time zone of the IANA database, such as Europe/Berlin or UTC{nearest}",
+            shorten(text, 60)
+        );
         field.add(report, message);
     }
     zone

@@ -122,7 +122,8 @@ fn only_so_many_wait() {
 #[test]
 fn what_waited_under_another_rule_follows_the_one_that_holds() {
     let standing = Standing { queued: hours(1..=2), at_work: true, ..due("03:00:00") };
-    let of = |overlap: &str| turn(&schedule(&format!("cron: '0 * * * *', overlap: {overlap}")), &standing, at("02:30:00"));
+    let of =
+        |overlap: &str| turn(&schedule(&format!("cron: '0 * * * *', overlap: {overlap}")), &standing, at("02:30:00"));
     assert_eq!(of("allow").fire, hours(1..=2));
     assert_eq!(of("skip").left_out.len(), 2);
 }

@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 use super::{Api, redacted};
 
 fn text(name: &str, fields: &str) -> String {
-    format!("name: {name}\ntitle: The {name}\nsteps: [{{key: only, job: process}}]\nschedule: {{ cron: '0 3 * * *', {fields} }}\n")
+    format!(
+        "name: {name}\ntitle: The {name}\nsteps: [{{key: only, job: process}}]\nschedule: {{ cron: '0 3 * * *', {fields} }}\n"
+    )
 }
 
 async fn nightly() -> Api {
@@ -70,7 +72,10 @@ async fn one_is_run_now() {
     let id = answer.body["id"].as_str().unwrap().to_owned();
     assert_eq!(answer.header("location"), format!("/api/v1/jobs/{id}"));
     let job = api.get(&format!("/api/v1/jobs/{id}")).await.ok();
-    assert_eq!((&job["type"], &job["params"], &job["labels"]), (&json!("nightly"), &json!({ "path": "/in" }), &json!({ "schedule": "nightly" })));
+    assert_eq!(
+        (&job["type"], &job["params"], &job["labels"]),
+        (&json!("nightly"), &json!({ "path": "/in" }), &json!({ "schedule": "nightly" }))
+    );
     let one = api.get("/api/v1/schedules/nightly").await.ok();
     assert_eq!(one["last_job"], json!({ "id": id, "status": job["status"] }));
 
@@ -116,7 +121,15 @@ async fn the_page_says_what_to_do_shows_what_there_is_and_acts() {
     assert!(empty.contains("No workflow has a schedule") && empty.contains("drover apply FILE"));
     api.desk.apply(&text("nightly", "time_zone: Europe/Berlin")).await;
     let shown = page("/schedules").await;
-    for part in ["The nightly", "At 03:00", "0 3 * * *", "Europe/Berlin", "Run now", "Turn off", "aria-current=\"page\">Schedules"] {
+    for part in [
+        "The nightly",
+        "At 03:00",
+        "0 3 * * *",
+        "Europe/Berlin",
+        "Run now",
+        "Turn off",
+        "aria-current=\"page\">Schedules",
+    ] {
         assert!(shown.contains(part), "{part} in {shown}");
     }
     let press = async |action: &str| {
@@ -148,7 +161,9 @@ async fn earlier_versions_of_a_definition_are_listed_and_shown() {
     api.post("/api/v1/schedules/nightly/run").await.ok();
     api.desk.apply(&text("nightly", "overlap: allow").replace("The nightly", "The newer")).await;
     let current = page("/definitions/nightly").await;
-    assert!(current.contains("Versions") && current.contains("The newer") && !current.contains("not the current version"));
+    assert!(
+        current.contains("Versions") && current.contains("The newer") && !current.contains("not the current version")
+    );
     let row = current.split("<tr").find(|row| row.contains(&first)).unwrap();
     assert!(row.contains("<td class=\"number\">1</td>") && !row.contains("current"), "{row}");
     let earlier = page(&format!("/definitions/nightly?version={first}")).await;

@@ -106,7 +106,10 @@ const BAD: &[(&str, &str)] = &[
         "name: w\nsteps: [{key: a, job: j}]\nschedule:\n  cron: 61 3 * * *\n  time_zone: Europe/Berln\n  overlap: skp\n  catch_up: yes\n  enabled: on\n  timezone: UTC\n",
     ),
     ("too many fields of a cron text", "name: w\nsteps: [{key: a, job: j}]\nschedule: {cron: '0 0 3 * * * 2026'}\n"),
-    ("a day that never comes", "name: w\nsteps: [{key: a, job: j}]\nschedule: {cron: '0 0 30 2 *', time_zone: CET+1}\n"),
+    (
+        "a day that never comes",
+        "name: w\nsteps: [{key: a, job: j}]\nschedule: {cron: '0 0 30 2 *', time_zone: CET+1}\n",
+    ),
     (
         "the input of a schedule",
         "name: w\ninput: {type: object, required: [path], properties: {path: {type: string}}, additionalProperties: false}\nsteps: [{key: a, job: j}]\nschedule:\n  cron: '@daily'\n  input:\n    path: 7\n    pth: x\n",

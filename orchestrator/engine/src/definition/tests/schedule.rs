@@ -57,7 +57,10 @@ fn a_cron_text_has_words() {
 #[test]
 fn both_fields_for_days_mean_either_and_seconds_may_come_first() {
     let either = schedule("0 0 13 * FRI", "UTC");
-    assert_eq!(times(&either, "2026-02-10T00:00:00Z", 3), ["13 00:00:00 +0000", "20 00:00:00 +0000", "27 00:00:00 +0000"]);
+    assert_eq!(
+        times(&either, "2026-02-10T00:00:00Z", 3),
+        ["13 00:00:00 +0000", "20 00:00:00 +0000", "27 00:00:00 +0000"]
+    );
     let seconds = schedule("30 0 3 * * *", "UTC");
     assert_eq!(times(&seconds, "2026-02-10T03:00:30Z", 1), ["11 03:00:30 +0000"], "the time itself is over");
     assert_eq!(times(&schedule("0 0 29 2 *", "UTC"), "2026-01-01T00:00:00Z", 1), ["29 00:00:00 +0000"]);
