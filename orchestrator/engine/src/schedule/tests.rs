@@ -56,7 +56,7 @@ fn after_an_outage_each_rule_makes_up_for_what_it_says() {
         assert_eq!((turn.last_at, turn.next_at), (Some(at("05:00:00")), Some(at("06:00:00"))));
         turn.fire
     };
-    assert_eq!(fired("none", "05:20:00"), []);
+    assert!(fired("none", "05:20:00").is_empty());
     assert_eq!(fired("none", "05:00:59"), hours(5..=5), "a minute is no outage");
     assert_eq!(fired("last", "05:20:00"), hours(5..=5));
     assert_eq!(fired("last", "05:00:59"), hours(5..=5));
