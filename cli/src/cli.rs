@@ -6,6 +6,7 @@ mod dead;
 mod jobs;
 mod many;
 mod pause;
+mod schedules;
 mod system;
 
 use std::path::PathBuf;
@@ -27,6 +28,7 @@ pub(crate) use self::{
     jobs::{From, Level, List, Logs, Page, Submit},
     many::{Consent, Filter, Selection},
     pause::{Pause, Resume, What},
+    schedules::{Action as ScheduleAction, Schedules},
     system::{Demo, Dev, Servers},
 };
 
@@ -235,6 +237,17 @@ Examples:
         #[arg(value_parser = NonEmptyStringValueParser::new())]
         name: Option<String>,
     },
+    /// List the schedules of workflows, with what came of them; show, enable, disable or run one.
+    #[command(after_help = "\
+Examples:
+  drover schedules
+  drover schedules show nightly_import
+  drover schedules disable nightly_import
+  drover schedules run nightly_import --wait
+
+A workflow has a schedule by `schedule:` in its definition. Times in the list are by the clock of this
+machine. The runs of one: drover list --label schedule=nightly_import")]
+    Schedules(Schedules),
     /// List the job types that workers have announced.
     #[command(after_help = "\
 Example:

@@ -90,6 +90,11 @@ impl Client {
         self.answer(self.request(Method::POST, "/jobs").header("Idempotency-Key", key).json(body)).await
     }
 
+    /// Asks for a job to be made; a repeat with the same key makes no second one.
+    pub(crate) async fn post_once<T: DeserializeOwned>(&self, path: &str, key: &str) -> Result<Answer<T>, Failure> {
+        self.answer(self.request(Method::POST, path).header("Idempotency-Key", key)).await
+    }
+
     /// Puts a text.
     pub(crate) async fn put<T: DeserializeOwned>(
         &self,

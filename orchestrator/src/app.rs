@@ -302,7 +302,7 @@ fn find_reference(value: &Value, at: String) -> Option<String> {
 }
 
 /// Makes the job of a submission, by what is known of its type.
-fn check(
+pub(crate) fn check(
     known: &HashMap<String, Known>,
     submission: Submission,
     key: Option<Idempotency>,

@@ -17,6 +17,7 @@ pub mod redrive;
 pub mod relay;
 pub mod retention;
 pub mod run;
+pub mod schedules;
 pub mod store;
 pub mod traces;
 pub(crate) mod ui;

@@ -1,5 +1,6 @@
 //! What is counted, for Prometheus. `docs/metrics.md` says what each of it means; a test holds the two against each other.
 
+mod schedules;
 mod standing;
 mod types;
 
@@ -16,6 +17,7 @@ use crate::{
     app::App,
     store::{Folded, Passage},
 };
+use schedules::Schedules;
 use standing::Standing;
 use types::Types;
 
@@ -58,6 +60,8 @@ pub struct Metrics {
     pub log_lines_expired: Counter,
     /// Jobs that were deleted since they are kept no longer.
     pub jobs_pruned: Counter,
+    /// Times of schedules.
+    pub schedules: Schedules,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -102,6 +106,7 @@ impl Default for Metrics {
             log_lines_dropped: Counter::default(),
             log_lines_expired: Counter::default(),
             jobs_pruned: Counter::default(),
+            schedules: Schedules::default(),
         };
         metrics.register();
         metrics
@@ -132,6 +137,7 @@ impl Metrics {
             self.log_lines_expired.clone(),
         );
         registry.register("jobs_pruned", "Jobs deleted since they are kept no longer", self.jobs_pruned.clone());
+        self.schedules.register(registry);
         self.standing.register(registry);
     }
 

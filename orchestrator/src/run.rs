@@ -179,6 +179,7 @@ fn start(
     loops.spawn(changes::hear(it(), Arc::clone(&reconnected), stop()));
     loops.spawn(duty::epoch(it(), new_epoch, reconnected, stop()));
     loops.spawn(duty::timers(it(), stop()));
+    loops.spawn(duty::schedules(it(), stop()));
     loops.spawn(duty::leases(it(), pace, stop()));
     loops.spawn(duty::queues(it(), pace, stop()));
     loops.spawn(duty::cancels(it(), pace, cancelling, stop()));

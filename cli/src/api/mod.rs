@@ -6,6 +6,7 @@ mod dead;
 mod fleet;
 mod jobs;
 mod problem;
+mod schedules;
 
 use std::fmt;
 
@@ -13,7 +14,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use fleet::paused_name;
-pub(crate) use {accounts::*, dead::*, fleet::*, jobs::*, problem::*};
+pub(crate) use {accounts::*, dead::*, fleet::*, jobs::*, problem::*, schedules::*};
 
 /// An answer, read and as it came.
 #[derive(Clone, Debug)]

@@ -22,6 +22,7 @@ mod prune;
 mod recover;
 mod replay;
 mod retry;
+mod schedules;
 mod show;
 mod submit;
 mod token;
@@ -60,6 +61,7 @@ pub(crate) async fn run(command: Command, ctx: &Context) -> Result<Exit, Failure
         Command::Apply { files } => apply::run(ctx, &files).await,
         Command::Definitions { name: None } => definitions::list(ctx).await,
         Command::Definitions { name: Some(name) } => definitions::show(ctx, &name).await,
+        Command::Schedules(args) => schedules::run(ctx, args).await,
         Command::Types => types::run(ctx).await,
         Command::Workers => workers::run(ctx).await,
         Command::Drain { worker, wait } => drain::run(ctx, &worker, wait).await,

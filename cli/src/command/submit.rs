@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{Context, again::again, watch};
 use crate::{
-    api::Submitted,
+    api::{Answer, Submitted},
     cli::Submit,
     failure::{Exit, Failure},
 };
@@ -20,11 +20,16 @@ pub(crate) async fn run(ctx: &Context, args: Submit) -> Result<Exit, Failure> {
     let key = args.key.unwrap_or_else(|| format!("drover-cli/{}", Uuid::now_v7()));
     // Its key makes the repeats harmless.
     let answer = again(ctx, || ctx.client.submit::<Submitted>(&body, &key)).await?;
+    tell(ctx, &answer, args.wait).await
+}
+
+/// Says which job was made, and follows it to its end if `wait` says so.
+pub(super) async fn tell(ctx: &Context, answer: &Answer<Submitted>, wait: bool) -> Result<Exit, Failure> {
     let id = answer.body.id;
     if answer.body.duplicate {
         ctx.output.note("this key was used before: the job made then is the one");
     }
-    if !args.wait {
+    if !wait {
         if ctx.output.json {
             ctx.output.json(&answer.raw)?;
         } else {

@@ -5,13 +5,17 @@ use serde_json::{Value, json};
 use crate::harness::{ID, OTHER, Server, job, problem};
 
 fn answered(message: &str) -> Value {
-    job("completed", json!({ "id": OTHER, "type": "signal", "message": message, "wait_for": "signal", "is_workflow": false }))
+    job(
+        "completed",
+        json!({ "id": OTHER, "type": "signal", "message": message, "wait_for": "signal", "is_workflow": false }),
+    )
 }
 
 #[tokio::test]
 async fn an_answer_is_sent_whole_and_what_was_answered_is_printed() {
     let server = Server::always(200, answered("approved by ops at 2026-07-26 12:00:00 UTC: it is Monday")).await;
-    let run = server.run(&["approve", ID, "--step", "gate", "--reason", "it is Monday", "--data", "{\"ring\": 2}"]).await;
+    let run =
+        server.run(&["approve", ID, "--step", "gate", "--reason", "it is Monday", "--data", "{\"ring\": 2}"]).await;
     assert_eq!(run.code(0), format!("{OTHER} approved by ops at 2026-07-26 12:00:00 UTC: it is Monday\n"));
     let run = server.run(&["approve", "--refuse", "--json", ID]).await;
     assert_eq!(run.json()["wait_for"], "signal");

@@ -13,6 +13,7 @@ mod many;
 mod prune;
 mod recover;
 mod replay;
+mod schedules;
 mod show;
 mod steer;
 mod submit;

@@ -13,6 +13,7 @@ pub mod memory;
 pub mod progress;
 pub mod record;
 pub mod replay;
+pub mod schedule;
 pub mod transition;
 pub mod view;
 pub mod workflow;

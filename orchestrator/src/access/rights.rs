@@ -91,7 +91,7 @@ actions! {
     LogIn = "log_in", ANYBODY;
     /// End one's own session.
     LogOut = "log_out", ANYBODY;
-    /// Read jobs, logs, definitions, the fleet, dead letters, metrics.
+    /// Read jobs, logs, definitions, schedules, the fleet, dead letters, metrics.
     Read = "read", VIEWER;
     /// Submit a job.
     Submit = "submit", SUBMITTER;
@@ -113,6 +113,12 @@ actions! {
     PauseTypes = "pause_types", OPERATOR;
     /// Resume job types.
     ResumeTypes = "resume_types", OPERATOR;
+    /// Turn a schedule on.
+    EnableSchedule = "enable_schedule", OPERATOR;
+    /// Turn a schedule off.
+    DisableSchedule = "disable_schedule", OPERATOR;
+    /// Run a schedule now.
+    RunSchedule = "run_schedule", OPERATOR;
     /// Tell a worker to take nothing more and to end.
     Drain = "drain", OPERATOR;
     /// Send dead letters again.
@@ -154,10 +160,10 @@ mod tests {
     fn who_may_do_what_is_the_table() {
         let line = |action: &Action| {
             let marks = Role::ALL.map(|role| if role.may(*action) { "x" } else { "-" });
-            format!("{:<13} {}", action.as_str(), marks.join(" "))
+            format!("{:<16} {}", action.as_str(), marks.join(" "))
         };
         let table: Vec<String> = Action::ALL.iter().map(line).collect();
-        insta::assert_snapshot!(format!("{:<13} v s o a\n{}", "", table.join("\n")));
+        insta::assert_snapshot!(format!("{:<16} v s o a\n{}", "", table.join("\n")));
     }
 
     #[test]

@@ -32,6 +32,11 @@ pub enum ActionError {
     /// The definition is not valid.
     #[error(transparent)]
     Definition(#[from] DefinitionError),
+    /// No workflow of this name has a schedule.
+    #[error(
+        "there is no schedule {0:?}; `drover schedules` lists them. A workflow has one by `schedule:` in its definition"
+    )]
+    UnknownSchedule(String),
     /// There is no such job.
     #[error("there is no job {0}")]
     UnknownJob(JobId),

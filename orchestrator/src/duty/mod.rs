@@ -10,6 +10,7 @@ mod logs;
 mod press;
 mod prune;
 mod queues;
+mod schedules;
 mod timers;
 
 use std::time::Duration;
@@ -25,7 +26,7 @@ use crate::{
 pub use {
     beat::Identity, beat::run as beat, cancels::run as cancels, definitions::run as definitions, epoch::run as epoch,
     housekeeping::run as housekeeping, leases::run as leases, logs::run as logs, press::Press, prune::run as prune,
-    queues::run as queues, timers::run as timers,
+    queues::run as queues, schedules::run as schedules, timers::run as timers,
 };
 
 /// How fast things are noticed. All of it follows from the lease.

@@ -53,8 +53,7 @@ pub(crate) async fn answer(
     let fields = Parameters::of_object("", fields)?;
     fields.only(&["approved", "step", "reason", "data"])?;
     let approved = fields.flag("approved")?;
-    let approved =
-        approved.ok_or_else(|| fields.refused("approved", "it is missing; it must be true or false"))?;
+    let approved = approved.ok_or_else(|| fields.refused("approved", "it is missing; it must be true or false"))?;
     let reason = reason(fields.text("reason"))?;
     let step = fields.text("step");
     let answered = shared.app.answer(id, step, of_caller(approved, reason.clone(), data)).await?;

@@ -64,7 +64,7 @@ pub(crate) async fn submit(
     Ok(Told::of(submitted.id).with(json!({ "type": job_type })).to(answer))
 }
 
-fn key(headers: &HeaderMap) -> Result<Option<Idempotency>, Problem> {
+pub(super) fn key(headers: &HeaderMap) -> Result<Option<Idempotency>, Problem> {
     let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
     let key = value.to_str().ok().filter(|key| !key.is_empty() && key.len() <= limits::KEY_BYTES);
     let Some(key) = key else {

@@ -27,6 +27,7 @@ pub(crate) mod query;
 mod recover;
 mod replay;
 pub(crate) mod routes;
+pub(crate) mod schedules;
 mod serve;
 mod sweep;
 #[cfg(test)]

@@ -239,7 +239,7 @@ impl From<ActionError> for Problem {
                     ..Self::unprocessable("invalid_definition", format!("the definition is not valid{more}"))
                 }
             }
-            ActionError::UnknownJob(_) => Self::not_found(detail),
+            ActionError::UnknownJob(_) | ActionError::UnknownSchedule(_) => Self::not_found(detail),
             ActionError::Refused(refusal) => refused(&refusal, detail),
             ActionError::SeveralWait { .. } => Self::conflict("several_wait", detail).field("/step"),
             ActionError::SubJob { status, .. } => {

@@ -19,6 +19,7 @@ mod registry;
 mod replay;
 mod replicas;
 mod rows;
+mod schedules;
 mod signals;
 mod standing;
 mod statements;
@@ -53,11 +54,12 @@ pub use prune::{FirstKept, Gone};
 pub use registry::{Known, Registry};
 pub use replay::{ReplayFailure, ReplayLimits};
 pub use replicas::Beat;
+pub use schedules::{DueSchedule, LastTime, ScheduleStanding, Settled};
 pub use signals::WaitingSignal;
 pub(crate) use standing::AHEAD;
 pub use submit::{Accepted, NewRoot, SubmissionKey};
 pub use trails::{Found, HistoryLine, LogLine, LogSearch};
-pub use view::{JobFilter, MatchedJob, SeenJob, Trail};
+pub use view::{JobFilter, MatchedJob, SeenJob, Trail, Version};
 
 /// A connection whose other end acknowledges nothing for this long is dead.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(20);

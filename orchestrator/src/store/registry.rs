@@ -11,7 +11,7 @@ use drover_protocol::JobType;
 use jsonschema::Validator;
 use serde_json::Value;
 
-use super::{Store, StoreError, statements as sql};
+use super::{Store, StoreError, schedules, statements as sql};
 
 /// Definitions by hash and by name. A version never changes, so what was read once is kept.
 #[derive(Debug, Default)]
@@ -144,6 +144,7 @@ impl Store {
         tx.execute(&insert, &[&hash, &name, &definition.title, definition.to_json(), &source]).await?;
         let set = tx.prepare_cached(sql::SET_CURRENT_DEFINITION).await?;
         let changed = tx.execute(&set, &[&name, &hash]).await? > 0;
+        schedules::define(&tx, &name, definition.schedule.as_ref()).await?;
         tx.commit().await?;
         Ok(changed)
     }

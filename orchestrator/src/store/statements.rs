@@ -48,6 +48,16 @@ statements! {
     UPSERT_JOB_TYPES = "upsert_job_types",
     // submissions
     CLAIM_SUBMISSIONS = "claim_submissions",
+    // schedules
+    DEFINE_SCHEDULE = "define_schedule",
+    DUE_SCHEDULES = "due_schedules",
+    LOCK_DUE_SCHEDULE = "lock_due_schedule",
+    LOCK_SCHEDULE = "lock_schedule",
+    SCHEDULE_FACTS = "schedule_facts",
+    SETTLE_SCHEDULE = "settle_schedule",
+    SWITCH_SCHEDULE = "switch_schedule",
+    UNDEFINE_SCHEDULE = "undefine_schedule",
+    VIEW_SCHEDULES = "view_schedules",
     // the fleet
     WORKER_STATUS = "worker_status",
     WORKER_UP = "worker_up",
@@ -129,6 +139,8 @@ statements! {
     VIEW_SUB_JOBS = "view_sub_jobs",
     VIEW_TYPES = "view_types",
     VIEW_UNFINISHED = "view_unfinished",
+    VIEW_VERSION = "view_version",
+    VIEW_VERSIONS = "view_versions",
     VIEW_WAITING = "view_waiting",
     VIEW_WHY = "view_why",
     VIEW_WORKERS = "view_workers",

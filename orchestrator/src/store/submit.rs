@@ -6,10 +6,10 @@ use chrono::{DateTime, Utc};
 use drover_engine::fold::NewJob;
 use drover_protocol::{JobId, JobStatus};
 use drover_service::telemetry::TraceParent;
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{FoldContext, Folded, Store, StoreError, Unit, statements as sql};
+use super::{FoldContext, Folded, Store, StoreError, Unit, load::RootTraces, statements as sql};
 
 /// A checked submission.
 #[derive(Clone, Debug)]
@@ -57,25 +57,10 @@ impl Store {
         roots: Vec<NewRoot>,
     ) -> Result<(Vec<Accepted>, Folded), StoreError> {
         let tx = self.unit().await?;
-        let mut claims = claim(&tx, &roots).await?.into_iter();
-        let mut accepted = Vec::with_capacity(roots.len());
-        let (mut jobs, mut traces) = (Vec::new(), HashMap::new());
-        for root in roots {
-            let (id, claimed) = (root.job.id, root.key.and_then(|_| claims.next()));
-            let outcome = claimed.unwrap_or(Claim::New);
-            if matches!(outcome, Claim::New) {
-                traces.extend(root.traceparent.map(|place| (id, place)));
-                jobs.push((root.job, json!(root.labels)));
-            }
-            accepted.push((id, outcome));
-        }
+        let Claimed { outcomes, jobs, traces } = claim(&tx, roots).await?;
         let (folded, statuses) = Self::create(&tx, context, jobs, &traces).await?;
-        let accepted = accepted.into_iter().map(|(id, outcome)| match outcome {
-            Claim::New => Accepted::New(id, statuses.get(&id).copied().unwrap_or(JobStatus::Pending)),
-            Claim::Duplicate(found) => Accepted::Duplicate(found),
-            Claim::Conflict(found) => Accepted::Conflict(found),
-        });
-        Ok((accepted.collect(), folded))
+        let status = |id| statuses.get(&id).copied().unwrap_or(JobStatus::Pending);
+        Ok((outcomes.into_iter().map(|(id, outcome)| outcome.accepted(id, status(id))).collect(), folded))
     }
 
     /// Deletes finished trees. The roots of those that are gone by this.
@@ -90,14 +75,51 @@ impl Store {
 }
 
 /// What became of a key.
-enum Claim {
+pub(super) enum Claim {
     New,
     Duplicate(JobId),
     Conflict(JobId),
 }
 
-/// Claims the keys of those that have one, in their order.
-async fn claim(tx: &Unit, roots: &[NewRoot]) -> Result<Vec<Claim>, StoreError> {
+impl Claim {
+    /// The same for whoever submitted; `status`: where the job stands, if it is a new one.
+    pub(super) const fn accepted(self, id: JobId, status: JobStatus) -> Accepted {
+        match self {
+            Self::New => Accepted::New(id, status),
+            Self::Duplicate(found) => Accepted::Duplicate(found),
+            Self::Conflict(found) => Accepted::Conflict(found),
+        }
+    }
+}
+
+/// Submissions whose keys are claimed.
+pub(super) struct Claimed {
+    /// What became of each, in their order.
+    pub(super) outcomes: Vec<(JobId, Claim)>,
+    /// The jobs to make, with their labels.
+    pub(super) jobs: Vec<(NewJob, Value)>,
+    /// Where the traces of these begin.
+    pub(super) traces: RootTraces,
+}
+
+/// Claims the keys of those that have one.
+pub(super) async fn claim(tx: &Unit, roots: Vec<NewRoot>) -> Result<Claimed, StoreError> {
+    let mut claims = claim_keys(tx, &roots).await?.into_iter();
+    let mut claimed =
+        Claimed { outcomes: Vec::with_capacity(roots.len()), jobs: Vec::new(), traces: RootTraces::new() };
+    for root in roots {
+        let (id, outcome) = (root.job.id, root.key.and_then(|_| claims.next()).unwrap_or(Claim::New));
+        if matches!(outcome, Claim::New) {
+            claimed.traces.extend(root.traceparent.map(|place| (id, place)));
+            claimed.jobs.push((root.job, json!(root.labels)));
+        }
+        claimed.outcomes.push((id, outcome));
+    }
+    Ok(claimed)
+}
+
+/// What becomes of the keys of those that have one, in their order.
+async fn claim_keys(tx: &Unit, roots: &[NewRoot]) -> Result<Vec<Claim>, StoreError> {
     let asked: Vec<(JobId, &SubmissionKey)> =
         roots.iter().filter_map(|root| root.key.as_ref().map(|key| (root.job.id, key))).collect();
     let mut found: HashMap<(String, String), (JobId, String)> = HashMap::new();

@@ -31,6 +31,23 @@ pub struct SeenJob {
     pub is_workflow: bool,
 }
 
+/// A version of a definition.
+#[derive(Clone, Debug)]
+pub struct Version {
+    /// Its hash.
+    pub hash: String,
+    /// Its title.
+    pub title: String,
+    /// Where it came from.
+    pub source: String,
+    /// When it was registered first.
+    pub created_at: DateTime<Utc>,
+    /// Whether new runs take it.
+    pub is_current: bool,
+    /// How many runs have it.
+    pub runs: i64,
+}
+
 /// Whose log lines or history are meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trail {
@@ -327,6 +344,33 @@ impl Store {
     /// When the database is away.
     pub async fn view_definition(&self, name: &str) -> Result<Option<Value>, StoreError> {
         Ok(self.values(sql::VIEW_DEFINITION, &[&name]).await?.pop())
+    }
+
+    /// The versions of a definition, the newest first. Their runs are counted among the workflow's newest `counted`.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn view_versions(&self, name: &str, counted: i64, limit: i64) -> Result<Vec<Version>, StoreError> {
+        let rows = self.rows(sql::VIEW_VERSIONS, &[&name, &counted, &limit]).await?;
+        let read = |row: &Row| {
+            Ok(Version {
+                hash: row.try_get(0)?,
+                title: row.try_get(1)?,
+                source: row.try_get(2)?,
+                created_at: row.try_get(3)?,
+                is_current: row.try_get::<_, Option<bool>>(4)?.unwrap_or(false),
+                runs: row.try_get(5)?,
+            })
+        };
+        rows.iter().map(read).collect()
+    }
+
+    /// The version of a definition whose hash begins like this.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn view_version(&self, name: &str, hash: &str) -> Result<Option<Value>, StoreError> {
+        Ok(self.values(sql::VIEW_VERSION, &[&name, &hash]).await?.pop())
     }
 
     /// The job types that workers announced.

@@ -17,7 +17,13 @@ use crate::{
         Problem, Shared,
         query::{Name, Parameters},
     },
+    store::Version,
 };
+
+/// Most versions that are shown.
+const VERSIONS: i64 = 50;
+/// Among how many runs it is counted which version they have.
+const RUNS: i64 = 10_000;
 
 /// `GET /definitions`
 pub(super) async fn list(State(shared): State<Shared>, parameters: Parameters) -> Result<Page, Failure> {
@@ -57,32 +63,68 @@ fn at(definition: &Value) -> Option<DateTime<Utc>> {
     definition["created_at"].as_str()?.parse().ok()
 }
 
-/// `GET /definitions/{name}`
+/// `GET /definitions/{name}`: its current version, or the one whose hash begins as `version` says.
 pub(super) async fn show(
     State(shared): State<Shared>,
     Name(name): Name,
     parameters: Parameters,
 ) -> Result<Page, Failure> {
-    parameters.only(&[])?;
-    let found = shared.app.store.view_definition(&name).await?;
-    let found =
-        found.ok_or_else(|| Problem::not_found(format!("there is no workflow {name:?}; /definitions lists them")))?;
+    let asked = parameters.only(&["version"])?.text("version");
+    let store = &shared.app.store;
+    let found = match asked {
+        Some(version) => store.view_version(&name, version).await?.ok_or_else(|| {
+            Problem::not_found(format!("there is no version {version:?} of {name:?}; /definitions/{name} lists them"))
+        }),
+        None => (store.view_definition(&name).await?)
+            .ok_or_else(|| Problem::not_found(format!("there is no workflow {name:?}; /definitions lists them"))),
+    }?;
+    let versions = store.view_versions(&name, RUNS, VERSIONS).await?;
     let parsed = Definition::from_json(&name, &found["definition"]).ok();
     let title = found["title"].as_str().unwrap_or(&name).to_owned();
+    let is_current = |one: &Version| one.is_current && found["hash"] == one.hash;
     let body = html! {
         nav.crumbs aria-label="Where this is" { a href="/definitions" { "Definitions" } }
         div.heading { h1 { (title) } @if may(Action::Submit) { a href={ "/run/" (name) } class="button primary" { "Run" } } }
         p.meta { code { (name) } " · version " code { (version(&found)) } @if let Some(at) = at(&found) { " · registered " (span::ago(at)) }
             " from " (found["source"].as_str().unwrap_or("–")) " · " a href={ "/jobs?type=" (name) } { "its runs" } }
+        @if asked.is_some() && !versions.iter().any(is_current) {
+            p.warning { "This is not the current version. " a href={ "/definitions/" (name) } { "To the current one" } }
+        }
         @if let Some(definition) = &parsed {
+            @if let Some(schedule) = &definition.schedule { p { "Scheduled: " (schedule.words()) " (" code { (schedule.cron) } ", " (schedule.time_zone.name()) "). " a href="/schedules" { "Schedules" } } }
             section { h2 { "Steps" } ol.steps { @for step in &definition.steps { (shown(step)) } } }
             @if !definition.cleanup.is_empty() {
                 section { h2 { "After a failure or a cancel" } ol.steps { @for step in &definition.cleanup { (shown(step)) } } }
             }
         }
-        (parts::fold("The document", parsed.is_none(), &parts::json(&found["definition"])))
+        (parts::fold("The document", parsed.is_none() || asked.is_some(), &parts::json(&found["definition"])))
+        @if versions.len() > 1 || asked.is_some() { (history(&name, &versions)) }
     };
     Ok(Page::new(title, Tab::Definitions, body))
+}
+
+/// The versions, the newest first.
+fn history(name: &str, versions: &[Version]) -> Markup {
+    let row = |one: &Version| {
+        let short = one.hash.get(..12).unwrap_or(&one.hash);
+        html! {
+            tr data-key=(one.hash) {
+                td.name { a href={ "/definitions/" (name) "?version=" (short) } { code { (short) } } @if one.is_current { " " span class="badge completed" { "current" } } }
+                td { (one.title) }
+                td.number { (span::ago(one.created_at)) }
+                td { (one.source) }
+                td.number { (one.runs) }
+            }
+        }
+    };
+    let rows: Vec<Markup> = versions.iter().map(row).collect();
+    html! {
+        section {
+            h2 { "Versions" }
+            (parts::table("Versions", &["Version", "Title", "Registered first", "From", "Runs"], &rows))
+            p.muted { "Runs among the newest " (RUNS) " of this workflow. A run keeps the version it began with." }
+        }
+    }
 }
 
 fn shown(step: &Step) -> Markup {

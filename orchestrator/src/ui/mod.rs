@@ -19,6 +19,7 @@ mod parts;
 mod queues;
 mod reference;
 mod run;
+mod schedules;
 mod span;
 mod tokens;
 mod workers;
@@ -54,6 +55,10 @@ pub(crate) fn routes(routes: Routes) -> Routes {
         .post("/dead/{id}/discard", Action::Discard, dead::discard)
         .get("/definitions", Action::Read, definitions::list)
         .get("/definitions/{name}", Action::Read, definitions::show)
+        .get("/schedules", Action::Read, schedules::list)
+        .post("/schedules/{name}/enable", Action::EnableSchedule, schedules::enable)
+        .post("/schedules/{name}/disable", Action::DisableSchedule, schedules::disable)
+        .post("/schedules/{name}/run", Action::RunSchedule, schedules::run)
         .get("/api", Action::Read, reference::show)
         .get("/tokens", Action::ReadTokens, tokens::list)
         .post("/tokens", Action::CreateToken, tokens::create)

@@ -23,12 +23,13 @@ pub(super) enum Tab {
     Queues,
     Dead,
     Definitions,
+    Schedules,
     Tokens,
     Audit,
     None,
 }
 
-const TABS: [(Tab, &str, &str, Action); 9] = [
+const TABS: [(Tab, &str, &str, Action); 10] = [
     (Tab::Overview, "/", "Overview", Action::Read),
     (Tab::Jobs, "/jobs", "Jobs", Action::Read),
     (Tab::Run, "/run", "Run", Action::Submit),
@@ -36,6 +37,7 @@ const TABS: [(Tab, &str, &str, Action); 9] = [
     (Tab::Queues, "/queues", "Queues", Action::Read),
     (Tab::Dead, "/dead", "Dead letters", Action::Read),
     (Tab::Definitions, "/definitions", "Definitions", Action::Read),
+    (Tab::Schedules, "/schedules", "Schedules", Action::Read),
     (Tab::Tokens, "/tokens", "Tokens", Action::ReadTokens),
     (Tab::Audit, "/audit", "Audit", Action::ReadAudit),
 ];
@@ -60,6 +62,8 @@ pub(super) enum Note {
     DoneInPart,
     Nothing,
     Draining,
+    TurnedOn,
+    TurnedOff,
 }
 
 impl Note {
@@ -81,6 +85,8 @@ impl Note {
         Self::DoneInPart,
         Self::Nothing,
         Self::Draining,
+        Self::TurnedOn,
+        Self::TurnedOff,
     ];
 
     /// What it is called in an address.
@@ -103,6 +109,8 @@ impl Note {
             Self::DoneInPart => "done_in_part",
             Self::Nothing => "nothing",
             Self::Draining => "draining",
+            Self::TurnedOn => "turned_on",
+            Self::TurnedOff => "turned_off",
         }
     }
 
@@ -124,6 +132,8 @@ impl Note {
             Self::Done => "It was done with all of them.",
             Self::DoneInPart => "It was done with those that allow it. The state of the others does not.",
             Self::Draining => "It was told to end: it takes no new jobs and finishes what it runs.",
+            Self::TurnedOn => "It is on. What went by while it was off is not made up for.",
+            Self::TurnedOff => "It is off, until somebody turns it on. Runs that were made go on.",
             Self::Nothing => "Nothing was chosen: tick the jobs that are meant.",
         }
     }

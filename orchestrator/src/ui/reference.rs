@@ -23,7 +23,7 @@ pub(super) async fn show(State(_): State<Shared>, parameters: Parameters) -> Res
     let body = html! {
         h1 { "API" }
         p.meta { (DOCUMENT["info"]["description"].as_str().unwrap_or_default()) " For programs: " a href="/api/v1/openapi.json" { "/api/v1/openapi.json" } " (OpenAPI)." }
-        @for tag in ["jobs", "live", "definitions", "fleet", "dead letters", "accounts"] {
+        @for tag in ["jobs", "live", "definitions", "schedules", "fleet", "dead letters", "accounts"] {
             section.reference {
                 h2 { (tag) }
                 @for (method, path, operation) in operations.iter().filter(|(.., operation)| operation["tags"][0] == tag) {

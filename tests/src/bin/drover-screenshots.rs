@@ -50,6 +50,7 @@ steps:
   - { key: previews, title: Generate previews, job: generate_previews, weight: 20, if: \"${size(input.scenes) > 1000}\" }
   - { key: report, title: Write the report, job: noop, weight: 10 }
 summary: { scenes: \"${size(input.scenes)}\" }
+schedule: { cron: \"30 2 * * MON-FRI\", time_zone: Europe/Berlin, input: { scenes: [] } }
 ";
 
 #[tokio::main]
@@ -164,6 +165,7 @@ async fn stage(fleet: &Fleet, gates: &TempDir) -> anyhow::Result<Vec<(&'static s
         ("letter", "/dead/1".into()),
         ("definitions", "/definitions".into()),
         ("definition", "/definitions/process_new_scenes".into()),
+        ("schedules", "/schedules".into()),
     ])
 }
 

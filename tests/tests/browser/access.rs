@@ -44,7 +44,8 @@ async fn the_checker_finds_nothing_on_any_page_light_or_dark() {
     }
     let axe = axe();
     let job = format!("/jobs/{id}");
-    let paths = ["/", "/jobs", &job, "/run", "/run/thumbnails", "/workers", "/queues", "/dead", "/definitions"];
+    let paths =
+        ["/", "/jobs", &job, "/run", "/run/thumbnails", "/workers", "/queues", "/dead", "/definitions", "/schedules"];
     let more = ["?view=jobs", "?view=jobs&status=failed", "?view=logs", "?view=history", "?view=data"];
     let more = more.map(|view| format!("{job}{view}"));
     let paths = paths.iter().map(|path| (*path).to_owned()).chain(more).chain(["/definitions/thumbnails".into()]);

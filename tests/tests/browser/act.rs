@@ -90,3 +90,21 @@ steps:
     }
     done(fleet, browser);
 }
+
+#[tokio::test]
+async fn a_schedule_is_run_turned_off_and_turned_on() {
+    let (fleet, browser) = stage(1, Screen::WIDE).await;
+    browser.goto(&format!("{}/schedules", fleet.url())).await.expect("loaded");
+    browser.until("tbody", "At 03:00, on Monday").await.expect("it says when");
+    browser.click_words("button", "Turn off").await.expect("pressed");
+    browser.until(".note", "It is off").await.expect("it says so");
+    browser.until("tbody .badge.paused", "off").await.expect("it is");
+    browser.click_words("button", "Turn on").await.expect("pressed");
+    browser.until("tbody .badge.completed", "on").await.expect("it is");
+    browser.click_words("button", "Run now").await.expect("pressed");
+    browser.until(".note", "It was submitted").await.expect("it says so");
+    browser.until("h1 .badge", "completed").await.expect("it ends");
+    browser.goto(&format!("{}/schedules", fleet.url())).await.expect("loaded");
+    browser.until("tbody td:nth-child(5)", "completed").await.expect("its end is seen");
+    done(fleet, browser);
+}

@@ -30,9 +30,12 @@ async fn every_page_fits_a_phone() {
     let id = fleet.submit("thumbnails", one_fails()).await.expect("accepted");
     fleet.ended(&id).await.expect("it ends");
     let job = format!("/jobs/{id}");
-    let paths = ["/", "/jobs", &job, "/run", "/run/thumbnails", "/workers", "/queues", "/dead", "/definitions"];
+    let paths =
+        ["/", "/jobs", &job, "/run", "/run/thumbnails", "/workers", "/queues", "/dead", "/definitions", "/schedules"];
     let views = ["jobs", "logs", "history", "data"].map(|view| format!("{job}?view={view}"));
-    for path in paths.iter().map(|path| (*path).to_owned()).chain(views) {
+    // Behind the last schedule there is none.
+    let none = ["/schedules?cursor=Y3p6eg".to_owned()];
+    for path in paths.iter().map(|path| (*path).to_owned()).chain(views).chain(none) {
         browser.goto(&format!("{}{path}", fleet.url())).await.expect("loaded");
         let width = browser.script("return document.documentElement.scrollWidth").await.expect("read");
         assert_eq!(width, Screen::NARROW.width, "{path} is wider than the screen");

@@ -24,6 +24,7 @@ steps:
     batch_size: 1
     max_parallel: 2
     params: \"${batch.items[0]}\"
+schedule: { cron: '0 3 * * MON-FRI', time_zone: Europe/Berlin, input: { items: [] } }
 ";
 
 /// A fleet of workers that do as they are told, and a browser.

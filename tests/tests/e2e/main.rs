@@ -15,6 +15,7 @@ mod pause;
 mod recover;
 mod repeat;
 mod replay;
+mod schedules;
 mod shapes;
 mod signal;
 mod submit;

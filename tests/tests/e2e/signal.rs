@@ -143,7 +143,10 @@ async fn while_it_is_paused_its_time_stands_still_and_an_answer_counts_when_it_i
     let approved = drover(&fleet, &["approve", &id, "--data", "3"]);
     assert!(approved.status.success(), "{}", text(&approved.stderr));
     let job = fleet.job(&id).await.expect("there");
-    assert_eq!((&step(&job, "gate")["status"], &step(&job, "ship")["status"]), (&json!("completed"), &json!("pending")));
+    assert_eq!(
+        (&step(&job, "gate")["status"], &step(&job, "ship")["status"]),
+        (&json!("completed"), &json!("pending"))
+    );
     ask(&fleet, &id, "resume").await;
     let job = fleet.ended(&id).await.expect("it ends");
     assert_eq!((&job["status"], &job["result"]["steps"]["ship"]["result"]["value"]), (&json!("completed"), &json!(3)));

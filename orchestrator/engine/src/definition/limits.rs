@@ -34,6 +34,12 @@ pub const TIMEOUT: Duration = Duration::from_secs(30 * 24 * 3600);
 pub const ROUNDS: u32 = 10_000;
 /// Most `finish_if` entries of a step.
 pub const FINISH_IF: usize = 20;
+/// Longest cron text, in bytes.
+pub const CRON_BYTES: usize = 200;
+/// Most times of a schedule that are made up for after an outage.
+pub const CATCH_UP: usize = 100;
+/// Most times of a schedule that wait for a run of before.
+pub const QUEUED: usize = 100;
 /// Most problems that are listed; the rest is counted.
 pub const PROBLEMS: usize = 50;
 /// Most problems that are remembered until they are sorted, so that a document full of them stays cheap.

@@ -11,6 +11,7 @@ mod model;
 mod parse;
 mod report;
 mod retry;
+mod schedule;
 mod sound;
 mod step;
 #[cfg(test)]
@@ -26,6 +27,7 @@ pub use error::{DefinitionError, Problem};
 pub use input::{FieldError, InputSchema};
 pub use model::{Definition, FanOut, FinishIf, OnFailure, Repeat, Step, Tolerate, Work};
 pub use retry::{Backoff, RetryPolicy};
+pub use schedule::{CatchUp, Overlap, Schedule};
 
 impl Definition {
     /// Reads a definition from YAML or JSON. `file` names it in errors.

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use drover_protocol::JobType;
 use serde_json::Value;
 
-use super::{InputSchema, RetryPolicy};
+use super::{InputSchema, RetryPolicy, Schedule};
 use crate::expression::{Expression, References, Template};
 
 /// A workflow: what it takes, which steps it runs, what it reports.
@@ -23,6 +23,8 @@ pub struct Definition {
     pub cleanup: Vec<Step>,
     /// The result's `summary`, by key.
     pub summary: BTreeMap<String, Template>,
+    /// When it is submitted by itself. A nested chain never is.
+    pub schedule: Option<Schedule>,
     /// SHA-256 of the whole document's canonical JSON, in hex. Nested chains carry the hash of the document they stand in.
     pub hash: String,
     /// The step keys that lead from the document's outermost definition to this one; empty for the outermost.

@@ -6,7 +6,7 @@ use drover_protocol::JobType;
 use serde_json::Value;
 
 use super::{
-    Definition, DefinitionError, InputSchema, Problem, Step, canonical,
+    Definition, DefinitionError, InputSchema, Problem, Schedule, Step, canonical,
     document::{Content, Node, Position},
     expressions::{Compiling, Visible},
     limits,
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::expression::{Template, shorten};
 
-const KEYS: [&str; 6] = ["name", "title", "input", "steps", "cleanup", "summary"];
+const KEYS: [&str; 7] = ["name", "title", "input", "steps", "cleanup", "summary", "schedule"];
 
 /// What is the same in all of a document.
 pub(super) struct Document<'r> {
@@ -98,6 +98,7 @@ fn definition(node: &Node, document: &mut Document<'_>) -> Option<Definition> {
     let keys = listed.as_ref().map(step::keys).unwrap_or_default();
     let cleanup = fields.get("cleanup").and_then(|field| cleanup(&field, &chain, &keys, document)).unwrap_or_default();
     let summary = fields.get("summary").map(|field| summary(&field, &chain, &keys, document)).unwrap_or_default();
+    let schedule = fields.get("schedule").and_then(|field| Schedule::read(&field, input.as_ref(), document.report));
     let name = name?;
     Some(Definition {
         title: title.unwrap_or_else(|| name.to_string()),
@@ -106,6 +107,7 @@ fn definition(node: &Node, document: &mut Document<'_>) -> Option<Definition> {
         steps,
         cleanup,
         summary,
+        schedule,
         hash: document.hash.clone(),
         path: Vec::new(),
         document: Arc::clone(&document.json),
@@ -209,6 +211,7 @@ pub(super) fn nested(
         steps,
         cleanup: Vec::new(),
         summary: BTreeMap::new(),
+        schedule: None,
         hash: document.hash.clone(),
         path: chain.path.to_vec(),
         document: Arc::clone(&document.json),

@@ -131,7 +131,11 @@ impl<'a> Reading<'a> {
     }
 
     fn signal(&self, field: &Field<'_>, report: &mut Report) -> Option<Work> {
-        self.fields.refuse("for_each", "`wait_for` waits for one answer; put it into nested `steps` to wait in every batch", report);
+        self.fields.refuse(
+            "for_each",
+            "`wait_for` waits for one answer; put it into nested `steps` to wait in every batch",
+            report,
+        );
         self.fields.refuse("retry", "nothing is tried that could fail; `timeout` says how long it waits", report);
         self.fields.refuse("repeat", "there is nothing to repeat about waiting; remove it", report);
         field.word(&[("signal", ())], report).map(|()| Work::Signal)
@@ -141,7 +145,10 @@ impl<'a> Reading<'a> {
     pub(super) fn repeat(&self, report: &mut Report) -> Option<Repeat> {
         let field = self.fields.get("repeat")?;
         if self.fans_out() {
-            field.add(report, "`repeat` and `for_each` exclude each other; put the one into nested `steps` of the other");
+            field.add(
+                report,
+                "`repeat` and `for_each` exclude each other; put the one into nested `steps` of the other",
+            );
         }
         let fields = Fields::of(&field, &["until", "max", "delay"], report)?;
         let until = fields.require("until", "an expression that holds after the last round", report);

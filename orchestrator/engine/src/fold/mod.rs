@@ -16,8 +16,8 @@ mod event;
 mod fanout;
 mod keep;
 mod pause;
-mod report;
 mod repeat;
+mod report;
 mod retry;
 mod signal;
 #[cfg(any(test, feature = "simulation"))]

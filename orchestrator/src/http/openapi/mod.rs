@@ -12,7 +12,7 @@ use utoipa_axum::routes;
 use super::{
     answer, audit, changes, dead, definitions, events, fleet, jobs, parts, pauses, prune, recover, replay,
     routes::{Rights, Routes},
-    sweep, tokens,
+    schedules, sweep, tokens,
 };
 use crate::access::{Action, Role};
 
@@ -55,6 +55,11 @@ pub(super) fn described() -> Routes {
         .api(Action::Apply, routes!(definitions::apply))
         .api(Action::Read, routes!(definitions::show))
         .api(Action::Apply, routes!(definitions::apply_named))
+        .api(Action::Read, routes!(schedules::list))
+        .api(Action::Read, routes!(schedules::show))
+        .api(Action::EnableSchedule, routes!(schedules::enable))
+        .api(Action::DisableSchedule, routes!(schedules::disable))
+        .api(Action::RunSchedule, routes!(schedules::run))
         .api(Action::Read, routes!(fleet::types))
         .api(Action::Read, routes!(fleet::workers))
         .api(Action::Drain, routes!(fleet::drain))

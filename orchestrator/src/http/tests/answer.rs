@@ -47,12 +47,18 @@ async fn what_waits_says_so_everywhere() {
     let standing = (&job["status"], &job["type"], &job["wait_for"], &job["step"], &job["params"]["version"]);
     assert_eq!(standing, (&json!("running"), &json!("signal"), &json!("signal"), &json!("gate"), &json!(7)));
     let why = job["why"].as_str().unwrap();
-    assert!(why.starts_with("waiting for approval since ") && why.ends_with(&format!("drover approve {gate}")), "{why}");
+    assert!(
+        why.starts_with("waiting for approval since ") && why.ends_with(&format!("drover approve {gate}")),
+        "{why}"
+    );
     assert!(why.contains("for 2 h 0 min at most") || why.contains("for 119 min at most"), "{why}");
     let workflow = api.job(id).await;
     let why = workflow["why"].as_str().unwrap();
     let expected = format!("drover approve {id}");
-    assert!(why.starts_with("step Approve the release is waiting for approval since ") && why.ends_with(&expected), "{why}");
+    assert!(
+        why.starts_with("step Approve the release is waiting for approval since ") && why.ends_with(&expected),
+        "{why}"
+    );
     let message = workflow["metadata"]["message"].as_str().unwrap();
     assert!(message.starts_with("Approve the release: waiting for approval since "), "{message}");
     // No duty takes it for something that a worker has.
@@ -170,7 +176,8 @@ async fn whoever_answered_is_named_by_the_token_and_has_a_line_in_the_audit() {
     let api = Api::asking().await;
     api.desk.apply(RELEASE).await;
     let (submitter, operator) = (api.token("sue", Role::Submitter).await, api.token("olga", Role::Operator).await);
-    let id = api.ask_as(&submitter, Method::POST, "/api/v1/jobs", &json!({ "type": "release" })).await.ok()["id"].clone();
+    let id =
+        api.ask_as(&submitter, Method::POST, "/api/v1/jobs", &json!({ "type": "release" })).await.ok()["id"].clone();
     let path = at(id.as_str().unwrap());
     let body = json!({ "approved": true, "reason": "tested", "data": { "secret": 1 } });
     api.ask_as(&submitter, Method::POST, &path, &body).await.problem(403, "role_needed");
@@ -201,11 +208,17 @@ async fn a_round_of_a_repeated_step_has_a_message_and_a_key_of_its_own() {
     assert_eq!(keys(1).await, [poll.to_string()]);
     api.desk.complete(poll, json!({ "done": false })).await;
     let job = api.job(poll).await;
-    assert_eq!((&job["status"], &job["round"], &job["dispatch"], &job["result"]), (&json!("pending"), &json!(2), &json!(2), &json!(null)));
+    assert_eq!(
+        (&job["status"], &job["round"], &job["dispatch"], &job["result"]),
+        (&json!("pending"), &json!(2), &json!(2), &json!(null))
+    );
     assert_eq!((keys(1).await.len(), keys(2).await), (0, vec![format!("{poll}:2")]));
     assert_eq!(api.job(id).await["metadata"]["message"], "poll: round 2 of 3");
     api.desk.complete(poll, json!({ "done": true })).await;
     let job = api.job(id).await;
-    assert_eq!((&job["status"], &job["result"]["steps"]["poll"]["result"]["done"]), (&json!("completed"), &json!(true)));
+    assert_eq!(
+        (&job["status"], &job["result"]["steps"]["poll"]["result"]["done"]),
+        (&json!("completed"), &json!(true))
+    );
     assert_eq!(api.post(&format!("/api/v1/jobs/{id}/replay")).await.ok()["differences"], json!([]));
 }

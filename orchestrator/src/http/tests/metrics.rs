@@ -26,6 +26,8 @@ async fn lively() -> Api {
     api.desk.start(subs[2]).await;
     api.desk.broker.set_depth(7);
     api.desk.log(subs[2], drover_protocol::LogLevel::Info, "a line").await;
+    api.desk.app.metrics.schedules.fired("nightly");
+    api.desk.app.metrics.schedules.missed("nightly");
     api
 }
 
@@ -43,6 +45,8 @@ async fn a_jobs_life_is_told() {
         (r#"drover_jobs{type="process",status="running"}"#, 1.0),
         (r#"drover_jobs{type="process",status="pending"}"#, 1.0),
         (r#"drover_queue_messages{type="process"}"#, 7.0),
+        (r#"drover_schedules_fired_total{schedule="nightly"}"#, 1.0),
+        (r#"drover_schedules_not_fired_total{schedule="nightly",outcome="missed"}"#, 1.0),
         ("drover_jobs_uncounted", 0.0),
         ("drover_workers_live", 1.0),
         ("drover_database_up", 1.0),

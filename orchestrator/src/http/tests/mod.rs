@@ -22,6 +22,7 @@ mod problems;
 mod prune;
 mod recover;
 mod replay;
+mod schedules;
 mod serving;
 mod sessions;
 mod submit;

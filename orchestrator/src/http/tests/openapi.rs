@@ -123,6 +123,11 @@ async fn what_the_api_answers_is_what_the_document_says() {
     api.desk.start(subs[1]).await;
     api.desk.fail(subs[2], "no").await;
     api.desk.log(subs[1], drover_protocol::LogLevel::Info, "a line").await;
+    let nightly = "name: nightly\nsteps: [{key: only, job: process}]\nschedule: {cron: '0 3 * * *'}\n";
+    api.desk.apply(nightly).await;
+    assert_shape("Schedule", &api.get("/api/v1/schedules/nightly").await.ok());
+    assert_shape("Schedule", &api.post("/api/v1/schedules/nightly/disable").await.ok());
+    assert_shape("Submitted", &api.post("/api/v1/schedules/nightly/run").await.ok());
     let list = api.get("/api/v1/jobs?parent=any").await.ok();
     for job in list["jobs"].as_array().unwrap() {
         assert_shape("Job", job);
@@ -138,6 +143,8 @@ async fn what_the_api_answers_is_what_the_document_says() {
         (format!("/api/v1/jobs/{id}/replay"), "Replayed"),
         ("/api/v1/definitions".into(), "Definitions"),
         ("/api/v1/definitions/import".into(), "Definition"),
+        ("/api/v1/schedules".into(), "Schedules"),
+        ("/api/v1/schedules/nightly".into(), "Schedule"),
         ("/api/v1/types".into(), "Types"),
         ("/api/v1/workers".into(), "Workers"),
         ("/api/v1/pauses".into(), "Pauses"),

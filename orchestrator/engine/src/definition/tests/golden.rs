@@ -17,7 +17,10 @@ const BAD: &[(&str, &str)] = &[
     ("slips in keys", "name: w\nstepps: []\nsteps:\n  - key: a\n    jop: j\n    max_paralel: 3\n    job: j\n"),
     ("a repeated key", "name: w\nsteps:\n  - key: a\n    job: j\n    job: k\n"),
     ("keys of the future", "name: w\nsteps:\n  - {key: a, job: j, needs: [b]}\n"),
-    ("waiting for what there is not", "name: w\nsteps:\n  - {key: a, wait_for: approval}\n  - {key: b, wait_for: {signal: x}}\n"),
+    (
+        "waiting for what there is not",
+        "name: w\nsteps:\n  - {key: a, wait_for: approval}\n  - {key: b, wait_for: {signal: x}}\n",
+    ),
     ("a job that waits", "name: w\nsteps:\n  - {key: a, job: j, wait_for: signal}\n"),
     (
         "what waiting has no use for",
@@ -121,6 +124,29 @@ const BAD: &[(&str, &str)] = &[
     (
         "repeated keys and NUL in parameters",
         "name: w\nsteps:\n  - key: a\n    job: j\n    params: {x: 1, y: {z: 1, z: 2}, x: [\"a\\0\"]}\n",
+    ),
+    ("a schedule without a time", "name: w\nsteps: [{key: a, job: j}]\nschedule: {time_zone: UTC}\n"),
+    ("a schedule that is no mapping", "name: w\nsteps: [{key: a, job: j}]\nschedule: '0 3 * * *'\n"),
+    (
+        "slips in a schedule",
+        "name: w\nsteps: [{key: a, job: j}]\nschedule:\n  cron: 61 3 * * *\n  time_zone: Europe/Berln\n  overlap: skp\n  catch_up: yes\n  enabled: on\n  timezone: UTC\n",
+    ),
+    ("too many fields of a cron text", "name: w\nsteps: [{key: a, job: j}]\nschedule: {cron: '0 0 3 * * * 2026'}\n"),
+    (
+        "a day that never comes",
+        "name: w\nsteps: [{key: a, job: j}]\nschedule: {cron: '0 0 30 2 *', time_zone: CET+1}\n",
+    ),
+    (
+        "the input of a schedule",
+        "name: w\ninput: {type: object, required: [path], properties: {path: {type: string}}, additionalProperties: false}\nsteps: [{key: a, job: j}]\nschedule:\n  cron: '@daily'\n  input:\n    path: 7\n    pth: x\n",
+    ),
+    (
+        "a schedule without the input that is needed",
+        "name: w\ninput: {type: object, required: [path]}\nsteps: [{key: a, job: j}]\nschedule: {cron: '@daily'}\n",
+    ),
+    (
+        "a schedule in nested steps",
+        "name: w\nsteps:\n  - {key: a, schedule: {cron: '@daily'}, steps: [{key: b, job: j}]}\n",
     ),
     ("two bad names in many", "nmae: w\nsteps: [{key: a, job: j}]\n"),
     (

@@ -5,6 +5,7 @@
 mod examples;
 mod golden;
 mod input;
+mod schedule;
 mod stored;
 
 pub(super) const DATA_IMPORT: &str = include_str!("data_import.yaml");

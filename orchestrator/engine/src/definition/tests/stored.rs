@@ -33,7 +33,8 @@ fn the_hash_is_of_the_content_alone() {
 #[test]
 fn errors_of_a_stored_definition_have_no_lines() {
     let error = Definition::from_json("definition 7", &json!({ "name": "w", "steps": [{ "key": "a" }] })).unwrap_err();
-    let text = "definition 7: steps[0]: says nothing to run: it needs one of `job`, `workflow`, `steps` or `wait_for: signal`";
+    let text =
+        "definition 7: steps[0]: says nothing to run: it needs one of `job`, `workflow`, `steps` or `wait_for: signal`";
     assert_eq!(error.to_string(), text);
 }
 

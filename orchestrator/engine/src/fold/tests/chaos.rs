@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 
 use super::{
     audit::brief,
-    play::{WORKER, approved, broken, completed, completed_with_errors, failed, flaky, items, percent, refused, session},
+    play::{
+        WORKER, approved, broken, completed, completed_with_errors, failed, flaky, items, percent, refused, session,
+    },
     shapes,
     tape::{Tape, config, tapes},
     world::World,

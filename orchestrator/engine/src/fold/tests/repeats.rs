@@ -102,7 +102,10 @@ fn the_next_round_waits_for_its_delay() {
     let (mut world, id, poll) = world("max: 3, delay: 5s", "");
     world.complete(poll, round(false, 1));
     let job = world.job(poll);
-    assert_eq!((job.status, job.dispatch, job.due_at.map(|at| (at - world.now).num_seconds())), (S::Pending, 1, Some(5)));
+    assert_eq!(
+        (job.status, job.dispatch, job.due_at.map(|at| (at - world.now).num_seconds())),
+        (S::Pending, 1, Some(5))
+    );
     world.elapse(4);
     assert_eq!(world.job(poll).dispatch, 1);
     world.elapse(1);
@@ -203,7 +206,8 @@ fn a_round_that_completes_while_it_is_paused_is_followed_by_none_until_it_is_res
 
 #[test]
 fn nested_steps_and_workflows_are_repeated_as_a_whole() {
-    let child = "{name: child, steps: [{key: a, job: a, params: {n: '${input.n}'}}], summary: {n: '${steps.a.result.n}'}}";
+    let child =
+        "{name: child, steps: [{key: a, job: a, params: {n: '${input.n}'}}], summary: {n: '${steps.a.result.n}'}}";
     let repeat = "params: {n: '${repeat.round}'}, repeat: {until: '${steps.each.result.steps.a.result.n > 1}', max: 5}";
     let nested = "steps: [{key: a, job: a, params: {n: '${input.n}'}}]";
     for work in [nested, "workflow: child"] {

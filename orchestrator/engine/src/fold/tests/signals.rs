@@ -76,7 +76,8 @@ fn where_nobody_is_asked_for_a_token_nobody_is_named() {
 
 #[test]
 fn a_refusal_fails_the_step_and_its_on_failure_follows() {
-    for (on_failure, status) in [("continue", S::CompletedWithErrors), ("finish", S::CompletedWithErrors), ("fail", S::Failed)]
+    for (on_failure, status) in
+        [("continue", S::CompletedWithErrors), ("finish", S::CompletedWithErrors), ("fail", S::Failed)]
     {
         let mut world = World::with(&[&format!(
             "{{name: w, steps: [{{key: gate, wait_for: signal, on_failure: {on_failure}}}, {{key: next, job: work}}]}}"
@@ -158,7 +159,10 @@ fn paused_before_its_turn_it_waits_for_no_answer_yet() {
     let id = world.submit("w", json!({}));
     let gate = world.sub_job(id, "gate");
     world.answer(gate, refused("no"));
-    assert_eq!(world.pause(gate), Outcome::Illegal(Refusal::Transition { status: S::Failed, trigger: crate::Trigger::Pause }));
+    assert_eq!(
+        world.pause(gate),
+        Outcome::Illegal(Refusal::Transition { status: S::Failed, trigger: crate::Trigger::Pause })
+    );
     assert_eq!(world.retry(id), Outcome::Applied);
     assert_eq!(world.pause(gate), Outcome::Applied, "by itself, too");
     assert_eq!(world.answer(gate, approved()), Outcome::Applied);
@@ -174,7 +178,11 @@ fn a_retry_waits_anew() {
     assert_eq!(world.retry(id), Outcome::Applied);
     let job = world.job(gate);
     assert_eq!((job.status, job.dispatch, job.error), (S::Running, 2, None));
-    assert!(world.message(gate).starts_with("waiting for approval since 2026-01-05 08:10:00"), "{}", world.message(gate));
+    assert!(
+        world.message(gate).starts_with("waiting for approval since 2026-01-05 08:10:00"),
+        "{}",
+        world.message(gate)
+    );
     assert_eq!(world.answer(gate, approved()), Outcome::Applied);
     let ship = world.sub_job(id, "ship");
     world.complete(ship, Value::Null);
@@ -230,7 +238,8 @@ steps:
 
 #[test]
 fn a_condition_that_is_false_asks_nobody() {
-    let mut world = World::with(&["{name: w, steps: [{key: gate, wait_for: signal, if: '${input.ask}'}, {key: work, job: work}]}"]);
+    let mut world =
+        World::with(&["{name: w, steps: [{key: gate, wait_for: signal, if: '${input.ask}'}, {key: work, job: work}]}"]);
     let id = world.submit("w", json!({ "ask": false }));
     assert_eq!(world.find(id, "gate", None), None);
     world.sub_job(id, "work");

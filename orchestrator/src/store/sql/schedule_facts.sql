@@ -1,0 +1,5 @@
+-- Asked for under the lock, so that what the holder of the lock before wrote is seen.
+SELECT
+    clock_timestamp(),
+    (SELECT hash FROM current_definitions WHERE name = $1),
+    ARRAY(SELECT id FROM jobs WHERE id = ANY ($2) AND status IN ('pending', 'running', 'cancelling') ORDER BY id)
