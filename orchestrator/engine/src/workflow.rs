@@ -60,6 +60,7 @@ pub enum Ending {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct StepState {
     /// Where it stands.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub status: StepStatus,
     /// Its sub-job, unless it fans out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -71,31 +72,31 @@ pub struct StepState {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total: Option<u32>,
     /// Index of the first batch that was not looked at yet.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub cursor: u32,
     /// Sub-jobs made and not finished: they fill the window.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub open: u32,
     /// Sub-jobs that completed, with errors or without.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub done: u32,
     /// Of those done, how many with errors.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub with_errors: u32,
     /// Sub-jobs that failed or were cancelled.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub failed: u32,
     /// Errors of its sub-jobs and its own, for `total_errors`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub error_count: u64,
     /// Of those errors, how many are of sub-jobs that completed: a retry keeps them.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub done_errors: u64,
     /// Sum of its sub-jobs' progress, in hundredths of a percent.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub progress_sum: i64,
     /// Its high-water mark.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub progress: Progress,
     /// Sums of the numeric top-level fields of its sub-jobs' results.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -107,13 +108,13 @@ pub struct StepState {
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub resting: BTreeSet<u32>,
     /// Rounds that ended before the one that is under way, if it is repeated.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub rounds: u32,
     /// No more batches and rounds are begun.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub stopped: bool,
     /// A retry: its sub-jobs that completed are kept, and the others go on from where they failed.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub resume: bool,
     /// Of a retry: from this batch on nothing is kept, since the run that is gone on with had not come to it; what
     /// completed there did so in a run before.
@@ -128,6 +129,11 @@ pub struct StepState {
     /// Why it failed, or why it was skipped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<JobError>,
+}
+
+/// What a step that has not begun has, and most that have: not written, for the state is written with every step.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl Workflow {
@@ -324,11 +330,6 @@ impl StepState {
             }
         }
     }
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's way")]
-const fn is_zero(count: &u32) -> bool {
-    *count == 0
 }
 
 /// Most fields that are summed up over a fan-out: the state stays small whatever a result holds.

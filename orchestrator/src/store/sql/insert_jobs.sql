@@ -14,7 +14,7 @@ FROM unnest(
     $1::uuid[], $2::uuid[], $3::uuid[], $4::int[], $5::text[], $6::int[], $7::text[], $8::text[], $9::text[], $10::jsonb[],
     $11::jsonb[], $12::jsonb[], $13::jsonb[], $14::timestamptz[], $15::text[], $16::int[], $17::int[], $18::int[],
     $19::int[], $20::int[], $21::int[], $22::text[], $23::timestamptz[], $24::timestamptz[], $25::jsonb[], $26::jsonb[],
-    $27::jsonb[], $28::bigint[], $29::jsonb[], $30::jsonb[], $31::jsonb[], $32::timestamptz[], $33::timestamptz[],
+    $27::jsonb[], $28::bigint[], $29::jsonb[], $30::json[], $31::jsonb[], $32::timestamptz[], $33::timestamptz[],
     $36::text[], $37::int[]
 ) AS x (
     id, root_id, parent_id, step_index, step_key, batch_index, type, title, definition_hash, definition_path, params, labels,

@@ -38,7 +38,7 @@ FROM unnest(
     $1::uuid[], $2::jsonb[], $3::text[], $4::int[], $5::int[], $6::int[], $7::int[], $8::int[], $9::int[], $10::text[],
     $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::uuid[], $17::timestamptz[],
     $18::timestamptz[], $19::jsonb[], $20::jsonb[], $21::jsonb[], $22::bigint[], $23::jsonb[], $24::jsonb[], $25::jsonb[],
-    $26::jsonb[], $27::jsonb[], $28::timestamptz[], $29::timestamptz[], $32::int[]
+    $26::json[], $27::jsonb[], $28::timestamptz[], $29::timestamptz[], $32::int[]
 ) AS x (
     id, params, status, attempt, dispatch, run, failures, losses, progress, message, message_seq, processed, processed_seq,
     total, total_seq, lease_session, due_at, timeout_at, cancel, paused, error, error_count, result, items, parked,
