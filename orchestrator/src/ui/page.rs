@@ -67,7 +67,7 @@ pub(super) enum Note {
 }
 
 impl Note {
-    const ALL: [Self; 17] = [
+    const ALL: [Self; 19] = [
         Self::Cancelled,
         Self::CancelledNow,
         Self::Paused,
