@@ -67,7 +67,8 @@ impl Folders {
     /// # Errors
     /// [`FolderError`], naming the option, its value and the way out.
     pub fn new(downloads: &Path, library: &Path, generated: &Path) -> Result<Self, FolderError> {
-        let resolved = [resolve(OPTIONS[0], downloads)?, resolve(OPTIONS[1], library)?, resolve(OPTIONS[2], generated)?];
+        let resolved =
+            [resolve(OPTIONS[0], downloads)?, resolve(OPTIONS[1], library)?, resolve(OPTIONS[2], generated)?];
         for (one, path) in OPTIONS.into_iter().zip(&resolved) {
             for (other, around) in OPTIONS.into_iter().zip(&resolved) {
                 if one != other && path.starts_with(around) {

@@ -24,7 +24,7 @@ use drover_worker::{Worker, WorkerBuilder};
 use crate::{
     config::Media,
     jobs::{
-        Analysis, ApplyPlan, ApprovePlan, DraftPlans, Generate, GeneratePending, MediaCleanup, MediaScan,
+        Analysis, ApplyPlan, ApprovePlan, DraftPlans, Generate, GeneratePending, MediaCleanup, MediaScan, PlanTotals,
         ProcessDownloads, RefusePlan, Sync, SyncPending, UnanalyzedScenes,
     },
 };
@@ -43,6 +43,7 @@ pub fn worker(media: &Media) -> WorkerBuilder {
         .job(ApprovePlan(media.clone()))
         .job(RefusePlan(media.clone()))
         .job(ApplyPlan(media.clone()))
+        .job(PlanTotals(media.clone()))
         .job(DraftPlans(media.clone()))
         .job(GeneratePending(media.clone()))
         .job(Generate(media.clone()))

@@ -13,20 +13,15 @@ const APART_MS: u64 = 1_000;
 /// Words of names that say nothing about what is to be seen.
 const NOISE: [&str; 34] = [
     "and", "avi", "bluray", "brrip", "clip", "copy", "der", "die", "dvdrip", "edit", "final", "for", "from", "full",
-    "h264", "h265", "hdtv", "hevc", "movie", "mp4", "new", "part", "the", "und", "untitled", "vid", "video", "von", "web",
-    "webrip", "with", "x264", "x265", "xvid",
+    "h264", "h265", "hdtv", "hevc", "movie", "mp4", "new", "part", "the", "und", "untitled", "vid", "video", "von",
+    "web", "webrip", "with", "x264", "x265", "xvid",
 ];
 
 /// The changes that are proposed for a scene, at most 200: its tags, and of its markers the clearest.
 #[must_use]
 pub fn changes(scene: &Scene, cuts: &[Cut], threshold: f64) -> Vec<Change> {
-    let tag = |(name, reason): (String, String)| Change {
-        scene_id: scene.id,
-        kind: "tag",
-        value: name,
-        at_ms: None,
-        reason,
-    };
+    let tag =
+        |(name, reason): (String, String)| Change { scene_id: scene.id, kind: "tag", value: name, at_ms: None, reason };
     let mut changes: Vec<Change> = technical(scene).into_iter().chain(words(&scene.title)).map(tag).collect();
     let room = CHANGES_PER_SCENE.saturating_sub(changes.len());
     let markers = strongest(cuts, threshold, room).into_iter().zip(2_u32..);
@@ -132,7 +127,8 @@ mod tests {
         let tags = values(&changes, "tag");
         let technical = ["resolution:1080p", "orientation:portrait", "codec:h264", "duration:medium"];
         assert_eq!(tags, [&technical[..], &["beach", "sunset", "über", "quoted"]].concat());
-        let long: String = (b'a'..=b'z').map(|letter| format!("{} ", char::from(letter).to_string().repeat(4))).collect();
+        let long: String =
+            (b'a'..=b'z').map(|letter| format!("{} ", char::from(letter).to_string().repeat(4))).collect();
         assert_eq!(super::changes(&scene(&long), &[], 0.3).len(), 4 + NAME_TAGS);
     }
 

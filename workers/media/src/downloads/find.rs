@@ -23,8 +23,20 @@ const VIDEOS: [&str; 20] = [
 ];
 /// Endings that browsers and download programs give to what they have not finished, or to a note beside that.
 const PARTIALS: [&str; 14] = [
-    "!qb", "!ut", "aria2", "bc!", "crdownload", "download", "filepart", "incomplete", "opdownload", "part", "partial",
-    "temp", "tmp", "unfinished",
+    "!qb",
+    "!ut",
+    "aria2",
+    "bc!",
+    "crdownload",
+    "download",
+    "filepart",
+    "incomplete",
+    "opdownload",
+    "part",
+    "partial",
+    "temp",
+    "tmp",
+    "unfinished",
 ];
 
 /// A download: a file, or a folder of files, directly in the drop folder.

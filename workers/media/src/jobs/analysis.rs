@@ -88,7 +88,11 @@ impl Job for Analysis {
             Some(plan) => plan,
             None => self.analyze(ctx, &params).await?,
         };
-        ctx.message(format!("{} proposed for {}", count(plan.changes_proposed, "change"), count(plan.scenes_analyzed, "scene")));
+        ctx.message(format!(
+            "{} proposed for {}",
+            count(plan.changes_proposed, "change"),
+            count(plan.scenes_analyzed, "scene")
+        ));
         let result = AnalysisResult::from(plan);
         let errors = result.errors.clone();
         Ok(outcome(result, &errors))

@@ -34,8 +34,7 @@ impl Job for ApprovePlan {
     type Result = ApprovedResult;
 
     async fn run(&self, ctx: &JobContext, params: PlanParams) -> Result<Outcome<ApprovedResult>, JobFailure> {
-        let changes_approved =
-            self.0.store.approve_plan(params.plan_id).await.map_err(StoreError::into_failure)?;
+        let changes_approved = self.0.store.approve_plan(params.plan_id).await.map_err(StoreError::into_failure)?;
         ctx.message(format!("{} approved", count(changes_approved, "change")));
         Ok(ApprovedResult { changes_approved }.into())
     }

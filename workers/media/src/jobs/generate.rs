@@ -111,8 +111,7 @@ impl Generate {
     ) -> Result<(), JobFailure> {
         let made = self.0.store.generated_of(scene.id).await.map_err(StoreError::into_failure)?;
         // Shares of the work: one picture, the whole video in small, a few seconds of it encoded.
-        for (kind, from, to) in
-            [(Preview::Thumbnail, 0.0, 0.1), (Preview::Sprite, 0.1, 0.5), (Preview::Clip, 0.5, 1.0)]
+        for (kind, from, to) in [(Preview::Thumbnail, 0.0, 0.1), (Preview::Sprite, 0.1, 0.5), (Preview::Clip, 0.5, 1.0)]
         {
             go_on(ctx)?;
             if !force && is_up_to_date(&made, kind, scene) {

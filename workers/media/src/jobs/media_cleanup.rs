@@ -98,8 +98,11 @@ impl Job for MediaCleanup {
         let mut result = CleanupResult::default();
         match self.all(ctx, &params, &mut result).await {
             Ok(()) => {
-                ctx.message(format!("{} and {} removed",
-                    count(result.scenes_removed, "scene"), count(result.temp_files_removed, "temporary file")));
+                ctx.message(format!(
+                    "{} and {} removed",
+                    count(result.scenes_removed, "scene"),
+                    count(result.temp_files_removed, "temporary file")
+                ));
                 let errors = result.errors.clone();
                 Ok(outcome(result, &errors))
             }
@@ -223,8 +226,8 @@ fn remove_temps(folder: &Path, before: SystemTime, is_cancelled: impl Fn() -> bo
         if is_cancelled() {
             break;
         }
-        let is_temp = entry.file_type().is_file()
-            && entry.file_name().to_str().is_some_and(|name| name.starts_with(TEMP_PREFIX));
+        let is_temp =
+            entry.file_type().is_file() && entry.file_name().to_str().is_some_and(|name| name.starts_with(TEMP_PREFIX));
         let Some(metadata) = is_temp.then(|| entry.metadata().ok()).flatten() else { continue };
         if metadata.modified().is_ok_and(|modified| modified > before) {
             continue;

@@ -184,7 +184,8 @@ impl MediaScan {
             probe => probe?,
         };
         let at = video.path.clone();
-        let fingerprint = ctx.blocking(move || fingerprint(&at)).await?.map_err(|error| Fault::io("read it", &error))?;
+        let fingerprint =
+            ctx.blocking(move || fingerprint(&at)).await?.map_err(|error| Fault::io("read it", &error))?;
         Ok(store.record_file(&facts(video, path, title, fingerprint, probe)).await?)
     }
 }

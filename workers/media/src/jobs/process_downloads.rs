@@ -85,9 +85,7 @@ impl Job for ProcessDownloads {
     type Result = DownloadsResult;
 
     async fn run(&self, ctx: &JobContext, params: DownloadsParams) -> Result<Outcome<DownloadsResult>, JobFailure> {
-        for (name, seconds) in
-            [("minimum_seconds", params.minimum_seconds), ("quiet_seconds", params.quiet_seconds)]
-        {
+        for (name, seconds) in [("minimum_seconds", params.minimum_seconds), ("quiet_seconds", params.quiet_seconds)] {
             if !(0.0..=86_400.0).contains(&seconds) {
                 return Err(invalid(format!("{name}: {seconds} cannot be used; give 0 to 86400 seconds")));
             }
@@ -200,9 +198,8 @@ impl ProcessDownloads {
             }
         }
         let (folders, look, linking) = (self.0.folders.clone(), video.clone(), ctx.clone());
-        let linked = ctx
-            .blocking(move || link(&look, &folders.downloads, &folders.library, || linking.is_cancelled()))
-            .await?;
+        let linked =
+            ctx.blocking(move || link(&look, &folders.downloads, &folders.library, || linking.is_cancelled())).await?;
         let (to, is_new) = match linked {
             Ok(Linked::Now(to)) => (to, true),
             Ok(Linked::Before(to)) => (to, false),

@@ -11,10 +11,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn linked_downloads(
-        &self,
-        paths: &[&str],
-    ) -> Result<HashMap<String, (u64, DateTime<Utc>)>, StoreError> {
+    pub async fn linked_downloads(&self, paths: &[&str]) -> Result<HashMap<String, (u64, DateTime<Utc>)>, StoreError> {
         let rows = self.query(sql::DOWNLOADS_BY_PATH, &[&paths]).await?;
         let read = |row: tokio_postgres::Row| {
             let size = u64::try_from(row.try_get::<_, i64>(1)?).unwrap_or_default();

@@ -42,8 +42,7 @@ async fn apply(client: &mut deadpool_postgres::Object) -> Result<(), StoreError>
     }
     let mut runner = embedded::migrations::runner().set_abort_missing(false).set_abort_divergent(true);
     runner.set_migration_table_name(TABLE);
-    let report =
-        runner.run_async(&mut ***client).await.map_err(|error| StoreError::Migrate(error.to_string()))?;
+    let report = runner.run_async(&mut ***client).await.map_err(|error| StoreError::Migrate(error.to_string()))?;
     for migration in report.applied_migrations() {
         tracing::info!(migration = %migration, "applied to the media database");
     }

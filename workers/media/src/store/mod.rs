@@ -21,7 +21,7 @@ use tokio_postgres::{Row, types::ToSql};
 pub use error::StoreError;
 pub use files::{FileFacts, KnownFile, PendingFile};
 pub use generated::{GeneratedRow, Preview};
-pub use plans::{Applied, Change, NewPlan, Plan};
+pub use plans::{Applied, Change, NewPlan, Plan, PlanTotals};
 pub use scenes::{Cut, Scene};
 
 /// Longest wait for a connection, and for a statement.
@@ -49,8 +49,10 @@ impl Store {
     /// # Errors
     /// When the address cannot be used.
     pub fn new(url: &SecretString, connections: usize) -> Result<Self, StoreError> {
-        let mut postgres: tokio_postgres::Config =
-            url.expose_secret().parse().map_err(|error: tokio_postgres::Error| StoreError::Address(error.to_string()))?;
+        let mut postgres: tokio_postgres::Config = url
+            .expose_secret()
+            .parse()
+            .map_err(|error: tokio_postgres::Error| StoreError::Address(error.to_string()))?;
         let settings = format!(
             "-c timezone=UTC -c statement_timeout={STATEMENT_MS} -c lock_timeout={STATEMENT_MS} \
              -c idle_in_transaction_session_timeout={STATEMENT_MS}"

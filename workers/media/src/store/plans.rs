@@ -58,6 +58,21 @@ pub struct Applied {
     pub lost: Vec<(i64, u64, bool)>,
 }
 
+/// What the plans of a run came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PlanTotals {
+    /// Plans made.
+    pub plans: u64,
+    /// Scenes analyzed.
+    pub scenes_analyzed: u64,
+    /// Changes proposed.
+    pub changes_proposed: u64,
+    /// Changes approved.
+    pub changes_approved: u64,
+    /// Changes written.
+    pub changes_applied: u64,
+}
+
 impl Store {
     /// The plan of a run's batch, if it was made before.
     ///
@@ -104,7 +119,14 @@ impl Store {
                 transaction.execute(sql::SET_PLAN_STATUS, &[&id, &"approved", &None::<&str>]).await?;
             }
             "approved" | "applied" => {}
-            _ => return Err(decided(id, status, reason, "only a pending plan can be approved; analyze its scenes again")),
+            _ => {
+                return Err(decided(
+                    id,
+                    status,
+                    reason,
+                    "only a pending plan can be approved; analyze its scenes again",
+                ));
+            }
         }
         let approved = counted(&transaction.query_one(sql::COUNT_APPROVED, &[&id]).await?, 0)?;
         transaction.commit().await?;
@@ -168,6 +190,22 @@ impl Store {
         Ok(refused)
     }
 
+    /// What the plans of a run came to.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn plan_totals(&self, run_id: &str) -> Result<PlanTotals, StoreError> {
+        let rows = self.query(sql::PLAN_TOTALS, &[&run_id]).await?;
+        let Some(row) = rows.first() else { return Ok(PlanTotals::default()) };
+        Ok(PlanTotals {
+            plans: counted(row, 0)?,
+            scenes_analyzed: counted(row, 1)?,
+            changes_proposed: counted(row, 2)?,
+            changes_approved: counted(row, 3)?,
+            changes_applied: counted(row, 4)?,
+        })
+    }
+
     /// Puts the open plans of a run aside: how many.
     ///
     /// # Errors
@@ -192,12 +230,7 @@ async fn lock(transaction: &Transaction<'_>, id: i64) -> Result<(String, Option<
     Ok((row.try_get(0)?, row.try_get(1)?))
 }
 
-async fn close(
-    transaction: &Transaction<'_>,
-    id: i64,
-    status: &str,
-    reason: Option<&str>,
-) -> Result<(), StoreError> {
+async fn close(transaction: &Transaction<'_>, id: i64, status: &str, reason: Option<&str>) -> Result<(), StoreError> {
     transaction.execute(sql::SET_PLAN_STATUS, &[&id, &status, &reason]).await?;
     transaction.execute(sql::CLOSE_PLAN_SCENES, &[&vec![id]]).await?;
     Ok(())

@@ -47,6 +47,7 @@ statements! {
     MARK_SCENES_ANALYZED = "mark_scenes_analyzed",
     PENDING_FILES = "pending_files",
     PENDING_PREVIEWS = "pending_previews",
+    PLAN_TOTALS = "plan_totals",
     RECORD_CUTS = "record_cuts",
     RECORD_DOWNLOAD = "record_download",
     RECORD_FAILED_FILE = "record_failed_file",

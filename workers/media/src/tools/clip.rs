@@ -54,7 +54,15 @@ impl Tools {
             arguments.extend(["-ss", &format!("{begin:.3}"), "-t", &format!("{seconds:.3}")].map(OsString::from));
             arguments.extend(input(path));
         }
-        arguments.extend(words(&["-filter_complex", &filter(begins.len(), size), "-map", "[out]", "-an", "-sn", "-dn"]));
+        arguments.extend(words(&[
+            "-filter_complex",
+            &filter(begins.len(), size),
+            "-map",
+            "[out]",
+            "-an",
+            "-sn",
+            "-dn",
+        ]));
         arguments.extend(encoder.arguments());
         arguments.extend(words(&["-y"]));
         arguments.push(file_url(to));

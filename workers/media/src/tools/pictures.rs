@@ -105,7 +105,8 @@ impl Tools {
     /// # Errors
     /// [`ToolError`].
     pub async fn sprite(&self, ctx: &JobContext, path: &Path, sprite: Sprite, to: &Path) -> Result<(), ToolError> {
-        let key_frames: &[&str] = if sprite.seconds > KEY_FRAMES_FROM_SECONDS { &["-skip_frame", "nokey"] } else { &[] };
+        let key_frames: &[&str] =
+            if sprite.seconds > KEY_FRAMES_FROM_SECONDS { &["-skip_frame", "nokey"] } else { &[] };
         self.picture(ctx, path, words(key_frames), &sprite.filter(), to).await?;
         needs_picture(to)
     }
@@ -156,6 +157,6 @@ mod tests {
         let long = Sprite::of(7_200.0, 1080, 1920);
         assert_eq!((long.tiles, long.columns, long.rows(), long.tile_height), (81, 9, 9, 284));
         assert_eq!(Sprite::of(0.04, 2, 2).tiles, 1);
-        assert_eq!(timestamp(3_723.0456), "01:02:03.046");
+        assert_eq!(timestamp(3_723.05), "01:02:03.050");
     }
 }
