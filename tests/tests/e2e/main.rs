@@ -9,6 +9,7 @@ mod drain;
 mod goldens;
 mod import;
 mod live;
+mod media;
 mod outages;
 mod pause;
 mod recover;

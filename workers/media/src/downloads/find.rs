@@ -103,7 +103,7 @@ pub fn find(folder: &Path, is_cancelled: impl Fn() -> bool) -> io::Result<Vec<It
     let mut files = 0;
     for entry in WalkDir::new(folder).min_depth(1).max_depth(1).sort_by_file_name() {
         let entry = entry?;
-        if is_hidden(&entry) {
+        if is_hidden(&entry) || entry.path_is_symlink() {
             continue;
         }
         let item = read(&entry, &is_cancelled);

@@ -82,12 +82,24 @@ impl ToolError {
     }
 }
 
+/// What the system says when there is no room.
+const FULL: [&str; 3] = ["No space left on device", "Disk quota exceeded", "File too large"];
+
+/// The line that tells of output which could not be written. Some versions of ffmpeg end with success all the same, with
+/// half a file.
+pub(super) fn write_error(words: &str) -> Option<&str> {
+    let says = |line: &str| {
+        FULL.iter().any(|full| line.contains(full))
+            || ["Error writing trailer", "Error closing file"].iter().any(|begin| line.starts_with(begin))
+    };
+    words.lines().map(str::trim).find(|line| says(line))
+}
+
 /// A program that failed blames the file, unless it says otherwise.
 fn of_end(status: ExitStatus, last_line: &str) -> FaultKind {
     use std::os::unix::process::ExitStatusExt;
-    let is_full = ["No space left on device", "Disk quota exceeded", "File too large"];
     let signal = status.signal();
-    if is_full.iter().any(|words| last_line.contains(words)) || signal == Some(nix::libc::SIGXFSZ) {
+    if FULL.iter().any(|words| last_line.contains(words)) || signal == Some(nix::libc::SIGXFSZ) {
         return FaultKind::DiskFull;
     }
     let is_system = ["Permission denied", "Input/output error", "Cannot allocate memory", "No such file"];

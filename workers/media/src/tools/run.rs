@@ -9,7 +9,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{Program, ToolError, Tools};
+use super::{Program, ToolError, Tools, error::write_error};
 use crate::{
     limits::{CANCEL, LINE_BYTES, OUTPUT_BYTES, PROBE, STDERR_BYTES},
     text,
@@ -35,13 +35,15 @@ impl Tools {
         // Whatever is left of it dies with `child`.
         let ended = bounded(ctx, program, limit, work).await?;
         let (status, (), last_words) = ended.map_err(|source| ToolError::Io { program: program.as_str(), source })?;
+        let (name, last_words) = (program.as_str(), String::from_utf8_lossy(&last_words));
         if status.success() {
-            return Ok(());
+            let Some(line) = write_error(&last_words) else { return Ok(()) };
+            return Err(ToolError::Failed { program: name, status, last_line: text::quotable(line, 300) });
         }
         if ctx.is_cancelled() {
             return Err(ToolError::Cancelled);
         }
-        Err(ToolError::Failed { program: program.as_str(), status, last_line: last_line(&last_words) })
+        Err(ToolError::Failed { program: name, status, last_line: last_line(&last_words) })
     }
 
     /// Runs a program to its end, and gives its output.
@@ -129,8 +131,7 @@ async fn tail(pipe: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
     }
 }
 
-fn last_line(words: &[u8]) -> String {
-    let words = String::from_utf8_lossy(words);
+fn last_line(words: &str) -> String {
     let last = words.lines().rev().map(str::trim).find(|line| !line.is_empty());
     text::quotable(last.unwrap_or("it gave no reason"), 300)
 }
@@ -149,7 +150,7 @@ mod tests {
 
         let words = format!("{}\nthe reason\n\n", "y".repeat(2 * STDERR_BYTES));
         let kept = tail(Some(words.as_bytes())).await.unwrap();
-        assert_eq!((kept.len(), last_line(&kept).as_str()), (STDERR_BYTES, "the reason"));
-        assert_eq!(last_line(b" \n"), "it gave no reason");
+        assert_eq!((kept.len(), last_line(&String::from_utf8_lossy(&kept)).as_str()), (STDERR_BYTES, "the reason"));
+        assert_eq!(last_line(" \n"), "it gave no reason");
     }
 }

@@ -9,18 +9,21 @@ use drover_worker::{
 };
 use serde_json::{Value, json};
 
-use crate::support::{Site, names, script, video};
+use crate::support::{Site, names, script};
 
-/// A video that takes ffmpeg a while.
-async fn long(site: &Site) -> i64 {
-    let path = site.media.folders.library.join("long.mp4");
-    let source = "testsrc2=size=1280x720:rate=25:duration=120";
-    video(&path, &["-f", "lavfi", "-i", source, "-c:v", "mpeg4", "-q:v", "20", "-f", "mp4"]);
-    site.scenes().await["long.mp4"]
+/// A library with a video of six seconds, and an ffmpeg that takes as long to read it.
+async fn slow() -> (Site, i64) {
+    let site = Site::new().await;
+    site.video("1.mp4");
+    let scene = site.scenes().await["1.mp4"];
+    let slow = "case \"$*\" in *filter_complex*|*scene,0*) exec ffmpeg -re \"$@\";; esac; exec ffmpeg \"$@\"";
+    let slow = script(&site, slow);
+    (site.with_ffmpeg(&slow), scene)
 }
 
-/// Whether a process works on a file, by its command line.
-fn works_on(path: &str) -> bool {
+/// Whether a process works on a video of the library, by its command line.
+fn works_on(site: &Site) -> bool {
+    let path = site.media.folders.library.to_str().unwrap();
     let processes = fs::read_dir("/proc").unwrap().flatten();
     let own = std::process::id().to_string();
     let mut lines = processes
@@ -37,12 +40,11 @@ async fn cancelled_within<J: Job>(job: J, params: Value, percent: f64) -> TestRu
 
 #[tokio::test]
 async fn an_analysis_stops_with_its_ffmpeg() {
-    let site = Site::new().await;
-    let scene = long(&site).await;
+    let (site, scene) = slow().await;
     let params = json!({"scene_ids": [scene], "run_id": "run", "batch": 0});
     let run = cancelled_within(Analysis(site.media.clone()), params, 1.0).await;
     assert!(run.is_cancelled(), "{run:?}");
-    assert!(!works_on("library/long.mp4"), "ffmpeg ended with the job");
+    assert!(!works_on(&site), "ffmpeg ended with the job");
     let percent = run.progress.last().unwrap().percent.unwrap();
     assert!(percent < 90.0, "in the middle: {percent}");
     assert_eq!(site.number("SELECT count(*) FROM media.plans").await, 0);
@@ -50,16 +52,15 @@ async fn an_analysis_stops_with_its_ffmpeg() {
 
 #[tokio::test]
 async fn a_preview_that_is_cancelled_leaves_no_half_file() {
-    let site = Site::new().await;
-    let scene = long(&site).await;
+    let (site, scene) = slow().await;
     let params = json!({"scene_ids": [scene]});
     // In the middle of the clip, of which ffmpeg tells how far it is.
     let run = cancelled_within(Generate(site.media.clone()), params, 50.0).await;
     assert!(run.is_cancelled(), "{run:?}");
-    assert!(!works_on("library/long.mp4"));
+    assert!(!works_on(&site));
     let left = names(&site.media.folders.of_scene(scene));
     assert_eq!(left, ["sprite.jpg", "sprite.vtt", "thumbnail.jpg"], "what was whole by then, and nothing else");
-    let run = site.generate(&[scene]).await;
+    let run = site.with_ffmpeg("ffmpeg").generate(&[scene]).await;
     assert!(run.is_completed(), "{run:?}");
 }
 
