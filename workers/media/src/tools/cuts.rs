@@ -10,8 +10,8 @@ use crate::{limits::CUTS, store::Cut};
 /// Below this a change of the picture is movement, and not kept.
 pub const MIN_SCORE: f64 = 0.1;
 /// The scene filter compares each picture with the one before; `metadata` writes the time and score of every one, which is
-/// also how far it is. Small pictures are compared faster, and no worse.
-const FILTER: &str = "scale=320:-2,select='gte(scene,0)',metadata=mode=print:file=-";
+/// also how far it is; `direct`: as it comes, and not a buffer later. Small pictures are compared faster, and no worse.
+const FILTER: &str = "scale=320:-2,select='gte(scene,0)',metadata=mode=print:file=-:direct=1";
 
 impl Tools {
     /// Finds the cuts of a video, in their order. `at`: hears the seconds that were looked at.
