@@ -61,9 +61,8 @@ impl Tools {
             let arguments = words(&["-hide_banner", "-loglevel", "error", "-encoders"]);
             let encoders = self.output(ctx, Program::Ffmpeg, arguments).await?;
             Encoder::best_of(&encoders).ok_or_else(|| {
-                let names = Encoder::ALL.map(|(name, _)| name).join(", ");
-                let what = format!("it has no encoder for clips (one of {names}); install another build of it");
-                ToolError::Output { program: Program::Ffmpeg.as_str(), what }
+                let wanted = Encoder::ALL.map(|(name, _)| name).join(", ");
+                ToolError::Unfit { program: Program::Ffmpeg.as_str(), wanted }
             })
         };
         self.encoder.get_or_try_init(|| ask).await.copied()

@@ -54,6 +54,14 @@ pub enum ToolError {
         /// What is wrong with it.
         what: String,
     },
+    /// This build of it lacks something, whatever the file.
+    #[error("{program} has no encoder for clips (one of {wanted}); install another build of it")]
+    Unfit {
+        /// Its name.
+        program: &'static str,
+        /// What would do.
+        wanted: String,
+    },
     /// It cannot be read or waited for.
     #[error("{program}: {source}")]
     Io {
@@ -113,7 +121,9 @@ fn of_end(status: ExitStatus, last_line: &str) -> FaultKind {
 impl From<ToolError> for Broken {
     fn from(error: ToolError) -> Self {
         match error {
-            ToolError::Missing { .. } => Self::Job(JobFailure::permanent("program", error.to_string())),
+            ToolError::Missing { .. } | ToolError::Unfit { .. } => {
+                Self::Job(JobFailure::permanent("program", error.to_string()))
+            }
             ToolError::Cancelled => Self::Job(JobFailure::cancelled()),
             other => {
                 let kind = other.kind();

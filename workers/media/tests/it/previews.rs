@@ -98,6 +98,20 @@ async fn a_file_that_gives_no_picture_is_not_tried_again_by_itself() {
 }
 
 #[tokio::test]
+async fn an_ffmpeg_without_encoders_fails_the_job_and_blames_no_scene() {
+    let site = Site::new().await;
+    site.video("1.mp4");
+    let scene = site.scenes().await["1.mp4"];
+    let bare = script(&site, "case \"$*\" in *-encoders*) exit 0;; esac; exec ffmpeg \"$@\"");
+    let site = site.with_ffmpeg(&bare);
+    let run = site.generate(&[scene]).await;
+    let error = run.error().unwrap();
+    assert!(error.kind == "program" && error.message.contains("another build"), "{error}");
+    assert_eq!(generated(&run).generated, 2, "what needs none is made");
+    assert_eq!(site.without_previews().await.len(), 1);
+}
+
+#[tokio::test]
 async fn a_full_disk_is_told_and_leaves_no_half_file() {
     let site = Site::new().await;
     site.video("1.mp4");

@@ -88,6 +88,14 @@ async fn a_damaged_file_is_one_error_told_once_and_the_rest_goes_on() {
 
     let again = scanned(&site.scan().await);
     assert_eq!((again.failed, again.unchanged), (1, 3), "only the name is told again");
+    // A scene whose file went bad waits until that is good again.
+    let good = site.media.folders.library.join("good.mp4");
+    site.sync().await;
+    fs::copy(&damaged, &good).unwrap();
+    site.scan().await;
+    assert_eq!(site.unanalyzed(json!({})).await.items["batches"].len(), 0);
+    assert_eq!(site.without_previews().await.len(), 0);
+    fs::remove_file(&good).unwrap();
     fs::remove_file(&damaged).unwrap();
     site.video("damaged.mp4");
     assert_eq!(scanned(&site.scan().await).scanned, 1, "another content may be good");
