@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File, FileTimes},
+    hash::{DefaultHasher, Hash, Hasher},
     path::{Path, PathBuf},
     process::Command,
     sync::OnceLock,
@@ -141,13 +142,27 @@ pub(crate) fn result<R: DeserializeOwned>(run: &TestRun) -> R {
     run.result().unwrap_or_else(|| panic!("no result: {run:?}"))
 }
 
-/// The samples, made once for all tests of a process.
-pub(crate) fn made() -> &'static (TempDir, Manifest) {
-    static MADE: OnceLock<(TempDir, Manifest)> = OnceLock::new();
+/// The samples, made once for all tests: they are kept beside what is built.
+pub(crate) fn made() -> &'static (PathBuf, Manifest) {
+    static MADE: OnceLock<(PathBuf, Manifest)> = OnceLock::new();
     MADE.get_or_init(|| {
-        let folder = TempDir::new().unwrap();
-        let manifest = samples::generate(&folder.path().join("made"), Path::new("ffmpeg")).unwrap();
-        (folder, manifest)
+        // Another source makes other samples.
+        let mut hash = DefaultHasher::new();
+        include_str!("../../src/samples.rs").hash(&mut hash);
+        let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("samples-{:x}", hash.finish()));
+        if !kept.is_dir() {
+            let fresh = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+            let manifest = samples::generate(&fresh.path().join("made"), Path::new("ffmpeg")).unwrap();
+            fs::write(fresh.path().join("manifest.json"), serde_json::to_vec(&manifest).unwrap()).unwrap();
+            // Of several that made them at once, one comes first.
+            if fs::rename(fresh.path(), &kept).is_ok() {
+                drop(fresh.keep());
+            }
+        }
+        let manifest = fs::read(kept.join("manifest.json")).unwrap();
+        let mut manifest: Manifest = serde_json::from_slice(&manifest).unwrap();
+        manifest.folder = kept.join("made").display().to_string();
+        (kept, manifest)
     })
 }
 
