@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# One image for every process of Drover; the command says which.
+# One image for every process of Drover but the media workers, whose own has ffmpeg (--target media); the command says which.
 
 FROM rust:1.95-trixie AS build
 WORKDIR /src
@@ -8,10 +8,28 @@ COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,target=/src/target,sharing=locked \
     cargo build --release --locked --bin drover --bin drover-orchestrator --bin drover-import-worker \
-    && install --directory /out/bin /out/data /out/licenses \
+        --bin drover-media-worker \
+    && install --directory /out/bin /out/media /out/data /out/media-data/downloads /out/media-data/library \
+        /out/media-data/generated /out/licenses \
     && install --target-directory=/out/bin \
         target/release/drover target/release/drover-orchestrator target/release/drover-import-worker \
+    && install --target-directory=/out/media target/release/drover-media-worker \
     && install --mode=644 --target-directory=/out/licenses LICENSE-MIT LICENSE-APACHE
+
+# ffmpeg needs a distribution's libraries.
+FROM debian:trixie-slim AS media
+LABEL org.opencontainers.image.title="Drover media worker" \
+    org.opencontainers.image.description="Takes new videos into a library, with ffmpeg" \
+    org.opencontainers.image.licenses="MIT OR Apache-2.0"
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends ca-certificates ffmpeg \
+    && rm -rf /var/lib/apt/lists/*
+COPY --from=build /out/media /usr/local/bin
+COPY --from=build /out/licenses /usr/share/doc/drover
+COPY --from=build --chown=65532:65532 /out/media-data /media
+USER 65532:65532
+STOPSIGNAL SIGTERM
+CMD ["drover-media-worker"]
 
 # glibc, libgcc and the certificate authorities, and nothing else: no shell, no package manager.
 FROM gcr.io/distroless/cc-debian13:nonroot

@@ -162,15 +162,18 @@ fn what_is_named_is_there() {
     }
     let built: Vec<&str> =
         compose.services().filter(|(_, service)| !service["build"].is_null()).map(|(name, _)| name.as_str()).collect();
-    assert_eq!(built, ["migrate"], "one service builds the image, the others use it");
-    assert!(!strings(&compose.service("import-worker")["networks"]).contains(&"database".to_owned()));
+    assert_eq!(built, ["media-worker", "migrate"], "one service builds each image, the others use it");
+    for worker in ["import-worker", "media-worker"] {
+        assert!(!strings(&compose.service(worker)["networks"]).contains(&"database".to_owned()), "{worker}");
+    }
 }
 
 #[test]
 fn the_image_has_what_the_services_run() {
     let compose = Compose::read(&Variables::new());
     let dockerfile = text("Dockerfile");
-    for (name, service) in compose.services().filter(|(_, service)| service["image"] == "drover") {
+    let ours = |image: &Value| image == "drover" || image == "drover-media";
+    for (name, service) in compose.services().filter(|(_, service)| ours(&service["image"])) {
         let program = &compose.command(name)[0];
         assert!(dockerfile.contains(&format!("target/release/{program}")), "{name}: {program}");
         assert!(dockerfile.contains(&format!("--bin {program}")), "{name}: {program}");
@@ -180,9 +183,15 @@ fn the_image_has_what_the_services_run() {
     }
     assert!(dockerfile.contains("target/release/drover \\\n") || dockerfile.contains("target/release/drover "));
     assert!(dockerfile.contains("\nCOPY workflows /etc/drover/workflows\n"));
-    let user = dockerfile.lines().rfind(|line| line.starts_with("USER ")).expect("a user");
-    assert!(!user.contains("root") && !user.contains(" 0"), "{user}");
-    assert!(dockerfile.contains(&format!("--chown={} /out/data /data", user.trim_start_matches("USER "))));
+    let users: Vec<&str> = dockerfile.lines().filter_map(|line| line.strip_prefix("USER ")).collect();
+    assert_eq!(users.len(), 2, "one for each image");
+    for (user, data) in users.iter().zip(["/out/media-data /media", "/out/data /data"]) {
+        assert!(!user.contains("root") && !user.starts_with('0'), "{user}");
+        assert!(dockerfile.contains(&format!("--chown={user} {data}")));
+    }
+    assert_eq!(compose.service("media-worker")["build"]["target"], "media");
+    let (_, media) = dockerfile.split_once(" AS media\n").expect("the stage");
+    assert!(media.contains("ffmpeg"), "what it works with");
     let ignored = text(".dockerignore");
     for needed in ["Cargo.toml", "migrations", "workflows", "LICENSE-MIT"] {
         assert!(ignored.lines().all(|line| line.trim_matches('/') != needed), "{needed}");

@@ -35,7 +35,7 @@ fn the_commands_set_every_password_and_none_of_the_defaults_is_left() {
     let (tried, own) = (Compose::read(&Variables::new()), Compose::read(&set));
     for definitions in [tried.definitions(), own.definitions()] {
         for list in ["users", "permissions"] {
-            assert_eq!(definitions[list].as_array().map(Vec::len), Some(4), "{definitions}");
+            assert_eq!(definitions[list].as_array().map(Vec::len), Some(5), "{definitions}");
         }
     }
     let filled_in = own.0.to_string();
@@ -45,8 +45,8 @@ fn the_commands_set_every_password_and_none_of_the_defaults_is_left() {
     for user in own.definitions()["users"].as_array().expect("users") {
         assert!(set.values().any(|password| user["password"] == **password), "{user}");
     }
-    for service in ["migrate", "orchestrator-1", "orchestrator-2", "import-worker"] {
-        for (name, value) in own.environment(service).iter().filter(|(name, _)| name.ends_with("__URL")) {
+    for service in ["migrate", "orchestrator-1", "orchestrator-2", "import-worker", "media-worker"] {
+        for (name, value) in own.environment(service).iter().filter(|(name, _)| name.ends_with("_URL")) {
             let url = reqwest::Url::parse(value).expect("a URL");
             assert!(set.values().any(|password| url.password() == Some(password)), "{service}: {name}");
         }
@@ -59,12 +59,13 @@ fn each_address_has_the_password_that_its_server_knows() {
         let compose = Compose::read(&variables);
         let definitions = compose.definitions();
         let postgres: Variables = compose.environment("postgres").into_iter().collect();
-        for service in ["migrate", "orchestrator-1", "orchestrator-2", "import-worker"] {
-            for (_, value) in compose.environment(service).iter().filter(|(name, _)| name.ends_with("__URL")) {
+        for service in ["migrate", "orchestrator-1", "orchestrator-2", "import-worker", "media-worker"] {
+            for (_, value) in compose.environment(service).iter().filter(|(name, _)| name.ends_with("_URL")) {
                 let url = reqwest::Url::parse(value).expect("a URL");
                 let known = match (url.scheme(), url.username()) {
                     ("postgres", "drover_owner") => postgres["DROVER_OWNER_PASSWORD"].clone(),
                     ("postgres", "drover") => postgres["DROVER_DATABASE_PASSWORD"].clone(),
+                    ("postgres", "drover_media") => postgres["DROVER_MEDIA_PASSWORD"].clone(),
                     ("amqp", user) => {
                         let users = definitions["users"].as_array().expect("users");
                         let entry = users.iter().find(|entry| entry["name"] == user).expect("a user");

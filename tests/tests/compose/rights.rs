@@ -107,6 +107,37 @@ async fn a_worker_reads_its_own_jobs_and_reports_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_media_worker_reads_its_own_jobs_and_not_those_of_others() {
+    let deployment = Deployment::up(1).await;
+    let admin = deployment.connect("admin").await;
+    let worker = deployment.connect("media-worker").await;
+    refused(&worker, &[Read("drover.jobs.validate_import"), Declare("drover.jobs.media_scan")]).await;
+    for exchange in EXCHANGES {
+        refused(&worker, &[Publish(exchange, "media_scan"), DeclareExchange(exchange), DeleteExchange(exchange)]).await;
+    }
+    allowed(&worker, &[Publish("drover.events", "drover.heartbeats"), Declare("drover.listener.media")]).await;
+    for queue in [
+        "drover.jobs.process_downloads",
+        "drover.jobs.media_scan",
+        "drover.jobs.sync_pending",
+        "drover.jobs.sync",
+        "drover.jobs.unanalyzed_scenes",
+        "drover.jobs.analysis",
+        "drover.jobs.approve_plan",
+        "drover.jobs.refuse_plan",
+        "drover.jobs.apply_plan",
+        "drover.jobs.plan_totals",
+        "drover.jobs.draft_plans",
+        "drover.jobs.generate_pending",
+        "drover.jobs.generate",
+        "drover.jobs.media_cleanup",
+    ] {
+        allowed(&admin, &[Declare(queue)]).await;
+        allowed(&worker, &[Read(queue)]).await;
+    }
+}
+
+#[tokio::test]
 async fn another_system_submits_and_nothing_else() {
     let deployment = Deployment::up(1).await;
     let admin = deployment.connect("admin").await;
@@ -137,7 +168,9 @@ async fn only_the_admin_has_a_management_page() {
     let deployment = Deployment::prepared().await;
     let servers = drover_tests::servers().await.expect("servers");
     let client = reqwest::Client::builder().no_proxy().build().expect("a client");
-    for (user, status) in [("admin", 200), ("orchestrator", 401), ("import-worker", 401), ("submitter", 401)] {
+    for (user, status) in
+        [("admin", 200), ("orchestrator", 401), ("import-worker", 401), ("media-worker", 401), ("submitter", 401)]
+    {
         let login = deployment.fleet.vhost.url_as(user, &deployment.password(user)).expect("a URL");
         let url = servers.management_url.join("/api/whoami").expect("a URL");
         let mut plain = url.clone();
@@ -173,6 +206,17 @@ async fn the_daily_role_changes_rows_and_no_tables() {
     let owner = database.connect_as("drover_owner", "drover_owner").await.expect("connected");
     for statement in ["CREATE ROLE mine", "CREATE DATABASE mine"] {
         owner.batch_execute(statement).await.expect_err(statement);
+    }
+    for statement in ["SELECT FROM media.files", "CREATE TABLE media.mine (id int)"] {
+        let error = daily.batch_execute(statement).await.expect_err(statement);
+        assert!(error.to_string().contains("db error"), "{statement}: {error}");
+    }
+    let media = database.connect_as("drover_media", "drover_media").await.expect("connected");
+    media.batch_execute("CREATE TABLE media.mine (id int); DROP TABLE media.mine").await.expect("its own schema");
+    for statement in
+        ["SELECT FROM jobs", "SELECT FROM public.jobs", "CREATE TABLE public.mine (id int)", "CREATE SCHEMA mine"]
+    {
+        media.batch_execute(statement).await.expect_err(statement);
     }
     // A role of another system on the same server.
     let admin = database.connect().await.expect("connected");

@@ -10,6 +10,7 @@ mod fuzzed_api;
 mod goldens;
 mod import;
 mod live;
+mod media;
 mod outages;
 mod pause;
 mod recover;

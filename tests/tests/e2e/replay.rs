@@ -76,7 +76,7 @@ steps:
     let client = fleet.database.connect().await.expect("a connection");
     let doctor = format!(
         "UPDATE jobs SET result = jsonb_set(result, '{{summary,total_errors}}', '0') WHERE id = '{id}';
-         UPDATE jobs SET workflow = jsonb_set(workflow, '{{steps,0,failed}}', '3') WHERE id = '{id}';
+         UPDATE jobs SET workflow = jsonb_set(workflow::jsonb, '{{steps,0,failed}}', '3') WHERE id = '{id}';
          UPDATE jobs SET failures = 7 WHERE id =
             (SELECT id FROM jobs WHERE root_id = '{id}' AND type = 'script' AND status = 'completed' LIMIT 1)"
     );

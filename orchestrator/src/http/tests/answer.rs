@@ -1,7 +1,8 @@
 //! Answers to what waits for a signal.
 
 use axum::http::Method;
-use drover_protocol::JobId;
+use drover_engine::Input;
+use drover_protocol::{JobEvent, JobEventKind, JobId};
 use serde_json::json;
 
 use super::Api;
@@ -93,7 +94,7 @@ async fn an_approval_by_the_workflows_id_goes_on_and_a_second_answer_is_told_the
     }
     api.desk.complete(ship, json!({})).await;
     assert_eq!(api.job(id).await["status"], "completed");
-    assert_eq!(api.post(&format!("/api/v1/jobs/{id}/replay")).await.ok()["differences"], json!([]));
+    assert_eq!(api.get(&format!("/api/v1/jobs/{id}/replay")).await.ok()["differences"], json!([]));
 }
 
 #[tokio::test]
@@ -113,7 +114,7 @@ async fn a_refusal_fails_the_step_with_who_and_why() {
     assert_eq!(api.post(&format!("/api/v1/jobs/{id}/retry")).await.status, 202);
     api.post_json(&at(id), &json!({ "approved": true })).await.ok();
     assert_eq!(api.job(gate).await["status"], "completed");
-    assert_eq!(api.post(&format!("/api/v1/jobs/{id}/replay")).await.ok()["differences"], json!([]));
+    assert_eq!(api.get(&format!("/api/v1/jobs/{id}/replay")).await.ok()["differences"], json!([]));
 }
 
 #[tokio::test]
@@ -214,11 +215,14 @@ async fn a_round_of_a_repeated_step_has_a_message_and_a_key_of_its_own() {
     );
     assert_eq!((keys(1).await.len(), keys(2).await), (0, vec![format!("{poll}:2")]));
     assert_eq!(api.job(id).await["metadata"]["message"], "poll: round 2 of 3");
-    api.desk.complete(poll, json!({ "done": true })).await;
+    let (result, warnings, items) = (json!({ "done": true }), Vec::new(), Default::default());
+    let end = JobEventKind::Completed { result, warnings, items, progress: None };
+    let end = Input::Event(JobEvent { dispatch: 2, ..api.desk.event(poll, end) });
+    store.fold(&api.desk.app.context, vec![end]).await.unwrap();
     let job = api.job(id).await;
     assert_eq!(
         (&job["status"], &job["result"]["steps"]["poll"]["result"]["done"]),
         (&json!("completed"), &json!(true))
     );
-    assert_eq!(api.post(&format!("/api/v1/jobs/{id}/replay")).await.ok()["differences"], json!([]));
+    assert_eq!(api.get(&format!("/api/v1/jobs/{id}/replay")).await.ok()["differences"], json!([]));
 }

@@ -178,14 +178,17 @@ async fn a_replica_that_is_at_it_is_waited_for() {
     let mut other = api.desk.database.connect().await.unwrap();
     let pruning = other.transaction().await.unwrap();
     pruning.query_one(include_str!("../../store/sql/try_prune_lock.sql"), &[]).await.unwrap();
+    let since: chrono::DateTime<chrono::Utc> = pruning.query_one("SELECT clock_timestamp()", &[]).await.unwrap().get(0);
     let app = std::sync::Arc::clone(&api.desk.app);
     let patient = tokio::spawn(async move { app.prune(None).await });
     let watch = api.desk.database.connect().await.unwrap();
     wait::until("a try while the other one is at it", Duration::from_secs(10), async || {
-        let tried = "SELECT count(*) FROM pg_stat_activity
-            WHERE datname = current_database() AND query LIKE '%pg_try_advisory_xact_lock(1919905898, 0)%' AND pid NOT IN (pg_backend_pid(), $1)";
+        // The question, or the end of the transaction that asked it.
+        let tried = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+            AND (query LIKE '%pg_try_advisory_xact_lock(1919905898, 0)%' OR query = 'ROLLBACK') AND query_start > $2
+            AND pid NOT IN (pg_backend_pid(), $1)";
         let holder: i32 = pruning.query_one("SELECT pg_backend_pid()", &[]).await?.get(0);
-        let tries: i64 = watch.query_one(tried, &[&holder]).await?.get(0);
+        let tries: i64 = watch.query_one(tried, &[&holder, &since]).await?.get(0);
         Ok(if tries > 0 { Seen::Yes(()) } else { Seen::not_yet("nobody tried") })
     })
     .await

@@ -196,7 +196,7 @@ async fn a_doctored_row_is_told_field_by_field() {
     assert_eq!(api.differences(batches[0]).await, BTreeMap::new(), "another job's row is none of its business");
     api.sql(&format!(
         "UPDATE jobs SET status = 'failed', progress = 9999, error = '{{\"kind\": \"x\", \"message\": \"y\"}}' WHERE id = '{batch}';
-         UPDATE jobs SET workflow = jsonb_set(workflow, '{{steps,1,done}}', '2'), started_at = started_at - interval '1 second',
+         UPDATE jobs SET workflow = jsonb_set(workflow::jsonb, '{{steps,1,done}}', '2'), started_at = started_at - interval '1 second',
              metadata = jsonb_set(metadata, '{{steps,1,done}}', '2') WHERE id = '{id}';
          DELETE FROM jobs WHERE id = '{}'", batches[2]
     ))

@@ -1,0 +1,218 @@
+//! `generate`: previews of scenes.
+
+use std::{io::Write, path::Path};
+
+use async_trait::async_trait;
+use drover_worker::{Job, JobContext, JobFailure, Outcome};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{analysis::report, go_on, invalid};
+use crate::{
+    config::Media,
+    draft::Draft,
+    fault::{self, Broken, Fault, FaultKind, ItemError, all_failed, outcome},
+    limits::{PATHS, SCENES_PER_JOB},
+    store::{GeneratedRow, Preview, Scene, StoreError},
+    text::{self, count},
+    tools::Sprite,
+};
+
+/// Makes a thumbnail, a sprite sheet with its WebVTT file and a short clip of each scene, each whole or not at all. What
+/// shows the scene's content already is passed over. Safe to repeat.
+#[derive(Clone, Debug)]
+pub struct Generate(pub Media);
+
+/// Which scenes.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GenerateParams {
+    /// The scenes.
+    pub scene_ids: Vec<i64>,
+    /// Make anew what is up to date.
+    #[serde(default)]
+    pub force: bool,
+}
+
+/// What became of the previews: three for each scene.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct GenerateResult {
+    /// Previews made.
+    pub generated: u64,
+    /// Previews that were up to date.
+    pub skipped: u64,
+    /// Previews that could not be made.
+    pub failed: u64,
+    /// The files made: the first of them.
+    pub paths: Vec<String>,
+    /// Why previews failed: the first of them.
+    pub errors: Vec<ItemError>,
+}
+
+#[async_trait]
+impl Job for Generate {
+    const TYPE: &'static str = "generate";
+    const TITLE: &'static str = "Generate previews";
+    const UNIT: Option<&'static str> = Some("scenes");
+    type Params = GenerateParams;
+    type Result = GenerateResult;
+
+    async fn run(&self, ctx: &JobContext, params: GenerateParams) -> Result<Outcome<GenerateResult>, JobFailure> {
+        if params.scene_ids.len() > SCENES_PER_JOB {
+            let given = params.scene_ids.len();
+            return Err(invalid(format!("scene_ids: {given} scenes are too many; give at most {SCENES_PER_JOB}")));
+        }
+        let mut result = GenerateResult::default();
+        if let Err(failure) = self.all(ctx, &params, &mut result).await {
+            return Err(failure.with_partial(result));
+        }
+        if result.failed > 0 && result.generated + result.skipped == 0 {
+            return Err(all_failed("could be made", &result.errors).with_partial(result));
+        }
+        ctx.message(format!("{} made", count(result.generated, "preview")));
+        let errors = result.errors.clone();
+        Ok(outcome(result, &errors))
+    }
+}
+
+impl Generate {
+    async fn all(
+        &self,
+        ctx: &JobContext,
+        params: &GenerateParams,
+        result: &mut GenerateResult,
+    ) -> Result<(), JobFailure> {
+        let scenes = self.0.store.scenes(&params.scene_ids).await.map_err(StoreError::into_failure)?;
+        let total = params.scene_ids.len();
+        for (index, id) in params.scene_ids.iter().enumerate() {
+            go_on(ctx)?;
+            report(ctx, index, 0.0, total);
+            let scene = scenes.iter().find(|scene| scene.id == *id && !scene.missing && scene.in_sync);
+            let Some(scene) = scene else {
+                result.failed += Preview::ALL.len() as u64;
+                let message = "it is not there, or its file is gone or was changed; run media_scan and sync";
+                fault::note(ctx, &mut result.errors, format!("scene {id}"), Fault::new(FaultKind::Gone, message));
+                continue;
+            };
+            ctx.message(format!("Previews of {}", text::quotable(&scene.title, 200)));
+            self.scene(ctx, scene, params.force, |share| report(ctx, index, share, total), result).await?;
+        }
+        report(ctx, total, 0.0, total);
+        Ok(())
+    }
+
+    async fn scene(
+        &self,
+        ctx: &JobContext,
+        scene: &Scene,
+        force: bool,
+        told: impl Fn(f64) + Sync,
+        result: &mut GenerateResult,
+    ) -> Result<(), JobFailure> {
+        let made = self.0.store.generated_of(scene.id).await.map_err(StoreError::into_failure)?;
+        // Shares of the work: one picture, the whole video in small, a few seconds of it encoded.
+        for (kind, from, to) in [(Preview::Thumbnail, 0.0, 0.1), (Preview::Sprite, 0.1, 0.5), (Preview::Clip, 0.5, 1.0)]
+        {
+            go_on(ctx)?;
+            if !force && is_up_to_date(&made, kind, scene) {
+                result.skipped += 1;
+                continue;
+            }
+            let within = |share: f64| told(from + share * (to - from));
+            match self.preview(ctx, scene, kind, within).await {
+                Ok(paths) => {
+                    result.generated += 1;
+                    let room = PATHS.saturating_sub(result.paths.len());
+                    result.paths.extend(paths.into_iter().take(room));
+                }
+                Err(Broken::Item(fault)) => {
+                    result.failed += 1;
+                    let item = format!("scene {}: {}", scene.id, kind.as_str());
+                    fault::note(ctx, &mut result.errors, item, fault);
+                }
+                Err(Broken::Job(failure)) => return Err(failure),
+            }
+            told(to);
+        }
+        Ok(())
+    }
+
+    /// Makes a preview and notes it, or why the content gives none.
+    async fn preview(
+        &self,
+        ctx: &JobContext,
+        scene: &Scene,
+        kind: Preview,
+        told: impl Fn(f64) + Send,
+    ) -> Result<Vec<String>, Broken> {
+        let store = &self.0.store;
+        let made = match kind {
+            Preview::Thumbnail => self.thumbnail(ctx, scene).await,
+            Preview::Sprite => self.sprite(ctx, scene).await,
+            Preview::Clip => self.clip(ctx, scene, told).await,
+        };
+        match made {
+            Ok(paths) => {
+                store.record_generated(scene.id, kind, &scene.fingerprint, &paths, None).await?;
+                Ok(paths)
+            }
+            Err(Broken::Item(fault)) if fault.kind == FaultKind::Corrupt => {
+                // Not tried again by itself before the file changes.
+                store.record_generated(scene.id, kind, &scene.fingerprint, &[], Some(&fault.message)).await?;
+                Err(fault.into())
+            }
+            Err(broken) => Err(broken),
+        }
+    }
+
+    async fn thumbnail(&self, ctx: &JobContext, scene: &Scene) -> Result<Vec<String>, Broken> {
+        let draft = self.draft(scene)?;
+        let (from, seconds) = (Path::new(&scene.path), scene.duration_seconds);
+        self.0.tools.thumbnail(ctx, from, seconds, size(scene), draft.path()).await?;
+        Ok(vec![self.finish(scene, draft, "thumbnail.jpg")?])
+    }
+
+    async fn sprite(&self, ctx: &JobContext, scene: &Scene) -> Result<Vec<String>, Broken> {
+        let (width, height) = size(scene);
+        let sprite = Sprite::of(scene.duration_seconds, width, height);
+        let sheet = self.draft(scene)?;
+        self.0.tools.sprite(ctx, Path::new(&scene.path), sprite, sheet.path()).await?;
+        let mut times = self.draft(scene)?;
+        let written = times.file().write_all(sprite.webvtt("sprite.jpg").as_bytes());
+        written.map_err(|error| Fault::io("write sprite.vtt", &error))?;
+        // The times come last: where they are, the sheet is, too.
+        Ok(vec![self.finish(scene, sheet, "sprite.jpg")?, self.finish(scene, times, "sprite.vtt")?])
+    }
+
+    async fn clip(&self, ctx: &JobContext, scene: &Scene, told: impl Fn(f64) + Send) -> Result<Vec<String>, Broken> {
+        let name = format!("preview.{}", self.0.tools.clip_ending(ctx).await?);
+        let draft = self.draft(scene)?;
+        let (from, seconds) = (Path::new(&scene.path), scene.duration_seconds);
+        self.0.tools.clip(ctx, from, seconds, size(scene), draft.path(), told).await?;
+        Ok(vec![self.finish(scene, draft, &name)?])
+    }
+
+    fn draft(&self, scene: &Scene) -> Result<Draft, Fault> {
+        Draft::new_in(&self.0.folders.of_scene(scene.id)).map_err(|error| Fault::io("write a preview", &error))
+    }
+
+    fn finish(&self, scene: &Scene, draft: Draft, name: &str) -> Result<String, Fault> {
+        let path = self.0.folders.of_scene(scene.id).join(name);
+        draft.finish(&path).map_err(|error| Fault::io(&format!("write {name}"), &error))?;
+        Ok(text::path(&path))
+    }
+}
+
+fn size(scene: &Scene) -> (u32, u32) {
+    (u32::try_from(scene.width).unwrap_or(1), u32::try_from(scene.height).unwrap_or(1))
+}
+
+/// Whether a preview shows the scene's content, and its files are there.
+fn is_up_to_date(made: &[GeneratedRow], kind: Preview, scene: &Scene) -> bool {
+    made.iter().any(|row| {
+        row.kind == kind.as_str()
+            && row.fingerprint == scene.fingerprint
+            && row.error.is_none()
+            && row.paths.iter().all(|path| Path::new(path).is_file())
+    })
+}

@@ -1,0 +1,249 @@
+//! Plans: what an analysis proposes, until it is applied, refused or put aside.
+
+use serde_json::Value;
+use tokio_postgres::{Row, Transaction, types::Json};
+
+use super::{Store, StoreError, counted, statements as sql};
+use crate::fault::ItemError;
+
+/// One proposed change of a scene.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The scene.
+    pub scene_id: i64,
+    /// `tag` or `marker`.
+    pub kind: &'static str,
+    /// The tag's name, or the marker's title.
+    pub value: String,
+    /// Where the marker is.
+    pub at_ms: Option<i64>,
+    /// What speaks for it.
+    pub reason: String,
+}
+
+/// A plan to be made.
+#[derive(Clone, Debug)]
+pub struct NewPlan<'p> {
+    /// The workflow's run.
+    pub run_id: &'p str,
+    /// Which batch of the run.
+    pub batch: u32,
+    /// The scenes that were analyzed, with the content that was looked at.
+    pub scenes: Vec<(i64, String)>,
+    /// What is proposed.
+    pub changes: Vec<Change>,
+    /// Scenes that could not be analyzed.
+    pub errors: &'p [ItemError],
+}
+
+/// A plan that was made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// Its id.
+    pub id: i64,
+    /// Scenes that it is about.
+    pub scenes_analyzed: u64,
+    /// Changes that it proposes.
+    pub changes_proposed: u64,
+    /// Scenes that could not be analyzed.
+    pub errors: Vec<ItemError>,
+}
+
+/// What applying a plan came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Changes that are applied, now or by an earlier attempt.
+    pub changes_applied: u64,
+    /// Scenes whose changes are lost: id, how many, and whether the scene is still there.
+    pub lost: Vec<(i64, u64, bool)>,
+}
+
+/// What the plans of a run came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PlanTotals {
+    /// Plans made.
+    pub plans: u64,
+    /// Scenes analyzed.
+    pub scenes_analyzed: u64,
+    /// Changes proposed.
+    pub changes_proposed: u64,
+    /// Changes approved.
+    pub changes_approved: u64,
+    /// Changes written.
+    pub changes_applied: u64,
+}
+
+impl Store {
+    /// The plan of a run's batch, if it was made before.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn find_plan(&self, run_id: &str, batch: u32) -> Result<Option<Plan>, StoreError> {
+        let rows = self.query(sql::FIND_PLAN, &[&run_id, &i64::from(batch)]).await?;
+        rows.first().map(plan).transpose()
+    }
+
+    /// Makes a plan, whole or not at all. Where the batch has one already, that is given instead.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn make_plan(&self, new: &NewPlan<'_>) -> Result<Plan, StoreError> {
+        let mut client = self.client().await?;
+        let transaction = client.transaction().await?;
+        let batch = i64::from(new.batch);
+        let made = transaction.query_opt(sql::INSERT_PLAN, &[&new.run_id, &batch, &Json(new.errors)]).await?;
+        let Some(row) = made else {
+            return plan(&transaction.query_one(sql::FIND_PLAN, &[&new.run_id, &batch]).await?);
+        };
+        let id: i64 = row.try_get(0)?;
+        let (scenes, fingerprints): (Vec<i64>, Vec<&str>) =
+            new.scenes.iter().map(|(scene, fingerprint)| (*scene, fingerprint.as_str())).unzip();
+        transaction.execute(sql::INSERT_PLAN_SCENES, &[&id, &scenes, &fingerprints]).await?;
+        insert_changes(&transaction, id, &new.changes).await?;
+        let made = plan(&transaction.query_one(sql::COUNT_PLAN, &[&id]).await?)?;
+        transaction.commit().await?;
+        Ok(made)
+    }
+
+    /// Approves what is still open of a plan: how many of its changes are approved.
+    ///
+    /// # Errors
+    /// [`StoreError`], also where the plan was refused or put aside.
+    pub async fn approve_plan(&self, id: i64) -> Result<u64, StoreError> {
+        let mut client = self.client().await?;
+        let transaction = client.transaction().await?;
+        let (status, reason) = lock(&transaction, id).await?;
+        match status.as_str() {
+            "pending" => {
+                transaction.execute(sql::SET_PENDING_CHANGES, &[&id, &"approved"]).await?;
+                transaction.execute(sql::SET_PLAN_STATUS, &[&id, &"approved", &None::<&str>]).await?;
+            }
+            "approved" | "applied" => {}
+            _ => {
+                return Err(decided(
+                    id,
+                    status,
+                    reason,
+                    "only a pending plan can be approved; analyze its scenes again",
+                ));
+            }
+        }
+        let approved = counted(&transaction.query_one(sql::COUNT_APPROVED, &[&id]).await?, 0)?;
+        transaction.commit().await?;
+        Ok(approved)
+    }
+
+    /// Writes the approved changes of a plan to its scenes. An applied plan stays as it is.
+    ///
+    /// # Errors
+    /// [`StoreError`], also where the plan is not approved.
+    pub async fn apply_plan(&self, id: i64) -> Result<Applied, StoreError> {
+        let mut client = self.client().await?;
+        let transaction = client.transaction().await?;
+        let (status, reason) = lock(&transaction, id).await?;
+        match status.as_str() {
+            "approved" => {
+                for statement in [
+                    sql::LOSE_CHANGES,
+                    sql::DROP_EARLIER_TAGS,
+                    sql::DROP_EARLIER_MARKERS,
+                    sql::APPLY_TAGS,
+                    sql::APPLY_MARKERS,
+                    sql::FINISH_CHANGES,
+                    sql::MARK_SCENES_ANALYZED,
+                ] {
+                    transaction.execute(statement, &[&id]).await?;
+                }
+                close(&transaction, id, "applied", None).await?;
+            }
+            "applied" => {}
+            _ => return Err(decided(id, status, reason, "approve it first with approve_plan")),
+        }
+        let changes_applied = counted(&transaction.query_one(sql::COUNT_APPLIED, &[&id]).await?, 0)?;
+        let lost = transaction.query(sql::LOST_CHANGES, &[&id]).await?;
+        let lost = lost.iter().map(|row| Ok((row.try_get(0)?, counted(row, 1)?, row.try_get(2)?)));
+        let applied = Applied { changes_applied, lost: lost.collect::<Result<_, StoreError>>()? };
+        transaction.commit().await?;
+        Ok(applied)
+    }
+
+    /// Refuses a plan: nothing of it is applied, and its scenes are proposed nothing until their content changes. How many
+    /// changes are refused.
+    ///
+    /// # Errors
+    /// [`StoreError`], also where the plan was applied or put aside.
+    pub async fn refuse_plan(&self, id: i64, reason: &str) -> Result<u64, StoreError> {
+        let mut client = self.client().await?;
+        let transaction = client.transaction().await?;
+        let (status, earlier) = lock(&transaction, id).await?;
+        match status.as_str() {
+            "pending" => {
+                transaction.execute(sql::SET_PENDING_CHANGES, &[&id, &"refused"]).await?;
+                transaction.execute(sql::MARK_SCENES_ANALYZED, &[&id]).await?;
+                close(&transaction, id, "refused", Some(reason)).await?;
+            }
+            "refused" => {}
+            _ => return Err(decided(id, status, earlier, "only a pending plan can be refused")),
+        }
+        let refused = counted(&transaction.query_one(sql::COUNT_REFUSED, &[&id]).await?, 0)?;
+        transaction.commit().await?;
+        Ok(refused)
+    }
+
+    /// What the plans of a run came to.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn plan_totals(&self, run_id: &str) -> Result<PlanTotals, StoreError> {
+        let rows = self.query(sql::PLAN_TOTALS, &[&run_id]).await?;
+        let Some(row) = rows.first() else { return Ok(PlanTotals::default()) };
+        Ok(PlanTotals {
+            plans: counted(row, 0)?,
+            scenes_analyzed: counted(row, 1)?,
+            changes_proposed: counted(row, 2)?,
+            changes_approved: counted(row, 3)?,
+            changes_applied: counted(row, 4)?,
+        })
+    }
+
+    /// Puts the open plans of a run aside: how many.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn draft_plans(&self, run_id: &str, reason: &str) -> Result<u64, StoreError> {
+        self.count(sql::DRAFT_PLANS, &[&run_id, &reason]).await
+    }
+}
+
+async fn insert_changes(transaction: &Transaction<'_>, plan: i64, changes: &[Change]) -> Result<(), StoreError> {
+    let scenes: Vec<i64> = changes.iter().map(|change| change.scene_id).collect();
+    let kinds: Vec<&str> = changes.iter().map(|change| change.kind).collect();
+    let values: Vec<&str> = changes.iter().map(|change| change.value.as_str()).collect();
+    let places: Vec<Option<i64>> = changes.iter().map(|change| change.at_ms).collect();
+    let reasons: Vec<&str> = changes.iter().map(|change| change.reason.as_str()).collect();
+    transaction.execute(sql::INSERT_PLAN_CHANGES, &[&plan, &scenes, &kinds, &values, &places, &reasons]).await?;
+    Ok(())
+}
+
+async fn lock(transaction: &Transaction<'_>, id: i64) -> Result<(String, Option<String>), StoreError> {
+    let row = transaction.query_opt(sql::LOCK_PLAN, &[&id]).await?.ok_or(StoreError::NoPlan(id))?;
+    Ok((row.try_get(0)?, row.try_get(1)?))
+}
+
+async fn close(transaction: &Transaction<'_>, id: i64, status: &str, reason: Option<&str>) -> Result<(), StoreError> {
+    transaction.execute(sql::SET_PLAN_STATUS, &[&id, &status, &reason]).await?;
+    transaction.execute(sql::CLOSE_PLAN_SCENES, &[&vec![id]]).await?;
+    Ok(())
+}
+
+fn decided(plan: i64, status: String, reason: Option<String>, want: &'static str) -> StoreError {
+    StoreError::Decided { plan, status, reason, want }
+}
+
+fn plan(row: &Row) -> Result<Plan, StoreError> {
+    let errors: Value = row.try_get(3)?;
+    let (scenes_analyzed, changes_proposed) = (counted(row, 1)?, counted(row, 2)?);
+    // Written by this worker; what an older one wrote otherwise is worth less than the plan.
+    let errors = serde_json::from_value(errors).unwrap_or_default();
+    Ok(Plan { id: row.try_get(0)?, scenes_analyzed, changes_proposed, errors })
+}

@@ -1,0 +1,1 @@
+SELECT count(*) FROM media.plan_changes WHERE plan_id = $1 AND status = 'refused'

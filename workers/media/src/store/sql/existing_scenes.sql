@@ -1,0 +1,1 @@
+SELECT id FROM media.scenes WHERE id = ANY ($1::bigint[])

@@ -1,0 +1,1 @@
+SELECT cuts FROM media.cuts WHERE fingerprint = $1

@@ -1,0 +1,1 @@
+SELECT kind, fingerprint, paths, error FROM media.generated WHERE scene_id = $1

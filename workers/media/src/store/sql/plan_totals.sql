@@ -1,0 +1,6 @@
+-- What the plans of a run came to. Approved is what was approved, whether or not it could be applied.
+SELECT count(DISTINCT p.id), COALESCE((SELECT sum(scenes_analyzed)::bigint FROM media.plans WHERE run_id = $1), 0),
+    count(c.id), count(c.id) FILTER (WHERE c.status IN ('approved', 'applied', 'lost')),
+    count(c.id) FILTER (WHERE c.status = 'applied')
+FROM media.plans p LEFT JOIN media.plan_changes c ON c.plan_id = p.id
+WHERE p.run_id = $1
