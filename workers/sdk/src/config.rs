@@ -88,7 +88,7 @@ impl Default for WorkerSection {
         Self {
             concurrency: 0,
             prefetch: 256,
-            progress_interval_seconds: 0.25,
+            progress_interval_seconds: 0.2,
             started_delay_seconds: 0.002,
             grace_seconds: 10.0,
             drain_seconds: 30.0,

@@ -28,7 +28,7 @@ const JOBS_PER_SECOND: u32 = 100;
 /// known never to begin; with a narrow one nothing but the running jobs is waited for, and half of a million would take hours.
 pub(crate) const WINDOWS: [(&str, u32, u32); 2] = [("wide", 1_000, u32::MAX), ("narrow", RUNNING, 500)];
 
-/// Half of the batches have completed, or as many as the window allows, and eight hold when the cancel comes. From the request to the notification of the
+/// About half of the batches have completed, or as many as the window allows, and eight hold when the cancel comes. From the request to the notification of the
 /// workflow's end, without the time that the handlers take.
 pub(crate) async fn measure(system: &mut System, counts: &Counts, figures: &mut Figures) -> anyhow::Result<()> {
     for (window, max_parallel, most_done) in WINDOWS {
@@ -38,7 +38,7 @@ pub(crate) async fn measure(system: &mut System, counts: &Counts, figures: &mut 
         for size in &counts.fan_outs {
             let (mut settled, mut answered) = (Vec::new(), Vec::new());
             for _ in 0..counts.cancels {
-                let (answer, end) = once(system, *size, (size / 2).min(most_done)).await?;
+                let (answer, end) = once(system, *size, max_parallel, (size / 2).min(most_done)).await?;
                 ensure!(
                     end >= STOP,
                     "the cancel settled {end:?} after the request; the handlers take {STOP:?} to stop"
@@ -60,7 +60,7 @@ pub(crate) fn figure(size: u32, window: &str, what: &str) -> String {
 }
 
 /// When the request was answered, and when the end was heard of.
-async fn once(system: &mut System, size: u32, done: u32) -> anyhow::Result<(Duration, Duration)> {
+async fn once(system: &mut System, size: u32, window: u32, done: u32) -> anyhow::Result<(Duration, Duration)> {
     let input = json!({ "count": size, "hold_from": done, "stop_ms": u64::try_from(STOP.as_millis())? });
     let id = system.fleet.submit("cancelled", input).await?;
     let patience = PATIENCE + Duration::from_secs((size / JOBS_PER_SECOND).into());
@@ -83,6 +83,8 @@ async fn once(system: &mut System, size: u32, done: u32) -> anyhow::Result<(Dura
     let ended = start.elapsed();
     let job = system.fleet.job(&id).await?;
     let found = job["metadata"]["steps"][1]["done"].as_u64().context("the fan-out counts what is done")?;
-    ensure!(found == u64::from(done), "{found} jobs were done of {size}, not {done}: {job}");
+    // Jobs of one window begin in any order.
+    let least = done.saturating_sub(window);
+    ensure!((least.into()..=done.into()).contains(&found), "{found} jobs were done of {size}, not {least} to {done}");
     Ok((answered, ended))
 }
