@@ -125,9 +125,8 @@ pub(super) fn briefly(mut effects: Vec<Command>) -> Vec<Command> {
             {
                 begun.extend(started.remove(&dispatch).map(|started| (started, index)));
             }
-            // What came between must come between again.
-            _ if record.input.is_some() => drop(started.remove(&dispatch)),
-            _ => {}
+            // What came between must come between again, also where it came from above, as a cancel does.
+            _ => drop(started.remove(&dispatch)),
         }
     }
     for (started, ended) in begun {

@@ -104,6 +104,19 @@ fn what_was_folded_together_is_folded_together_again() {
 }
 
 #[test]
+fn a_cancel_from_above_between_beginning_and_end_is_between_them_again() {
+    let mut world = World::with(&[FAN_OUT]);
+    let id = world.submit("w", json!({ "list": [1, 2] }));
+    let batches = [0, 1].map(|batch| world.batch(id, "only", batch));
+    let (start, end) = (world.event(batches[0], JobEventKind::Started), world.event(batches[0], completed(json!({}))));
+    world.fold(vec![Input::Event(start), Input::Cancel { job_id: id, now: false }, Input::Event(end)]);
+    assert!(world.job(batches[0]).started_at.is_some(), "it began before the cancel");
+    check(&world);
+    world.never_started(batches[1]);
+    assert_eq!(world.status(id), S::Cancelled);
+}
+
+#[test]
 fn limits_and_definitions_of_that_time_are_given_again() {
     let child = |job: &str| format!("name: child\nsteps: [{{ key: x, job: {job}, timeout: 10s }}]");
     let parent = "
