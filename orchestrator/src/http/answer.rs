@@ -13,7 +13,8 @@ use super::{
     audited::Told,
     body::{self, Kind},
     jobs,
-    query::{Id, Parameters},
+    path::Id,
+    query::Parameters,
 };
 use crate::access::caller;
 

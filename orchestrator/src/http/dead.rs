@@ -13,7 +13,8 @@ use super::{
     Problem, Shared,
     bulk::Bulk,
     cursor::{Cursor, Range},
-    query::{Number, Parameters},
+    path::Number,
+    query::Parameters,
 };
 use crate::{
     bulk::Swept,

@@ -13,7 +13,8 @@ use super::{
     Problem, Shared,
     audited::Told,
     body::{self, Kind},
-    query::{Name, Parameters},
+    path::Name,
+    query::Parameters,
 };
 use crate::app::ActionError;
 

@@ -20,10 +20,7 @@ use tokio::{
 };
 use tokio_stream::{Stream, wrappers::ReceiverStream};
 
-use super::{
-    Problem, Shared, jobs,
-    query::{Id, Parameters},
-};
+use super::{Problem, Shared, jobs, path::Id, query::Parameters};
 use crate::{live::Changed, store::SeenJob};
 
 /// Looks come no closer together than this: people do not read faster.

@@ -8,11 +8,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use super::{
-    Problem, Shared,
-    audited::Told,
-    query::{Parameters, Session},
-};
+use super::{Problem, Shared, audited::Told, path::Session, query::Parameters};
 
 /// `GET /api/v1/types`
 #[utoipa::path(

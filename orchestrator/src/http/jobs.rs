@@ -14,10 +14,11 @@ use super::{
     audited::Told,
     body::{self, Kind},
     cursor::{self, Cursor as _},
-    query::{Id, Parameters},
+    path::Id,
+    query::Parameters,
 };
 use crate::{
-    app::{ActionError, Idempotency},
+    app::{ActionError, Idempotency, Submitted},
     gather::Offer,
     store::{JobFilter, SeenJob},
     why,
@@ -54,14 +55,19 @@ pub(crate) async fn submit(
     // By W3C, whoever cannot read it goes on as if there were none.
     let caller = head.headers.get("traceparent").and_then(|value| value.to_str().ok()?.parse().ok());
     let submitted = app.submit(Offer { submission, key, caller }).await?;
-    let location = format!("/api/v1/jobs/{}", submitted.id);
+    let answer = made(&shared, &submitted).await?;
+    Ok(Told::of(submitted.id).with(json!({ "type": job_type })).to(answer))
+}
+
+/// What a submission is answered: where the job is, and whether an earlier one had made it.
+pub(super) async fn made(shared: &Shared, submitted: &Submitted) -> Result<Response, Problem> {
     let (status, stands) = match submitted.made {
         Some(stands) => (StatusCode::CREATED, stands),
-        None => (StatusCode::OK, find(&shared, submitted.id, true).await?.status),
+        None => (StatusCode::OK, find(shared, submitted.id, true).await?.status),
     };
+    let location = format!("/api/v1/jobs/{}", submitted.id);
     let body = json!({ "id": submitted.id, "status": stands, "duplicate": submitted.made.is_none() });
-    let answer = (status, [(header::LOCATION, location)], Json(body)).into_response();
-    Ok(Told::of(submitted.id).with(json!({ "type": job_type })).to(answer))
+    Ok((status, [(header::LOCATION, location)], Json(body)).into_response())
 }
 
 pub(super) fn key(headers: &HeaderMap) -> Result<Option<Idempotency>, Problem> {

@@ -20,6 +20,7 @@ mod host;
 pub(crate) mod jobs;
 pub(crate) mod openapi;
 pub(crate) mod parts;
+pub(crate) mod path;
 mod pauses;
 mod problem;
 mod prune;

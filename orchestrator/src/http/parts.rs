@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::{
     Problem, Shared, cursor, jobs,
-    query::{Id, Name, Parameters},
+    path::{Id, Name},
+    query::Parameters,
 };
 use crate::store::{SeenJob, Trail};
 

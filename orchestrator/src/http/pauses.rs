@@ -9,10 +9,7 @@ use axum::{
 use drover_protocol::{JobType, limits};
 use serde_json::{Value, json};
 
-use super::{
-    Problem, Shared,
-    query::{Name, Parameters},
-};
+use super::{Problem, Shared, path::Name, query::Parameters};
 use crate::store::Types;
 
 /// `GET /api/v1/pauses`

@@ -1,16 +1,15 @@
-//! Query parameters and parts of the path, strictly: an unknown or a bad one is an error that names it, never passed over.
-//! What a body says in place of a query is read by the same rules.
+//! Query parameters, strictly: an unknown or a bad one is an error that names it, never passed over. What a body says in place of
+//! a query is read by the same rules.
 
 use std::str::FromStr;
 
 use axum::{
-    extract::{FromRequestParts, Path, Query},
+    extract::{FromRequestParts, Query},
     http::request::Parts,
 };
 use chrono::{DateTime, Datelike, Utc};
-use drover_protocol::{JobId, JobStatus, WorkerSession};
+use drover_protocol::JobStatus;
 use serde_json::{Map, Value};
-use uuid::Uuid;
 
 use super::{Problem, cursor::Cursor};
 
@@ -219,91 +218,9 @@ impl Parameters {
     }
 }
 
-fn shown(text: &str) -> String {
+/// What errors quote of what was given.
+pub(super) fn shown(text: &str) -> String {
     text.chars().take(SHOWN_CHARS).collect()
-}
-
-/// The job of the path.
-pub(crate) struct Id(pub(crate) JobId);
-
-impl<S: Send + Sync> FromRequestParts<S> for Id {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let text = segment(parts, state, "id").await?;
-        let id = text.parse().map_err(|_| {
-            let detail = format!("{:?} is no job id; an id is a UUID, written in full", shown(&text));
-            Problem::bad_request(detail).field("id")
-        })?;
-        Ok(Self(id))
-    }
-}
-
-/// The worker of the path.
-pub(crate) struct Session(pub(crate) WorkerSession);
-
-impl<S: Send + Sync> FromRequestParts<S> for Session {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let text = segment(parts, state, "session").await?;
-        let session = text.parse().map_err(|_| {
-            let detail = format!("{:?} is no worker's session; a session is a UUID, written in full", shown(&text));
-            Problem::bad_request(detail).field("session")
-        })?;
-        Ok(Self(WorkerSession(session)))
-    }
-}
-
-/// The token in the path.
-pub(crate) struct TokenId(pub(crate) Uuid);
-
-impl<S: Send + Sync> FromRequestParts<S> for TokenId {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let text = segment(parts, state, "id").await?;
-        let id = text.parse().map_err(|_| {
-            let detail = format!("{:?} is no id of a token; an id is a UUID, written in full", shown(&text));
-            Problem::bad_request(detail).field("id")
-        })?;
-        Ok(Self(id))
-    }
-}
-
-/// The name in the path.
-pub(crate) struct Name(pub(crate) String);
-
-impl<S: Send + Sync> FromRequestParts<S> for Name {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let name = segment(parts, state, "name").await?;
-        if name.contains('\0') {
-            return Err(Problem::bad_request("the name in the path holds a NUL character").field("name"));
-        }
-        Ok(Self(name))
-    }
-}
-
-/// The number in the path.
-pub(crate) struct Number(pub(crate) i64);
-
-impl<S: Send + Sync> FromRequestParts<S> for Number {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let text = segment(parts, state, "id").await?;
-        let id = text.parse().map_err(|_| {
-            Problem::bad_request(format!("{:?} is no id; ids here are whole numbers", shown(&text))).field("id")
-        })?;
-        Ok(Self(id))
-    }
-}
-
-async fn segment<S: Send + Sync>(parts: &mut Parts, state: &S, name: &str) -> Result<String, Problem> {
-    let Path(segments) = Path::<Vec<(String, String)>>::from_request_parts(parts, state).await?;
-    Ok(segments.into_iter().find(|(found, _)| found == name).map(|(_, text)| text).unwrap_or_default())
 }
 
 #[cfg(test)]

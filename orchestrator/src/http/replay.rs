@@ -3,10 +3,7 @@
 use axum::{Json, extract::State};
 use serde_json::{Value, json};
 
-use super::{
-    Problem, Shared, jobs,
-    query::{Id, Parameters},
-};
+use super::{Problem, Shared, jobs, path::Id, query::Parameters};
 use crate::store::ReplayFailure;
 
 /// `GET /api/v1/jobs/{id}/replay`: the job and all below it, rebuilt from the history of its tree and compared with the rows.

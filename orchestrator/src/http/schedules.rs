@@ -1,11 +1,6 @@
 //! Schedules: when workflows are submitted by themselves.
 
-use axum::{
-    Json,
-    extract::State,
-    http::{HeaderMap, StatusCode, header},
-    response::{IntoResponse, Response},
-};
+use axum::{Json, extract::State, http::HeaderMap, response::Response};
 use serde_json::{Value, json};
 
 use super::{
@@ -13,7 +8,8 @@ use super::{
     audited::Told,
     cursor::{self, Cursor},
     jobs,
-    query::{Name, Parameters},
+    path::Name,
+    query::Parameters,
 };
 
 /// Among schedules: the last one shown.
@@ -93,8 +89,7 @@ pub(crate) async fn enable(
     Name(name): Name,
     parameters: Parameters,
 ) -> Result<Json<Value>, Problem> {
-    parameters.only(&[])?;
-    Ok(Json(shared.app.switch_schedule(&name, true).await?.view(true)))
+    switch(&shared, &name, &parameters, true).await
 }
 
 /// `POST /api/v1/schedules/{name}/disable`
@@ -113,8 +108,12 @@ pub(crate) async fn disable(
     Name(name): Name,
     parameters: Parameters,
 ) -> Result<Json<Value>, Problem> {
+    switch(&shared, &name, &parameters, false).await
+}
+
+async fn switch(shared: &Shared, name: &str, parameters: &Parameters, on: bool) -> Result<Json<Value>, Problem> {
     parameters.only(&[])?;
-    Ok(Json(shared.app.switch_schedule(&name, false).await?.view(true)))
+    Ok(Json(shared.app.switch_schedule(name, on).await?.view(true)))
 }
 
 /// `POST /api/v1/schedules/{name}/run`
@@ -139,12 +138,6 @@ pub(crate) async fn run(
 ) -> Result<Response, Problem> {
     parameters.only(&[])?;
     let submitted = shared.app.run_schedule(&name, jobs::key(&headers)?).await?;
-    let (status, stands) = match submitted.made {
-        Some(stands) => (StatusCode::CREATED, stands),
-        None => (StatusCode::OK, jobs::find(&shared, submitted.id, true).await?.status),
-    };
-    let location = format!("/api/v1/jobs/{}", submitted.id);
-    let body = json!({ "id": submitted.id, "status": stands, "duplicate": submitted.made.is_none() });
-    let answer = (status, [(header::LOCATION, location)], Json(body)).into_response();
+    let answer = jobs::made(&shared, &submitted).await?;
     Ok(Told::of(name).with(json!({ "job_id": submitted.id })).to(answer))
 }

@@ -13,7 +13,8 @@ use super::{
     Problem, Shared,
     audited::Told,
     body::{self, Kind},
-    query::{Parameters, TokenId},
+    path::TokenId,
+    query::Parameters,
 };
 use crate::access::{NewToken, Role, TokenName, caller};
 

@@ -7,6 +7,7 @@ mod epoch;
 mod error;
 mod fleet;
 mod fold;
+mod lists;
 mod load;
 mod logs;
 mod migrate;
@@ -45,6 +46,7 @@ pub use epoch::Place;
 pub use error::StoreError;
 pub use fleet::{Briefing, WorkerArrival, WorkerBeat};
 pub use fold::{FoldContext, Folded};
+pub use lists::{JobFilter, MatchedJob};
 pub use logs::Expired;
 pub use outbox::{Claim, Fresh, OutboxRow, Outgoing, TracedMessage};
 pub use overview::{Counted, Ended, Lags, QueueStanding, Unfinished, Waiting, WorkerJob};
@@ -59,7 +61,7 @@ pub use signals::WaitingSignal;
 pub(crate) use standing::AHEAD;
 pub use submit::{Accepted, NewRoot, SubmissionKey};
 pub use trails::{Found, HistoryLine, LogLine, LogSearch};
-pub use view::{JobFilter, MatchedJob, SeenJob, Trail, Version};
+pub use view::{SeenJob, Trail, Version};
 
 /// A connection whose other end acknowledges nothing for this long is dead.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(20);

@@ -13,10 +13,7 @@ use super::{
 };
 use crate::{
     access::{Action, may},
-    http::{
-        Problem, Shared,
-        query::{Name, Parameters},
-    },
+    http::{Problem, Shared, path::Name, query::Parameters},
     store::Version,
 };
 

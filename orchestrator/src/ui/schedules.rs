@@ -17,13 +17,7 @@ use super::{
 };
 use crate::{
     access::{Action, may},
-    http::{
-        Shared,
-        audited::Told,
-        cursor,
-        query::{Name, Parameters},
-        schedules::After,
-    },
+    http::{Shared, audited::Told, cursor, path::Name, query::Parameters, schedules::After},
     store::{LastTime, ScheduleStanding},
 };
 

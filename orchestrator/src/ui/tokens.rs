@@ -21,7 +21,8 @@ use crate::{
     http::{
         Problem, Shared,
         audited::Told,
-        query::{Parameters, TokenId},
+        path::TokenId,
+        query::Parameters,
         tokens::{LISTED, MOST_REQUESTS, by, told},
     },
 };

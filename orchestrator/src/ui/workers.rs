@@ -18,11 +18,7 @@ use super::{
 };
 use crate::{
     access::{Action, may},
-    http::{
-        Shared,
-        audited::Told,
-        query::{Parameters, Session},
-    },
+    http::{Shared, audited::Told, path::Session, query::Parameters},
     store::{StoreError, WorkerJob},
 };
 

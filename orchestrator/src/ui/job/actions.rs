@@ -14,7 +14,7 @@ use super::super::{
 };
 use crate::{
     access::{Action, may},
-    http::{Shared, audited::Told, query::Id},
+    http::{Shared, audited::Told, path::Id},
 };
 
 /// The buttons that make sense for its state, and that the caller may press.

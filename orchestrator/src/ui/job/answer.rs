@@ -16,7 +16,7 @@ use crate::{
         Problem, Shared,
         answer::{of_caller, reason, told},
         audited::Told,
-        query::Id,
+        path::Id,
     },
     store::WaitingSignal,
 };

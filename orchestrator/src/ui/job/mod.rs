@@ -19,11 +19,7 @@ use super::{
     parts, span,
 };
 use crate::{
-    http::{
-        Shared, jobs,
-        parts::trail,
-        query::{Id, Parameters},
-    },
+    http::{Shared, jobs, parts::trail, path::Id, query::Parameters},
     store::{LogSearch, SeenJob},
     why,
 };

@@ -28,11 +28,7 @@ use crate::{
     access::{Action, may},
     app::{ActionError, Idempotency},
     gather::Offer,
-    http::{
-        Problem, Shared,
-        audited::Told,
-        query::{Name, Parameters},
-    },
+    http::{Problem, Shared, audited::Told, path::Name, query::Parameters},
 };
 
 /// Whose keys the form's are.

@@ -7,7 +7,10 @@ use drover_media_worker::{
     jobs::{Analysis, ApplyPlan, Generate, GeneratePending, PlanTotals, Sync, SyncPending, UnanalyzedScenes},
     store::Store,
 };
-use drover_tests::Database;
+use drover_tests::{
+    Database,
+    wait::{self, Seen},
+};
 use drover_worker::{Job, testing};
 use serde_json::{Value, json};
 
@@ -97,9 +100,11 @@ async fn no_transaction_is_open_while_ffmpeg_runs() {
     let site = site.with_ffmpeg(&waits);
     let scenes = [scene];
     let look = async {
-        while !reached.exists() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        wait::until("ffmpeg to be reached", Duration::from_secs(60), async || {
+            Ok(if reached.exists() { Seen::Yes(()) } else { Seen::not_yet("it has not begun") })
+        })
+        .await
+        .unwrap();
         let sql = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'drover-media-worker'
             AND datname = current_database() AND state <> 'idle'";
         let busy = site.number(sql).await;
