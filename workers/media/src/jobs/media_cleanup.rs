@@ -35,7 +35,7 @@ pub struct CleanupParams {
     #[serde(default = "missing_days")]
     #[schemars(range(min = 0, max = 36500))]
     pub missing_days: u16,
-    /// Days after which a plan that nobody decided on is put aside.
+    /// Days after which a plan that is not applied is put aside.
     #[serde(default = "stale_days")]
     #[schemars(range(min = 0, max = 36500))]
     pub stale_days: u16,
@@ -53,8 +53,9 @@ const fn missing_days() -> u16 {
     30
 }
 
+/// Longer than a plan of `process_new_scenes` waits for its approval.
 const fn stale_days() -> u16 {
-    7
+    8
 }
 
 const fn draft_days() -> u16 {

@@ -114,6 +114,8 @@ impl ProcessDownloads {
         let (looking, at) = (ctx.clone(), folder.clone());
         let items = ctx.blocking(move || find(&at, || looking.is_cancelled())).await?;
         let items = items.map_err(|error| unreadable("--downloads", &folder, &error))?;
+        // A look that was broken off has found nothing, which is not that nothing is there.
+        go_on(ctx)?;
         result.total_items = items.len() as u64;
         ctx.processed(0, result.total_items);
         if !items.is_empty() {

@@ -29,10 +29,13 @@ pub struct RefusedResult {
     pub changes_refused: u64,
 }
 
+/// Longest reason, in bytes: that of an answer by the orchestrator's API (2,000), with who gave it and when.
+const REASON_BYTES: usize = 4_000;
+
 /// A reason that can be stored.
 pub(super) fn checked(reason: &str) -> Result<&str, JobFailure> {
-    if reason.is_empty() || reason.len() > 1_000 || reason.contains('\0') {
-        return Err(invalid("reason: give a text of 1 to 1000 bytes without NUL characters"));
+    if reason.is_empty() || reason.len() > REASON_BYTES || reason.contains('\0') {
+        return Err(invalid(format!("reason: give a text of 1 to {REASON_BYTES} bytes without NUL characters")));
     }
     Ok(reason)
 }

@@ -106,21 +106,35 @@ pub(super) fn write_error(words: &str) -> Option<&str> {
 /// A program that failed blames the file, unless it says otherwise.
 fn of_end(status: ExitStatus, last_line: &str) -> FaultKind {
     use std::os::unix::process::ExitStatusExt;
+
+    use nix::libc::{SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGTERM, SIGXFSZ};
+
     let signal = status.signal();
-    if FULL.iter().any(|words| last_line.contains(words)) || signal == Some(nix::libc::SIGXFSZ) {
+    if FULL.iter().any(|words| last_line.contains(words)) || signal == Some(SIGXFSZ) {
         return FaultKind::DiskFull;
     }
     let is_system = ["Permission denied", "Input/output error", "Cannot allocate memory", "No such file"];
-    // Killed from outside, as when memory ran out.
-    if is_system.iter().any(|words| last_line.contains(words)) || signal == Some(nix::libc::SIGKILL) {
+    // Ended from outside, as by an operator or when memory ran out. ffmpeg ends with 255 after a signal that it caught.
+    let is_stopped =
+        status.code() == Some(255) || matches!(signal, Some(SIGHUP | SIGINT | SIGQUIT | SIGTERM | SIGKILL));
+    if is_system.iter().any(|words| last_line.contains(words)) || is_stopped {
         return FaultKind::Io;
     }
     FaultKind::Corrupt
 }
 
+fn is_missing(error: &io::Error) -> bool {
+    use io::ErrorKind::{NotADirectory, NotFound, PermissionDenied};
+    matches!(error.kind(), NotFound | PermissionDenied | NotADirectory)
+}
+
 impl From<ToolError> for Broken {
     fn from(error: ToolError) -> Self {
         match error {
+            // No memory or too many files is over some time.
+            ToolError::Missing { ref source, .. } if !is_missing(source) => {
+                Self::Job(JobFailure::retryable("program", error.to_string()))
+            }
             ToolError::Missing { .. } | ToolError::Unfit { .. } => {
                 Self::Job(JobFailure::permanent("program", error.to_string()))
             }

@@ -43,7 +43,10 @@ impl Tools {
         if ctx.is_cancelled() {
             return Err(ToolError::Cancelled);
         }
-        Err(ToolError::Failed { program: name, status, last_line: last_line(&last_words) })
+        // A full disk says so first, and ends with what followed from it.
+        let last_line =
+            write_error(&last_words).map_or_else(|| last_line(&last_words), |line| text::quotable(line, 300));
+        Err(ToolError::Failed { program: name, status, last_line })
     }
 
     /// Runs a program to its end, and gives its output.

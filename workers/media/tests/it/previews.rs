@@ -112,6 +112,21 @@ async fn an_ffmpeg_without_encoders_fails_the_job_and_blames_no_scene() {
 }
 
 #[tokio::test]
+async fn an_ffmpeg_that_was_ended_from_outside_blames_no_scene() {
+    let mut site = Site::new().await;
+    site.video("1.mp4");
+    let scene = site.scenes().await["1.mp4"];
+    // By the signal itself, and as ffmpeg ends when it has caught one.
+    for end in ["kill -TERM $$", "exit 255"] {
+        let stopped = script(&site, &format!("case \"$*\" in *-encoders*) exec ffmpeg \"$@\";; esac; {end}"));
+        site = site.with_ffmpeg(&stopped);
+        let run = site.generate(&[scene]).await;
+        assert!(!run.is_completed(), "{run:?}");
+        assert_eq!(site.number("SELECT count(*) FROM media.generated").await, 0, "{end}: {run:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_full_disk_is_told_and_leaves_no_half_file() {
     let site = Site::new().await;
     site.video("1.mp4");

@@ -1,5 +1,5 @@
 WITH drafted AS (
-    UPDATE media.plans SET status = 'draft', reason = 'nobody decided on it in time', decided_at = now()
+    UPDATE media.plans SET status = 'draft', reason = 'it was not applied in time', decided_at = now()
     WHERE status IN ('pending', 'approved') AND created_at < now() - make_interval(days => $1)
     RETURNING id
 ), closed AS (
