@@ -136,19 +136,25 @@ impl App {
     }
 
     /// Answers the job that waits for a signal: this one, or the one below it; `step`: the key of its step, where several wait.
-    /// The job that was answered.
+    /// `seen`: the dispatch of what was looked at. The job that was answered.
     ///
     /// # Errors
     /// When there is no such job, nothing of it waits for an answer (any more), several do, or the database is away.
-    pub async fn answer(&self, id: JobId, step: Option<&str>, answer: Answer) -> Result<JobId, ActionError> {
+    pub async fn answer(
+        &self,
+        id: JobId,
+        step: Option<&str>,
+        seen: Option<u32>,
+        answer: Answer,
+    ) -> Result<JobId, ActionError> {
         let waiting = self.store.waiting_signals(id, step, SEVERAL).await?;
-        let job_id = match waiting.as_slice() {
-            [one] => one.id,
+        let (job_id, found) = match waiting.as_slice() {
+            [one] => (one.id, Some(one.dispatch)),
             // Whoever comes late is told what was answered.
-            [] => self.store.last_signal(id, step).await?.unwrap_or(id),
+            [] => (self.store.last_signal(id, step).await?.unwrap_or(id), None),
             _ => return Err(ActionError::SeveralWait { id, waiting }),
         };
-        self.act(Input::Answer { job_id, answer }).await?;
+        self.act(Input::Answer { job_id, dispatch: seen.or(found), answer }).await?;
         Ok(job_id)
     }
 

@@ -85,6 +85,8 @@ pub enum Input {
     Answer {
         /// The job.
         job_id: JobId,
+        /// The dispatch that was looked at: the job may wait anew by now, in another round or after a retry. None: whichever it is.
+        dispatch: Option<u32>,
         /// What they say.
         answer: Answer,
     },
@@ -224,8 +226,11 @@ pub enum Refusal {
     #[error("nothing of it waits for an answer: a step with `wait_for: signal` does when its turn has come")]
     NoSignal,
     /// It does not wait yet.
-    #[error("it does not wait for an answer yet: it is paused, or its time has not come")]
+    #[error("it has not begun to wait for an answer: its time has not come, or it was paused before")]
     NotWaiting,
+    /// It waits anew since somebody looked.
+    #[error("it waits for another answer than the one that was looked at; look at it again")]
+    WaitsAnew,
     /// It does not wait any more.
     #[error("it waits for no answer any more: {said}")]
     Answered {

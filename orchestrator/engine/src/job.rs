@@ -26,7 +26,7 @@ pub struct Job {
     pub attempt: u32,
     /// The fence; 0 when it was never published.
     pub dispatch: u32,
-    /// How often a user retried it; tells the notifications of its ends apart.
+    /// How often it was begun anew, by a retry of a user or as a round; tells the notifications of its ends apart.
     pub run: u32,
     /// Which round of its step it is, from 1; 1 where that is not repeated.
     pub round: u32,

@@ -6,6 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use drover_engine::Answer;
+use drover_protocol::message::find_nul;
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -47,17 +48,18 @@ pub(crate) async fn answer(
     let mut fields: Map<String, Value> = serde_json::from_slice(&body)
         .map_err(|error| Problem::bad_request(format!("the body is no JSON object: {error}")))?;
     let data = fields.remove("data").filter(|data| !data.is_null());
-    if data.as_ref().is_some_and(holds_nul) {
-        let detail = "/data holds a NUL character (U+0000), which cannot be stored; remove it";
-        return Err(Problem::bad_request(detail).field("/data"));
+    if let Some(field) = data.as_ref().and_then(|data| find_nul(data, "/data")) {
+        let detail = format!("{field} holds a NUL character (U+0000), which cannot be stored; remove it");
+        return Err(Problem::bad_request(detail).field(field));
     }
     let fields = Parameters::of_object("", fields)?;
-    fields.only(&["approved", "step", "reason", "data"])?;
+    fields.only(&["approved", "step", "dispatch", "reason", "data"])?;
     let approved = fields.flag("approved")?;
     let approved = approved.ok_or_else(|| fields.refused("approved", "it is missing; it must be true or false"))?;
     let reason = reason(fields.text("reason"))?;
-    let step = fields.text("step");
-    let answered = shared.app.answer(id, step, of_caller(approved, reason.clone(), data)).await?;
+    let (step, seen) = (fields.text("step"), fields.number("dispatch", 1, u32::MAX.into())?);
+    let seen = seen.and_then(|seen| u32::try_from(seen).ok());
+    let answered = shared.app.answer(id, step, seen, of_caller(approved, reason.clone(), data)).await?;
     let told = Told::of(id).with(told(approved, step, reason.as_deref()));
     Ok(told.to(Json(jobs::find(&shared, answered, false).await?.view).into_response()))
 }
@@ -86,13 +88,4 @@ pub(crate) fn told(approved: bool, step: Option<&str>, reason: Option<&str>) -> 
         }
     }
     told
-}
-
-fn holds_nul(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains('\0'),
-        Value::Array(values) => values.iter().any(holds_nul),
-        Value::Object(fields) => fields.iter().any(|(key, value)| key.contains('\0') || holds_nul(value)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-    }
 }

@@ -107,7 +107,7 @@ fn one_key(header: Option<Idempotency>, submission: &Submission) -> Result<Optio
         ("paused" = Option<bool>, Query, description = "Only those that are paused, or only those that are not."),
         ("created_after" = Option<String>, Query, description = "RFC 3339."),
         ("created_before" = Option<String>, Query, description = "RFC 3339."),
-        ("text" = Option<String>, Query, description = "Only those with this text in their parameters, labels, names or messages, whatever its case. A page looks through 20,000 jobs at most, so that it may have fewer entries than `limit`, or none, and a `next_cursor`."),
+        ("text" = Option<String>, Query, description = "Only those with this text in their parameters, labels, names or messages, whatever its case. Parameters of more than 16,000 bytes, as they are stored, are not looked into. A page looks through 20,000 jobs at most, so that it may have fewer entries than `limit`, or none, and a `next_cursor`."),
         ("limit" = Option<i64>, Query, description = "Most entries of the page; 50 unless it says otherwise, at most 500."),
         ("cursor" = Option<String>, Query, description = "Where the page begins: `next_cursor` of the page before, as it came."),
     ),

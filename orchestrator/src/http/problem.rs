@@ -319,7 +319,9 @@ fn refused(refusal: &Refusal, detail: String) -> Problem {
     let (status, kind, detail) = match refusal {
         Refusal::ParentPast { .. } => return Problem::conflict("parent_finished", detail),
         Refusal::PausedAbove { .. } => return Problem::conflict("paused_above", detail),
-        Refusal::NoSignal | Refusal::NotWaiting => return Problem::conflict("not_waiting", detail),
+        Refusal::NoSignal | Refusal::NotWaiting | Refusal::WaitsAnew => {
+            return Problem::conflict("not_waiting", detail);
+        }
         Refusal::Answered { status, .. } => (*status, "already_answered", detail),
         Refusal::AtWork => (JobStatus::Running, "at_work", detail),
         Refusal::Transition { status, trigger: Trigger::Cancel | Trigger::Pause | Trigger::Resume }

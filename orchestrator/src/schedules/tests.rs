@@ -130,6 +130,27 @@ async fn a_run_that_has_not_ended_is_not_run_beside() {
 }
 
 #[tokio::test]
+async fn a_run_that_failed_and_is_retried_is_not_run_beside() {
+    let desk = nightly("overlap: skip").await;
+    desk.away(1).await;
+    desk.fire().await;
+    let first = desk.runs().await[0].0;
+    let client = desk.database.connect().await.unwrap();
+    let job = client.query_one("SELECT id FROM jobs WHERE parent_id = $1", &[&first.0]).await.unwrap();
+    desk.fail(JobId(job.get(0)), "the disk is full").await;
+    let again = async || {
+        desk.sql("DELETE FROM submissions").await;
+        desk.away(1).await;
+        desk.fire().await;
+        (desk.outcome().await, desk.runs().await.len())
+    };
+    assert_eq!(again().await, ("fired".to_owned(), 2), "it has ended");
+    desk.end(desk.runs().await[1].0).await;
+    desk.app.retry(first, false).await.unwrap();
+    assert_eq!(again().await, ("skipped".to_owned(), 2));
+}
+
+#[tokio::test]
 async fn times_queue_up_behind_a_run_and_go_on_one_by_one() {
     let desk = nightly("overlap: queue, catch_up: all").await;
     desk.away(3).await;

@@ -10,7 +10,7 @@ use super::{Store, StoreError, statements as sql, view::Typed};
 
 /// A job's id is made a little before the job itself. Ids this much apart are in the order of creation.
 const ID_SLACK: TimeDelta = TimeDelta::hours(1);
-/// Most jobs that one page of a search looks through: their parameters are read, which takes some tenths of a second.
+/// Most jobs that one page of a search looks through: their parameters are read, where they are no larger than 16,000 bytes.
 const SEARCHED: i64 = 20_000;
 
 /// Which jobs a list shows.

@@ -19,7 +19,8 @@ use super::{
     submit::{Claim, Claimed, claim},
 };
 
-/// How many unfinished runs of a schedule are known to it; of more the latest.
+/// How many runs of a schedule are known to it: of more, those that have not ended and the latest of the others, which somebody may
+/// retry.
 const RUNS: usize = 1_000;
 /// When a schedule is looked at again whose definition cannot be read.
 const LATER: TimeDelta = TimeDelta::minutes(1);
@@ -108,14 +109,15 @@ impl Store {
             return Ok(None);
         };
         let (next_at, queued): (_, Vec<DateTime<Utc>>) = (row.try_get(0)?, row.try_get(1)?);
-        let Facts { now, definition, runs } = facts(&tx, context, name, &row.try_get::<_, Vec<Uuid>>(2)?).await?;
+        let Facts { now, definition, runs, at_work } =
+            facts(&tx, context, name, &row.try_get::<_, Vec<Uuid>>(2)?).await?;
         let Some((definition, schedule)) = definition.as_ref().and_then(|it| Some((it, it.schedule.as_ref()?))) else {
             // An orchestrator of an earlier version has applied a definition without one.
             let statement = tx.prepare_cached(sql::UNDEFINE_SCHEDULE).await?;
             tx.last(async { Ok(tx.execute(&statement, &[&name]).await?) }).await?;
             return Ok(None);
         };
-        let standing = Standing { next_at, queued, at_work: !runs.is_empty() };
+        let standing = Standing { next_at, queued, at_work };
         let turn = turn(schedule, &standing, now);
         if turn.is_idle() {
             if turn.next_at == next_at {
@@ -184,7 +186,7 @@ impl Store {
                 let tx = self.unit().await?;
                 let Some(row) = locked(&tx, sql::LOCK_DUE_SCHEDULE, name).await? else { return tx.rollback().await };
                 let runs: Vec<Uuid> = row.try_get(2)?;
-                let now: DateTime<Utc> = tx.query_one("SELECT clock_timestamp()", &[]).await?.try_get(0)?;
+                let now: DateTime<Utc> = tx.query_one(sql::CLOCK, &[]).await?.try_get(0)?;
                 let last = Some(failed(&Turn::default(), now, reason.to_owned()));
                 let written = Written { next_at: Some(now + LATER), queued: &[], runs: &runs, last, last_job: None };
                 commit(&tx, name, &written).await
@@ -280,8 +282,10 @@ async fn locked(tx: &Unit, statement: &str, name: &str) -> Result<Option<Row>, S
 struct Facts {
     now: DateTime<Utc>,
     definition: Option<Arc<Definition>>,
-    /// Those that have not ended.
+    /// Its runs that are there, those that have not ended last.
     runs: Vec<Uuid>,
+    /// Whether one of them has not ended.
+    at_work: bool,
 }
 
 async fn facts(tx: &Unit, context: &FoldContext, name: &str, runs: &[Uuid]) -> Result<Facts, StoreError> {
@@ -290,7 +294,7 @@ async fn facts(tx: &Unit, context: &FoldContext, name: &str, runs: &[Uuid]) -> R
     let hash: Option<String> = row.try_get(1)?;
     context.registry.ensure(&**tx, &hash.iter().cloned().collect()).await?;
     let definition = hash.and_then(|hash| context.registry.by_hash(&hash, &[]));
-    Ok(Facts { now: row.try_get(0)?, definition, runs: row.try_get(2)? })
+    Ok(Facts { now: row.try_get(0)?, definition, runs: row.try_get(2)?, at_work: row.try_get(3)? })
 }
 
 async fn write(tx: &Unit, name: &str, written: &Written<'_>) -> Result<(), StoreError> {
@@ -378,7 +382,7 @@ pub(super) async fn define(
         tx.execute(&statement, &[&name]).await?;
         return Ok(());
     };
-    let now: DateTime<Utc> = tx.query_one("SELECT clock_timestamp()", &[]).await?.try_get(0)?;
+    let now: DateTime<Utc> = tx.query_one(sql::CLOCK, &[]).await?.try_get(0)?;
     let statement = tx.prepare_cached(sql::DEFINE_SCHEDULE).await?;
     let (zone, next) = (schedule.time_zone.name(), schedule.next_after(now));
     tx.execute(&statement, &[&name, &schedule.cron, &zone, &schedule.enabled, &next]).await?;

@@ -5,13 +5,15 @@ use drover_protocol::JobId;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::{Store, StoreError, statements as sql};
+use super::{Store, StoreError, rows::unsigned, statements as sql};
 
 /// A job that waits for an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WaitingSignal {
     /// The job.
     pub id: JobId,
+    /// Which of its waits it is: it may wait again, in another round or after a retry.
+    pub dispatch: u32,
     /// The key of its step.
     pub step: Option<String>,
     /// What a person calls it.
@@ -50,6 +52,7 @@ impl Store {
 fn waiting(row: &Row) -> Result<WaitingSignal, StoreError> {
     Ok(WaitingSignal {
         id: JobId(row.try_get::<_, Uuid>("id")?),
+        dispatch: unsigned(row.try_get("dispatch")?),
         step: row.try_get("step_key")?,
         title: row.try_get("title")?,
         since: row.try_get("started_at")?,

@@ -15,6 +15,7 @@ statements! {
     CLAIM_OUTBOX = "claim_outbox",
     COUNT_LIST = "count_list",
     CLEAR_FAN_OUTS = "clear_fan_outs",
+    CLOCK = "clock",
     DELETE_OUTBOX = "delete_outbox",
     DELETE_OUTBOX_RELAXED = "delete_outbox_relaxed",
     DUE_JOBS = "due_jobs",

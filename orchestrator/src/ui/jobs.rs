@@ -70,7 +70,9 @@ pub(super) async fn list(State(shared): State<Shared>, parameters: Parameters) -
         @else { (table(&found, &address(parameters, parameters.text("cursor")))) }
         (parts::pager(first.as_deref(), next.as_deref(), ("Newest", "Older")))
     };
-    Ok(Page::new("Jobs", Tab::Jobs, body).noting(parameters).live(10))
+    let page = Page::new("Jobs", Tab::Jobs, body).noting(parameters);
+    // A search reads much; it is not repeated for whoever only leaves it open.
+    Ok(if text.is_some() { page } else { page.live(10) })
 }
 
 /// The names of what can be run.

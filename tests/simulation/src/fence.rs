@@ -81,7 +81,7 @@ pub(crate) fn tell(input: &Input, outcome: &Outcome) -> String {
         Input::NeverStarted { job_id, dispatch } => format!("{}/{dispatch} never started", crate::short(*job_id)),
         Input::Retry { job_id, .. } => format!("retry of {}", crate::short(*job_id)),
         Input::Republish { job_id, dispatch } => format!("{}/{dispatch} was lost", crate::short(*job_id)),
-        Input::Answer { job_id, answer } => {
+        Input::Answer { job_id, dispatch: _, answer } => {
             format!("answer to {}: {}", crate::short(*job_id), if answer.approved { "approved" } else { "refused" })
         }
         Input::Undeliverable { job_id, .. } => format!("{} is undeliverable", crate::short(*job_id)),

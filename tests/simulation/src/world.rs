@@ -345,5 +345,5 @@ impl World {
 }
 
 fn answer(job_id: JobId, approved: bool) -> Input {
-    Input::Answer { job_id, answer: Answer { approved, by: None, reason: None, data: None } }
+    Input::Answer { job_id, dispatch: None, answer: Answer { approved, by: None, reason: None, data: None } }
 }

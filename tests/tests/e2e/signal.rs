@@ -1,11 +1,12 @@
 //! Steps that wait for an answer. Every wait for an end replays the workflow, too ([`Fleet::ended`]).
 
-use std::{
-    process::{Command, Output},
-    time::Duration,
-};
+use std::process::{Command, Output};
 
-use drover_tests::{Fleet, binary};
+use drover_tests::{
+    Fleet, binary,
+    fleet::PATIENCE,
+    wait::{self, Seen},
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -136,8 +137,14 @@ async fn while_it_is_paused_its_time_stands_still_and_an_answer_counts_when_it_i
     let id = fleet.submit("held", json!({})).await.expect("accepted");
     waits(&fleet, &id).await;
     ask(&fleet, &id, "pause").await;
-    // Longer than it may wait: what is tested is that time has passed.
-    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    let database = fleet.database.connect().await.expect("a connection");
+    let is_up = "SELECT clock_timestamp() > started_at + interval '2 s' FROM jobs WHERE parent_id = $1::text::uuid AND type = 'signal'";
+    wait::until("what it may wait to have passed", PATIENCE, async || {
+        let is_up: bool = database.query_one(is_up, &[&id]).await?.get(0);
+        Ok(if is_up { Seen::Yes(()) } else { Seen::not_yet("there is time left") })
+    })
+    .await
+    .expect("it passes");
     let job = fleet.job(&id).await.expect("there");
     assert_eq!((&job["status"], &job["message"]), (&json!("running"), &json!("Paused")));
     let approved = drover(&fleet, &["approve", &id, "--data", "3"]);

@@ -223,7 +223,7 @@ impl<'a> Fold<'a> {
             Input::NeverStarted { job_id, dispatch } => self.never_started(job_id, dispatch),
             Input::Retry { job_id, from_start } => self.retry(job_id, from_start),
             Input::Republish { job_id, dispatch } => self.republish(job_id, dispatch),
-            Input::Answer { job_id, answer } => self.answer(job_id, answer),
+            Input::Answer { job_id, dispatch, answer } => self.answer(job_id, dispatch, answer),
         }
     }
 

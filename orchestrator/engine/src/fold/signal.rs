@@ -21,14 +21,15 @@ impl Fold<'_> {
     }
 
     /// Somebody answers.
-    pub(super) fn answer(&mut self, id: JobId, answer: Answer) -> Outcome {
+    pub(super) fn answer(&mut self, id: JobId, dispatch: Option<u32>, answer: Answer) -> Outcome {
         let Some(job) = self.tree.get(id) else { return Outcome::Ignored(Ignored::UnknownJob) };
         if !job.is_signal() {
             return Outcome::Illegal(Refusal::NoSignal);
         }
         let status = job.status;
         match status {
-            JobStatus::Running => {}
+            JobStatus::Running if dispatch.is_none_or(|seen| seen == job.dispatch) => {}
+            JobStatus::Running => return Outcome::Illegal(Refusal::WaitsAnew),
             JobStatus::Pending | JobStatus::Cancelling => return Outcome::Illegal(Refusal::NotWaiting),
             _ => {
                 let said = job.message.value.clone().unwrap_or_else(|| format!("it is {status}"));

@@ -185,7 +185,7 @@ impl Kept {
                 return Some((Self::Retry { from_start: *from_start }, Reports::Beside));
             }
             Input::Republish { job_id: _, dispatch: _ } => Self::Republish,
-            Input::Answer { job_id: _, answer } => Self::Answer(answer.clone()),
+            Input::Answer { job_id: _, dispatch: _, answer } => Self::Answer(answer.clone()),
         };
         Some((kept, Reports::None))
     }

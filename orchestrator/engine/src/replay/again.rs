@@ -85,7 +85,7 @@ pub(super) fn input(job: &Job, line: &Line, kept: Kept) -> Option<Input> {
         Kept::NeverStarted => Some(Input::NeverStarted { job_id, dispatch }),
         Kept::Retry { from_start } => Some(Input::Retry { job_id, from_start }),
         Kept::Republish => Some(Input::Republish { job_id, dispatch }),
-        Kept::Answer(answer) => Some(Input::Answer { job_id, answer }),
+        Kept::Answer(answer) => Some(Input::Answer { job_id, dispatch: Some(dispatch), answer }),
     }
 }
 

@@ -1,7 +1,7 @@
--- A page of the jobs that a list of the same filter shows and that have a text ($13), newest first. At most $14 jobs are looked at, so
--- that a search for what is not there ends; the last column is where it stopped, if it did. Planned anew for each call.
+-- A page of the jobs that a list of the same filter shows and that have a text ($13), newest first. At most $14 jobs are looked at, and
+-- no parameters of more than 16,000 bytes, so that a search for what is not there ends; the last column is where it stopped, if it did. Planned anew for each call.
 WITH scanned AS (
-    SELECT id, type, title, params, labels, message, error FROM jobs
+    SELECT id, type, title, CASE WHEN pg_column_size(params) <= 16000 THEN params END AS params, labels, message, error FROM jobs
     WHERE id < $1 AND id >= $2
         AND ($3::text IS NULL OR status = $3)
         AND ($4::text[] IS NULL OR status = ANY ($4))

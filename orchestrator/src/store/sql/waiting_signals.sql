@@ -1,6 +1,6 @@
 -- The jobs that wait for an answer: $1 itself, or those below it, at any depth; at most $3, the first to wait first. Only those of a
 -- step of this key ($2), if one is given.
-SELECT jobs.id, jobs.step_key, jobs.title, jobs.started_at, jobs.timeout_at
+SELECT jobs.id, jobs.dispatch, jobs.step_key, jobs.title, jobs.started_at, jobs.timeout_at
 FROM jobs
 WHERE jobs.root_id = (SELECT root_id FROM jobs WHERE id = $1)
     AND jobs.status IN ('pending', 'running', 'cancelling') AND jobs.status = 'running'

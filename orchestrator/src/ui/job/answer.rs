@@ -54,6 +54,7 @@ fn form(signal: &WaitingSignal, job: &Job) -> Markup {
             @if may(Action::Answer) {
                 form.filters method="post" action={ "/jobs/" (signal.id) "/answer" } aria-label={ "Answer " (title) } {
                     input type="hidden" name="back" value={ "/jobs/" (job.id) };
+                    input type="hidden" name="dispatch" value=(signal.dispatch);
                     label { "Reason" input name="reason" maxlength="500" autocomplete="off"; }
                     button.primary name="approved" value="true" { "Approve" }
                     button.danger name="approved" value="false" { "Refuse" }
@@ -70,9 +71,11 @@ pub(in crate::ui) async fn answer(State(shared): State<Shared>, Id(id): Id, form
         Some("false") => false,
         _ => return Err(Problem::bad_request("approved: it must be true or false").field("approved").into()),
     };
+    let seen = form.text("dispatch").map(str::parse).transpose();
+    let seen = seen.map_err(|_| Problem::bad_request("dispatch: it must be a number").field("dispatch"))?;
     let reason = reason(form.text("reason"))?;
     let told = told(approved, None, reason.as_deref());
-    shared.app.answer(id, None, of_caller(approved, reason, None)).await?;
+    shared.app.answer(id, None, seen, of_caller(approved, reason, None)).await?;
     let back = form.back(&format!("/jobs/{id}"), if approved { Note::Approved } else { Note::Refused });
     Ok(Told::of(id).with(told).to(back))
 }

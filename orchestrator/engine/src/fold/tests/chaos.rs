@@ -95,10 +95,12 @@ fn anything(world: &mut World, tape: &mut Tape) -> Option<Input> {
         20 | 21 => Input::Pause { job_id: job },
         22 | 23 => Input::Resume { job_id: job },
         // Whether it waits for one or not.
-        24 => Input::Answer { job_id: job, answer: approved() },
+        24 => Input::Answer { job_id: job, dispatch: None, answer: approved() },
         25 | 26 => {
             let answer = if tape.one_in(3) { refused("no") } else { approved() };
-            Input::Answer { job_id: tape.of(&world.signals())?, answer }
+            let job_id = tape.of(&world.signals())?;
+            let dispatch = tape.one_in(2).then(|| world.job(job_id).dispatch);
+            Input::Answer { job_id, dispatch, answer }
         }
         // Of a dispatch, a worker or a job that it is not, with numbers that no worker would send.
         _ => {

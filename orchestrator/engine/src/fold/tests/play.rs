@@ -178,7 +178,7 @@ impl World {
     }
 
     pub(super) fn answer(&mut self, id: JobId, answer: Answer) -> Outcome {
-        self.apply(Input::Answer { job_id: id, answer })
+        self.apply(Input::Answer { job_id: id, dispatch: None, answer })
     }
 
     /// The workers that were told to stop a dispatch that is not theirs.

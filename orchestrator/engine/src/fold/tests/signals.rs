@@ -208,10 +208,25 @@ fn what_waits_for_nothing_takes_no_answer() {
 #[test]
 fn of_two_answers_in_one_transaction_the_first_counts() {
     let (mut world, _, gate) = waiting();
-    let answer = |answer| Input::Answer { job_id: gate, answer };
+    let answer = |answer| Input::Answer { job_id: gate, dispatch: Some(1), answer };
     let outcomes = world.fold(vec![answer(refused("no")), answer(approved())]);
     assert_eq!(outcomes[0], Outcome::Applied);
     assert!(matches!(outcomes[1], Outcome::Illegal(Refusal::Answered { status: S::Failed, .. })), "{outcomes:?}");
+}
+
+#[test]
+fn an_answer_to_what_was_looked_at_is_none_to_what_waits_since() {
+    let (mut world, id, gate) = waiting();
+    let seen = |dispatch| Input::Answer { job_id: gate, dispatch: Some(dispatch), answer: approved() };
+    world.answer(gate, refused("no"));
+    assert!(matches!(world.apply(seen(1)), Outcome::Illegal(Refusal::Answered { .. })), "it does not wait");
+    let build = world.leaves();
+    build.into_iter().for_each(|leaf| world.complete(leaf, Value::Null));
+    assert_eq!(world.retry(id), Outcome::Applied);
+    assert_eq!((world.status(gate), world.job(gate).dispatch), (S::Running, 2));
+    assert_eq!(world.apply(seen(1)), Outcome::Illegal(Refusal::WaitsAnew));
+    assert_eq!(world.status(gate), S::Running);
+    assert_eq!(world.apply(seen(2)), Outcome::Applied);
 }
 
 #[test]
