@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{app::App, store::StoreError};
 
 /// How late a schedule may be.
-const PERIOD: Duration = Duration::from_millis(500);
+const PERIOD: Duration = Duration::from_secs(1);
 /// Most schedules of one round; the rest is found in the next.
 const ROUND: i64 = 100;
 

@@ -203,7 +203,8 @@ impl Store {
     /// # Errors
     /// When the database is away.
     pub async fn lost_leases(&self, lease: Duration, limit: i64) -> Result<Vec<Input>, StoreError> {
-        let client = self.client().await?;
+        // By the index of leases, also where a table was just filled and nothing is known of it.
+        let client = self.by_key().await?;
         let lost = client.prepare_cached(sql::LEASES_OF_LOST).await?;
         let missing = client.prepare_cached(sql::MISSING_JOBS).await?;
         let mut rows = client.query(&lost, &[&limit]).await?;
@@ -247,17 +248,14 @@ impl Store {
     /// # Errors
     /// When the database is away.
     pub async fn due(&self, limit: i64) -> Result<Vec<Input>, StoreError> {
-        let client = self.client().await?;
-        let due = client.prepare_cached(sql::DUE_JOBS).await?;
-        let timed_out = client.prepare_cached(sql::TIMED_OUT_JOBS).await?;
-        let mut inputs = Vec::new();
-        for row in client.query(&due, &[&limit]).await? {
-            inputs.push(Input::Due { job_id: JobId(row.try_get(0)?) });
-        }
-        for row in client.query(&timed_out, &[&limit]).await? {
-            inputs.push(Input::TimedOut { job_id: JobId(row.try_get(0)?), timeout_at: row.try_get(1)? });
-        }
-        Ok(inputs)
+        let input = |row: &tokio_postgres::Row| {
+            let job_id = JobId(row.try_get(0)?);
+            Ok(match row.try_get(1)? {
+                Some(timeout_at) => Input::TimedOut { job_id, timeout_at },
+                None => Input::Due { job_id },
+            })
+        };
+        self.rows(sql::DUE_JOBS, &[&limit]).await?.iter().map(input).collect()
     }
 }
 

@@ -38,7 +38,6 @@ statements! {
     STEP_RESULTS = "step_results",
     SUB_JOB_ENDS = "sub_job_ends",
     TEMPLATES_OF = "templates_of",
-    TIMED_OUT_JOBS = "timed_out_jobs",
     UPDATE_JOBS = "update_jobs",
     // definitions and job types
     CURRENT_DEFINITIONS = "current_definitions",

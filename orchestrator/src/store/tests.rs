@@ -147,3 +147,13 @@ async fn the_eldest_of_the_living_replicas_does_what_one_is_enough_for() {
     client.execute(silent, &[&first]).await.expect("killed");
     assert_eq!(eldest().await, Some(second));
 }
+
+#[tokio::test]
+async fn no_session_compiles_what_runs_for_a_millisecond() {
+    let desk = Desk::new().await;
+    let store = &desk.app.store;
+    for client in [store.client().await.expect("a connection"), store.by_key().await.expect("a connection")] {
+        let jit: String = client.query_one("SHOW jit", &[]).await.expect("an answer").get(0);
+        assert_eq!(jit, "off");
+    }
+}
