@@ -1,12 +1,17 @@
 //! Every knob of the orchestrator, checked. The commented defaults stand in `config/default.toml`.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 
 use drover_protocol::{Names, limits};
 use drover_service::{
     config::{Invalid, Validate, above_zero, in_range},
     telemetry::{LogConfig, TelemetryConfig},
 };
+use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
@@ -85,6 +90,8 @@ pub struct HttpSection {
     pub admin_token: SecretString,
     /// Names by which browsers may call this server, beside those of this machine itself, where nobody is asked.
     pub hosts: Vec<String>,
+    /// Addresses or networks of proxies that are believed about whom they speak for (`X-Forwarded-For`).
+    pub proxies: Vec<String>,
     /// What a token without a limit of its own may ask for in a minute; 0: as much as it likes.
     pub requests_per_minute: u32,
     /// How long lines of the audit are kept, in days.
@@ -111,6 +118,7 @@ impl HttpSection {
             admin_token: token.map(Hash::of),
             requests_per_minute: Some(self.requests_per_minute).filter(|limit| *limit > 0),
             hosts: self.hosts.clone(),
+            proxies: self.proxies.iter().filter_map(|text| network(text)).collect(),
             audit_age: Duration::from_secs(u64::from(self.audit_days) * 86_400),
         }
     }
@@ -135,9 +143,18 @@ impl HttpSection {
                 return Err(Invalid::new("http.admin_token", problem));
             }
         }
+        if let Some(wrong) = self.proxies.iter().find(|text| network(text).is_none()) {
+            let problem = format!("{wrong:?} is no address or network, such as 10.0.0.7 or 10.0.0.0/8");
+            return Err(Invalid::new("http.proxies", problem));
+        }
         in_range("http.requests_per_minute", &self.requests_per_minute, &(0..=10_000_000))?;
         in_range("http.audit_days", &self.audit_days, &(31..=36_500))
     }
+}
+
+/// A network, or a single address.
+fn network(text: &str) -> Option<IpNet> {
+    text.parse().or_else(|_| text.parse().map(|address: IpAddr| IpNet::from(address))).ok()
 }
 
 /// How many log lines of jobs are kept.
@@ -281,6 +298,15 @@ mod tests {
         assert!(!format!("{config:?}").contains(token));
         assert_eq!(config.http.access().admin_token, Some(Hash::of(token)));
         assert_eq!(config.http.access().hosts, ["a.example", "b.example"]);
+    }
+
+    #[test]
+    fn proxies_are_addresses_or_networks() {
+        let config = load(&[("PROXIES", "10.0.0.7,192.168.0.0/16")]).expect("it fits");
+        let proxies: Vec<String> = config.http.access().proxies.iter().map(ToString::to_string).collect();
+        assert_eq!(proxies, ["10.0.0.7/32", "192.168.0.0/16"]);
+        let refused = load(&[("PROXIES", "10.0.0.7,proxy.example")]).expect_err("refused");
+        assert!(refused.contains("http.proxies") && refused.contains("proxy.example"), "{refused}");
     }
 
     #[test]

@@ -285,7 +285,14 @@ impl Desk {
 /// Nobody is asked who they are.
 pub(crate) fn open() -> AccessConfig {
     let audit_age = Duration::from_secs(365 * 86_400);
-    AccessConfig { auth: Auth::None, admin_token: None, requests_per_minute: None, hosts: Vec::new(), audit_age }
+    AccessConfig {
+        auth: Auth::None,
+        admin_token: None,
+        requests_per_minute: None,
+        hosts: Vec::new(),
+        proxies: Vec::new(),
+        audit_age,
+    }
 }
 
 pub(crate) fn job_type(name: &str) -> JobType {

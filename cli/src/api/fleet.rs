@@ -29,6 +29,28 @@ pub(crate) struct Definition {
     pub(crate) definition: Value,
 }
 
+/// The answer to `GET /definitions/NAME/versions`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Versions {
+    pub(crate) versions: Vec<Version>,
+}
+
+/// A version of a definition.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Version {
+    pub(crate) hash: String,
+    #[serde(default)]
+    pub(crate) title: String,
+    #[serde(default)]
+    pub(crate) source: String,
+    #[serde(default)]
+    pub(crate) created_at: Option<DateTime<Utc>>,
+    #[serde(default)]
+    pub(crate) is_current: bool,
+    #[serde(default)]
+    pub(crate) runs: u64,
+}
+
 /// The answer to a definition that was put.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Applied {

@@ -2,7 +2,7 @@
 
 use super::Context;
 use crate::{
-    api::{Definition, Definitions},
+    api::{Definition, Definitions, Versions},
     failure::{Exit, Failure},
     render::{
         table::{Column, Table},
@@ -28,18 +28,17 @@ pub(crate) async fn list(ctx: &Context) -> Result<Exit, Failure> {
             definition.name.clone(),
             definition.title.clone().unwrap_or_default(),
             definition.steps.map(|steps| steps.to_string()).unwrap_or_default(),
-            definition.hash.chars().take(12).collect(),
+            short(&definition.hash),
             definition.created_at.map(time::ago).unwrap_or_default(),
         ]);
     }
     table.print(&ctx.output, "no definitions are registered; `drover apply FILE` registers one")
 }
 
-pub(crate) async fn show(ctx: &Context, name: &str) -> Result<Exit, Failure> {
-    if !name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.')) {
-        return Err(Failure::Usage(format!("{name:?} names no definition; `drover definitions` lists them")));
-    }
-    let answer = ctx.client.get::<Definition>(&format!("/definitions/{name}"), &[]).await?;
+pub(crate) async fn show(ctx: &Context, name: &str, version: Option<&str>) -> Result<Exit, Failure> {
+    check(name)?;
+    let query: Vec<_> = version.map(|version| ("version", version.to_owned())).into_iter().collect();
+    let answer = ctx.client.get::<Definition>(&format!("/definitions/{name}"), &query).await?;
     if ctx.output.json {
         ctx.output.json(&answer.raw)?;
         return Ok(Exit::Done);
@@ -53,4 +52,43 @@ pub(crate) async fn show(ctx: &Context, name: &str) -> Result<Exit, Failure> {
     }
     ctx.output.line(format_args!("\n{:#}", definition.definition))?;
     Ok(Exit::Done)
+}
+
+pub(crate) async fn versions(ctx: &Context, name: &str) -> Result<Exit, Failure> {
+    check(name)?;
+    let answer = ctx.client.get::<Versions>(&format!("/definitions/{name}/versions"), &[]).await?;
+    if ctx.output.json {
+        ctx.output.json(&answer.raw)?;
+        return Ok(Exit::Done);
+    }
+    let mut table = Table::new([
+        Column::whole("HASH"),
+        Column::cut("TITLE"),
+        Column::whole("REGISTERED"),
+        Column::cut("FROM"),
+        Column::right("RUNS"),
+        Column::whole(""),
+    ]);
+    for version in &answer.body.versions {
+        table.row([
+            short(&version.hash),
+            version.title.clone(),
+            version.created_at.map(time::ago).unwrap_or_default(),
+            version.source.clone(),
+            version.runs.to_string(),
+            if version.is_current { "current".to_owned() } else { String::new() },
+        ]);
+    }
+    table.print(&ctx.output, "it has no versions")
+}
+
+fn check(name: &str) -> Result<(), Failure> {
+    if name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.')) {
+        return Ok(());
+    }
+    Err(Failure::Usage(format!("{name:?} names no definition; `drover definitions` lists them")))
+}
+
+fn short(hash: &str) -> String {
+    hash.chars().take(12).collect()
 }

@@ -59,8 +59,11 @@ pub(crate) async fn run(command: Command, ctx: &Context) -> Result<Exit, Failure
         Command::Retry { jobs, from, wait } => retry::run(ctx, &jobs, from, wait).await,
         Command::Delete(jobs) => delete::run(ctx, &jobs).await,
         Command::Apply { files } => apply::run(ctx, &files).await,
-        Command::Definitions { name: None } => definitions::list(ctx).await,
-        Command::Definitions { name: Some(name) } => definitions::show(ctx, &name).await,
+        Command::Definitions { name: None, .. } => definitions::list(ctx).await,
+        Command::Definitions { name: Some(name), versions: true, .. } => definitions::versions(ctx, &name).await,
+        Command::Definitions { name: Some(name), version, .. } => {
+            definitions::show(ctx, &name, version.as_deref()).await
+        }
         Command::Schedules(args) => schedules::run(ctx, args).await,
         Command::Types => types::run(ctx).await,
         Command::Workers => workers::run(ctx).await,

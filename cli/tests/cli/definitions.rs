@@ -72,3 +72,21 @@ async fn definitions_are_listed_and_shown() {
     assert_eq!(server.lines(), ["GET /definitions/data_import"]);
     server.run(&["definitions", "../jobs"]).await.code(2);
 }
+
+#[tokio::test]
+async fn versions_are_listed_and_one_is_shown() {
+    let version = |hash: &str, is_current: bool| json!({ "hash": hash, "title": "Data import", "source": "a.yaml", "created_at": "2020-01-01T00:00:00Z", "is_current": is_current, "runs": 3 });
+    let both = json!({ "versions": [version("fedcba9876543210", true), version("0123456789abcdef", false)] });
+    let server = Server::always(200, both).await;
+    let run = server.run(&["definitions", "data_import", "--versions"]).await;
+    let lines: Vec<Vec<&str>> = run.code(0).lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!((lines[1][0], lines[1].last()), ("fedcba987654", Some(&"current")));
+    assert_eq!((lines[2][0], lines[2].last()), ("0123456789ab", Some(&"3")));
+    assert_eq!(server.lines(), ["GET /definitions/data_import/versions"]);
+
+    let server =
+        Server::always(200, json!({ "name": "data_import", "hash": "0123456789abcdef", "definition": {} })).await;
+    server.run(&["definitions", "data_import", "--version", "0123456789ab"]).await.code(0);
+    assert_eq!(server.lines(), ["GET /definitions/data_import?version=0123456789ab"]);
+    server.run(&["definitions", "--versions"]).await.code(2);
+}

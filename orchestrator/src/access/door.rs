@@ -7,6 +7,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
+use ipnet::IpNet;
 use secrecy::{ExposeSecret as _, SecretString};
 use uuid::Uuid;
 
@@ -38,6 +39,8 @@ pub struct AccessConfig {
     pub requests_per_minute: Option<u32>,
     /// Names by which browsers may call this server, beside those of this machine itself, where nobody is asked.
     pub hosts: Vec<String>,
+    /// The proxies that are believed about whom they speak for.
+    pub proxies: Vec<IpNet>,
     /// How long lines of the audit are kept.
     pub audit_age: Duration,
 }

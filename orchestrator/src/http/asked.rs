@@ -14,7 +14,7 @@ use crate::access::{Action, Caller, Role};
 /// What a query may say that belongs to the audit. Nothing else of it is kept: people put secrets into addresses.
 const TELLING: [&str; 4] = ["now", "from", "reason", "source"];
 
-/// Where a request came from, as far as this server sees it: a proxy, if there is one.
+/// Where a request came from, as far as this server sees it: a proxy, if there is one that is not trusted to say for whom.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer(pub(crate) IpAddr);
 

@@ -22,6 +22,10 @@ use crate::app::ActionError;
 const SOURCE: &str = "request";
 /// Longest name of a source, in characters.
 const SOURCE_CHARS: usize = 1_000;
+/// Most versions that are listed.
+pub(crate) const VERSIONS: i64 = 50;
+/// Among how many runs it is counted which version they have.
+pub(crate) const RUNS: i64 = 10_000;
 
 /// `GET /api/v1/definitions`
 #[utoipa::path(
@@ -48,19 +52,59 @@ pub(crate) async fn list(State(shared): State<Shared>, parameters: Parameters) -
     description = "",
     params(
         ("name" = String, Path, description = "The workflow."),
+        ("version" = Option<String>, Query, description = "The beginning of the hash of the version that is asked for; the current one without."),
     ),
-    responses((status = 200, description = "Its current version.", body = ref("#/components/schemas/Definition")))
+    responses((status = 200, description = "Its current version, or the one that was asked for.", body = ref("#/components/schemas/Definition")))
 )]
 pub(crate) async fn show(
     State(shared): State<Shared>,
     Name(name): Name,
     parameters: Parameters,
 ) -> Result<Json<Value>, Problem> {
-    parameters.only(&[])?;
-    match shared.app.store.view_definition(&name).await? {
-        Some(view) => Ok(Json(view)),
-        None => Err(Problem::not_found(format!("there is no workflow {name:?}; GET /api/v1/definitions lists them"))),
+    let version = parameters.only(&["version"])?.text("version");
+    Ok(Json(found(&shared, &name, version).await?))
+}
+
+/// A definition's current version, or the one whose hash begins like this.
+pub(crate) async fn found(shared: &Shared, name: &str, version: Option<&str>) -> Result<Value, Problem> {
+    let store = &shared.app.store;
+    match version {
+        Some(version) => store.view_version(name, version).await?.ok_or_else(|| {
+            let list = format!("GET /api/v1/definitions/{name}/versions lists them");
+            Problem::not_found(format!("there is no version {version:?} of {name:?}; {list}"))
+        }),
+        None => store.view_definition(name).await?.ok_or_else(|| unknown(name)),
     }
+}
+
+fn unknown(name: &str) -> Problem {
+    Problem::not_found(format!("there is no workflow {name:?}; GET /api/v1/definitions lists them"))
+}
+
+/// `GET /api/v1/definitions/{name}/versions`
+#[utoipa::path(
+    get,
+    path = "/api/v1/definitions/{name}/versions",
+    operation_id = "definitions_versions",
+    tag = "definitions",
+    summary = "The versions of a workflow",
+    description = "A run keeps the version it began with.",
+    params(
+        ("name" = String, Path, description = "The workflow."),
+    ),
+    responses((status = 200, description = "At most 50 of them, the newest first.", body = ref("#/components/schemas/Versions")))
+)]
+pub(crate) async fn versions(
+    State(shared): State<Shared>,
+    Name(name): Name,
+    parameters: Parameters,
+) -> Result<Json<Value>, Problem> {
+    parameters.only(&[])?;
+    let versions = shared.app.store.view_versions(&name, RUNS, VERSIONS).await?;
+    if versions.is_empty() {
+        return Err(unknown(&name));
+    }
+    Ok(Json(json!({ "versions": versions })))
 }
 
 /// `PUT /api/v1/definitions`: the body is the document, YAML or JSON, and names itself.

@@ -11,7 +11,12 @@ use axum::{
 };
 use futures_util::StreamExt as _;
 
-use super::{Problem, asked::Asked, audited, cookie, host, routes::Rights};
+use super::{
+    Problem,
+    asked::{Asked, Peer},
+    audited, cookie, forwarded, host,
+    routes::Rights,
+};
 use crate::{
     access::{Action, Caller, Door, Hash, Offered, Refused, as_caller},
     app::App,
@@ -26,7 +31,11 @@ pub(super) struct Gate {
 }
 
 /// Lets a request through to its handler, or says why not.
-pub(super) async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Response {
+pub(super) async fn pass(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
+    if let Some(Peer(peer)) = request.extensions().get().copied() {
+        let client = forwarded::client(peer, request.headers(), &gate.app.door.config.proxies);
+        request.extensions_mut().insert(Peer(client));
+    }
     let asked = Asked::of(&gate.rights, &request);
     match admit(&gate.app.door, &asked, request.headers()).await {
         Ok(caller) => serve(gate.app, caller, asked, request, next).await,

@@ -198,6 +198,16 @@ impl Store {
         Ok(rows.iter().map(|row| WorkerSession(row.get(0))).collect())
     }
 
+    /// Forgets at most `limit` of the workers that have been gone for `age` and hold nothing.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn forget_workers(&self, age: Duration, limit: i64) -> Result<(), StoreError> {
+        let client = self.client().await?;
+        client.execute(&client.prepare_cached(sql::DELETE_OLD_WORKERS).await?, &[&seconds(age), &limit]).await?;
+        Ok(())
+    }
+
     /// Jobs that are held by nobody any more: their worker is lost, or has not listed them for one lease.
     ///
     /// # Errors

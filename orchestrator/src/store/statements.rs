@@ -157,6 +157,7 @@ statements! {
     ANY_TOKEN = "any_token",
     DELETE_OLD_AUDIT = "delete_old_audit",
     DELETE_OLD_SESSIONS = "delete_old_sessions",
+    DELETE_OLD_WORKERS = "delete_old_workers",
     DELETE_SESSION = "delete_session",
     FIND_SESSION = "find_session",
     FIND_TOKEN = "find_token",

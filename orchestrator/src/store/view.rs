@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use drover_protocol::{JobId, JobStatus};
+use serde::Serialize;
 use serde_json::Value;
 use tokio_postgres::{
     Row,
@@ -29,7 +30,7 @@ pub struct SeenJob {
 }
 
 /// A version of a definition.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Version {
     /// Its hash.
     pub hash: String,

@@ -13,14 +13,9 @@ use super::{
 };
 use crate::{
     access::{Action, may},
-    http::{Problem, Shared, path::Name, query::Parameters},
+    http::{Shared, definitions, path::Name, query::Parameters},
     store::Version,
 };
-
-/// Most versions that are shown.
-const VERSIONS: i64 = 50;
-/// Among how many runs it is counted which version they have.
-const RUNS: i64 = 10_000;
 
 /// `GET /definitions`
 pub(super) async fn list(State(shared): State<Shared>, parameters: Parameters) -> Result<Page, Failure> {
@@ -67,15 +62,8 @@ pub(super) async fn show(
     parameters: Parameters,
 ) -> Result<Page, Failure> {
     let asked = parameters.only(&["version"])?.text("version");
-    let store = &shared.app.store;
-    let found = match asked {
-        Some(version) => store.view_version(&name, version).await?.ok_or_else(|| {
-            Problem::not_found(format!("there is no version {version:?} of {name:?}; /definitions/{name} lists them"))
-        }),
-        None => (store.view_definition(&name).await?)
-            .ok_or_else(|| Problem::not_found(format!("there is no workflow {name:?}; /definitions lists them"))),
-    }?;
-    let versions = store.view_versions(&name, RUNS, VERSIONS).await?;
+    let found = definitions::found(&shared, &name, asked).await?;
+    let versions = shared.app.store.view_versions(&name, definitions::RUNS, definitions::VERSIONS).await?;
     let parsed = Definition::from_json(&name, &found["definition"]).ok();
     let title = found["title"].as_str().unwrap_or(&name).to_owned();
     let is_current = |one: &Version| one.is_current && found["hash"] == one.hash;
@@ -119,7 +107,7 @@ fn history(name: &str, versions: &[Version]) -> Markup {
         section {
             h2 { "Versions" }
             (parts::table("Versions", &["Version", "Title", "Registered first", "From", "Runs"], &rows))
-            p.muted { "Runs among the newest " (RUNS) " of this workflow. A run keeps the version it began with." }
+            p.muted { "Runs among the newest " (definitions::RUNS) " of this workflow. A run keeps the version it began with." }
         }
     }
 }

@@ -54,6 +54,7 @@ pub(super) fn described() -> Routes {
         .api(Action::Read, routes!(definitions::list))
         .api(Action::Apply, routes!(definitions::apply))
         .api(Action::Read, routes!(definitions::show))
+        .api(Action::Read, routes!(definitions::versions))
         .api(Action::Apply, routes!(definitions::apply_named))
         .api(Action::Read, routes!(schedules::list))
         .api(Action::Read, routes!(schedules::show))

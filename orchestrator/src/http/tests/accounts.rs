@@ -1,6 +1,6 @@
 //! Who is let in, and what each role may.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use axum::{
     body::Body,
@@ -15,7 +15,7 @@ use super::{Answer, Api};
 use crate::{
     access::{AccessConfig, Action, Hash, NewToken, Role},
     config::Auth,
-    http::all,
+    http::{Peer, all},
     testing::open,
 };
 
@@ -278,6 +278,26 @@ async fn who_guesses_is_slowed_down_and_who_was_let_in_is_not() {
     assert!(!refused.header("retry-after").is_empty());
     assert_eq!(api.get_as(&token, "/api/v1/jobs").await.status, 200);
     assert_eq!(api.get_as(CONFIGURED, "/api/v1/jobs").await.status, 200);
+}
+
+#[tokio::test]
+async fn behind_a_proxy_of_ours_each_client_has_tries_of_his_own() {
+    let api = Api::behind(AccessConfig { proxies: vec!["10.0.0.7".parse().unwrap()], ..asking() }).await;
+    let guess = async |peer: [u8; 4], client: &str| {
+        let request = Request::get("/api/v1/jobs").header("authorization", "Bearer drover_guess");
+        let request = request.header("x-forwarded-for", client).extension(Peer(IpAddr::from(peer)));
+        api.ask(request.body(Body::empty()).unwrap()).await.status.as_u16()
+    };
+    for _ in 0..20 {
+        assert_eq!(guess([10, 0, 0, 7], "198.51.100.7").await, 401);
+    }
+    assert_eq!(guess([10, 0, 0, 7], "198.51.100.7").await, 429);
+    assert_eq!(guess([10, 0, 0, 7], "198.51.100.8").await, 401);
+    // Somebody else's word about whom it speaks for is worth nothing.
+    for number in 0..20 {
+        assert_eq!(guess([10, 0, 0, 8], &format!("198.51.100.{number}")).await, 401);
+    }
+    assert_eq!(guess([10, 0, 0, 8], "198.51.100.99").await, 429);
 }
 
 #[tokio::test]

@@ -34,6 +34,18 @@ async fn a_definition_is_registered_once_and_read_back() {
     assert_eq!((changed.status.as_u16(), &changed.body["changed"]), (201, &json!(true)));
     assert_ne!(changed.body["hash"], first.body["hash"]);
     assert_eq!(api.get("/api/v1/definitions/import").await.ok()["title"], "Other");
+
+    let versions = api.get("/api/v1/definitions/import/versions").await.ok();
+    let listed = |index: usize| (&versions["versions"][index]["title"], &versions["versions"][index]["is_current"]);
+    assert_eq!(versions["versions"].as_array().unwrap().len(), 2, "{versions}");
+    assert_eq!((listed(0), listed(1)), ((&json!("Other"), &json!(true)), (&json!("Data import"), &json!(false))));
+    let hash = first.body["hash"].as_str().unwrap();
+    let short = hash.get(..12).unwrap();
+    let earlier = api.get(&format!("/api/v1/definitions/import?version={short}")).await.ok();
+    assert_eq!((&earlier["title"], &earlier["hash"]), (&json!("Data import"), &json!(hash)));
+    let missing = api.get("/api/v1/definitions/import?version=no").await;
+    assert!(missing.problem(404, "not_found").contains("/api/v1/definitions/import/versions"));
+    api.get("/api/v1/definitions/none/versions").await.problem(404, "not_found");
 }
 
 #[tokio::test]
