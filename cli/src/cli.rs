@@ -233,17 +233,17 @@ Examples:
   drover definitions
   drover definitions data_import
   drover definitions data_import --versions
-  drover definitions data_import --version 0123456789ab")]
+  drover definitions data_import --hash 0123456789ab")]
     Definitions {
         /// The definition to show.
         #[arg(value_parser = NonEmptyStringValueParser::new())]
         name: Option<String>,
         /// List its versions, the newest first.
-        #[arg(long, requires = "name", conflicts_with = "version")]
+        #[arg(long, requires = "name", conflicts_with = "hash")]
         versions: bool,
         /// Show the version whose hash begins like this, in the place of the current one.
         #[arg(long, requires = "name", value_name = "HASH", value_parser = NonEmptyStringValueParser::new())]
-        version: Option<String>,
+        hash: Option<String>,
     },
     /// List the schedules of workflows, with what came of them; show, enable, disable or run one.
     #[command(after_help = "\

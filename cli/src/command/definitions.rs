@@ -35,9 +35,9 @@ pub(crate) async fn list(ctx: &Context) -> Result<Exit, Failure> {
     table.print(&ctx.output, "no definitions are registered; `drover apply FILE` registers one")
 }
 
-pub(crate) async fn show(ctx: &Context, name: &str, version: Option<&str>) -> Result<Exit, Failure> {
+pub(crate) async fn show(ctx: &Context, name: &str, hash: Option<&str>) -> Result<Exit, Failure> {
     check(name)?;
-    let query: Vec<_> = version.map(|version| ("version", version.to_owned())).into_iter().collect();
+    let query: Vec<_> = hash.map(|hash| ("version", hash.to_owned())).into_iter().collect();
     let answer = ctx.client.get::<Definition>(&format!("/definitions/{name}"), &query).await?;
     if ctx.output.json {
         ctx.output.json(&answer.raw)?;

@@ -61,9 +61,7 @@ pub(crate) async fn run(command: Command, ctx: &Context) -> Result<Exit, Failure
         Command::Apply { files } => apply::run(ctx, &files).await,
         Command::Definitions { name: None, .. } => definitions::list(ctx).await,
         Command::Definitions { name: Some(name), versions: true, .. } => definitions::versions(ctx, &name).await,
-        Command::Definitions { name: Some(name), version, .. } => {
-            definitions::show(ctx, &name, version.as_deref()).await
-        }
+        Command::Definitions { name: Some(name), hash, .. } => definitions::show(ctx, &name, hash.as_deref()).await,
         Command::Schedules(args) => schedules::run(ctx, args).await,
         Command::Types => types::run(ctx).await,
         Command::Workers => workers::run(ctx).await,

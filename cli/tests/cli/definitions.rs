@@ -86,7 +86,7 @@ async fn versions_are_listed_and_one_is_shown() {
 
     let server =
         Server::always(200, json!({ "name": "data_import", "hash": "0123456789abcdef", "definition": {} })).await;
-    server.run(&["definitions", "data_import", "--version", "0123456789ab"]).await.code(0);
+    server.run(&["definitions", "data_import", "--hash", "0123456789ab"]).await.code(0);
     assert_eq!(server.lines(), ["GET /definitions/data_import?version=0123456789ab"]);
     server.run(&["definitions", "--versions"]).await.code(2);
 }
