@@ -53,6 +53,15 @@ summary: { scenes: \"${size(input.scenes)}\" }
 schedule: { cron: \"30 2 * * MON-FRI\", time_zone: Europe/Berlin, input: { scenes: [] } }
 ";
 
+const RELEASE: &str = "
+name: release
+title: Release
+steps:
+  - { key: build, title: Build, job: noop }
+  - { key: gate, title: Approve the release, wait_for: signal, timeout: 7d }
+  - { key: deploy, title: Deploy, job: noop }
+";
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let Arguments { folder } = Arguments::parse();
@@ -62,6 +71,7 @@ async fn main() -> anyhow::Result<()> {
     empty(&fleet, &folder).await?;
     fleet.workers("drover-test-worker", 2, &[("DROVER__WORKER__CONCURRENCY", "4")]).await?;
     fleet.apply(WORKFLOW).await?;
+    fleet.apply(RELEASE).await?;
     let pages = stage(&fleet, &gates).await?;
     let mut guarded = guarded().await?;
     for (dark, phone) in [(false, false), (true, false), (false, true), (true, true)] {
@@ -139,6 +149,8 @@ async fn stage(fleet: &Fleet, gates: &TempDir) -> anyhow::Result<Vec<(&'static s
     let paused = fleet.submit("process_new_scenes", json!({ "scenes": [waits(10.0), waits(10.0)] })).await?;
     fleet.until(&paused, "it to run", |job| job["metadata"]["steps"][1]["running"] == 2).await?;
     fleet.request(Method::POST, &format!("/api/v1/jobs/{paused}/pause"), None).await?;
+    let waiting = fleet.submit("release", json!({})).await?;
+    fleet.until(&waiting, "it to wait", |job| job["metadata"]["steps"][1]["status"] == "running").await?;
     for _ in 0..5 {
         fleet.submit("script", waits(35.0)).await?;
     }
@@ -150,6 +162,7 @@ async fn stage(fleet: &Fleet, gates: &TempDir) -> anyhow::Result<Vec<(&'static s
         ("overview", "/".into()),
         ("jobs", "/jobs".into()),
         ("running", format!("/jobs/{running}")),
+        ("waiting", format!("/jobs/{waiting}")),
         ("ended", format!("/jobs/{id}")),
         ("sub-jobs", format!("/jobs/{id}?view=jobs")),
         ("failed", format!("/jobs/{id}?view=jobs&{steps}")),
