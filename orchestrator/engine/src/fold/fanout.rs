@@ -46,13 +46,7 @@ impl Fold<'_> {
         let source = items_source(items, fan_out)?;
         // A workflow that nobody has registered fails the step as a whole, so that a retry begins with all of it.
         self.workflow_of(id, step)?;
-        self.requests.push(Command::Expand {
-            workflow: id,
-            step: index,
-            source,
-            batch_size,
-            template,
-        });
+        self.requests.push(Command::Expand { workflow: id, step: index, source, batch_size, template });
         Ok(())
     }
 

@@ -7,9 +7,10 @@ use drover_engine::{
     expression::{BatchScope, Scope, StepScope, WorkflowScope},
 };
 use drover_media_worker::jobs::{
-    Analysis, AnalysisParams, ApplyPlan, ApprovePlan, CleanupParams, DownloadsParams, DraftParams, DraftPlans, Generate,
-    GenerateParams, GeneratePending, MediaCleanup, MediaScan, NoParams, PlanParams, PlanTotals, ProcessDownloads, RefuseParams,
-    RefusePlan, ScanParams, Sync, SyncParams, SyncPending, TotalsParams, UnanalyzedParams, UnanalyzedScenes,
+    Analysis, AnalysisParams, ApplyPlan, ApprovePlan, CleanupParams, DownloadsParams, DraftParams, DraftPlans,
+    Generate, GenerateParams, GeneratePending, MediaCleanup, MediaScan, NoParams, PlanParams, PlanTotals,
+    ProcessDownloads, RefuseParams, RefusePlan, ScanParams, Sync, SyncParams, SyncPending, TotalsParams,
+    UnanalyzedParams, UnanalyzedScenes,
 };
 use drover_protocol::{JobError, JobId, StepStatus};
 use drover_worker::Job;

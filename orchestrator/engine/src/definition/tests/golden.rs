@@ -124,7 +124,10 @@ const BAD: &[(&str, &str)] = &[
         "name: w\nsteps: [{key: a, job: j}]\ncleanup:\n  - {key: b, job: j, weight: 1, on_failure: fail, finish_if: []}\n",
     ),
     ("finish_if", "name: w\nsteps:\n  - {key: a, job: j, finish_if: [{when: true, mesage: x}, {message: [x]}]}\n"),
-    ("skip", "name: w\nsteps:\n  - {key: a, finish_if: [{when: '${true}', message: x, skip: yes}, {when: '${true}', skip: true}]}\n"),
+    (
+        "skip",
+        "name: w\nsteps:\n  - {key: a, finish_if: [{when: '${true}', message: x, skip: yes}, {when: '${true}', skip: true}]}\n",
+    ),
     ("on_failure", "name: w\nsteps:\n  - {key: a, job: j, on_failure: stop}\n"),
     ("an expression as a key", "name: w\nsteps:\n  - {key: a, job: j, params: {'${input.x}': 1}}\n"),
     (

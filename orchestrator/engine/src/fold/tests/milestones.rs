@@ -92,9 +92,14 @@ fn one_that_cannot_be_looked_at_fails_and_is_tried_again() {
     assert_eq!(world.steps(id), ["gate failed", "work running"]);
     world.complete(world.sub_job(id, "work"), json!({}));
     assert_eq!((world.status(id), world.job(id).error_count), (S::CompletedWithErrors, 1));
-    assert!(world.result(id)["steps"]["gate"]["error"]["message"].as_str().unwrap().starts_with("gate.finish_if[0].when"));
+    assert!(
+        world.result(id)["steps"]["gate"]["error"]["message"].as_str().unwrap().starts_with("gate.finish_if[0].when")
+    );
     assert_eq!(world.retry(id), Outcome::Applied);
-    assert_eq!((world.steps(id), world.message(id)), (vec!["gate completed".into(), "work skipped".into()], "Late".into()));
+    assert_eq!(
+        (world.steps(id), world.message(id)),
+        (vec!["gate completed".into(), "work skipped".into()], "Late".into())
+    );
     assert_eq!(world.status(id), S::Completed);
 }
 

@@ -77,7 +77,10 @@ fn the_bar_moves_inside_each_batch_of_the_analysis() {
     world.progress(looking[1], 75.0);
     assert_eq!((world.bar(batches[1]), world.bar(analysis), world.bar(id)), (50.0, 30.0, 45.5));
     world.complete(looking[0], json!({ "plan_id": 1, "changes_proposed": 2 }));
-    assert_eq!(world.steps(batches[0])[..4], ["analysis completed", "decision skipped", "refusal skipped", "approval running"]);
+    assert_eq!(
+        world.steps(batches[0])[..4],
+        ["analysis completed", "decision skipped", "refusal skipped", "approval running"]
+    );
     assert_eq!(world.bar(batches[0]), 83.33, "8 and the two that are left out, of 12");
     let approval = world.sub_job(batches[0], "approval");
     let before = world.bar(id);

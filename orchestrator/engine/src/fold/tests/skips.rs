@@ -125,7 +125,10 @@ fn errors_before_it_are_not_hidden() {
     world.fail(world.sub_job(world.sub_job(id, "child"), "look"), broken());
     assert_eq!(world.steps(id), ["child completed_with_errors", "after running"]);
     world.complete(world.sub_job(id, "after"), json!({}));
-    assert_eq!((world.status(id), world.result(id)["summary"]["total_errors"].clone()), (S::CompletedWithErrors, json!(1)));
+    assert_eq!(
+        (world.status(id), world.result(id)["summary"]["total_errors"].clone()),
+        (S::CompletedWithErrors, json!(1))
+    );
 }
 
 #[test]
@@ -180,7 +183,10 @@ fn a_retry_from_what_failed_leaves_it_skipped() {
     assert_eq!(world.steps(id), ["first completed", "sync skipped", "last running"]);
     assert_eq!((world.bar(id), world.publications(pending)), (70.0, 1));
     world.complete(world.sub_job(id, "last"), json!({}));
-    assert_eq!((world.status(id), world.result(id)["steps"]["sync"]["status"].clone()), (S::Completed, json!("skipped")));
+    assert_eq!(
+        (world.status(id), world.result(id)["steps"]["sync"]["status"].clone()),
+        (S::Completed, json!("skipped"))
+    );
 }
 
 #[test]
