@@ -81,6 +81,12 @@ impl JobView {
         self.paused && !works
     }
 
+    /// Why a step of it was skipped, as the result says once there is one.
+    pub(crate) fn skipped(&self, step: &Step) -> Option<&str> {
+        let error = self.result.as_ref()?.get("steps")?.get(&step.key)?.get("error")?;
+        error.get("message").and_then(Value::as_str).filter(|_| step.status == StepStatus::Skipped)
+    }
+
     /// The numbers that a workflow's definition sums up.
     pub(crate) fn summary(&self) -> Option<&Map<String, Value>> {
         self.result.as_ref()?.get("summary")?.as_object()

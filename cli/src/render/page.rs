@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use console::style;
-use drover_protocol::{JobError, StepStatus};
+use drover_protocol::JobError;
 use serde_json::{Map, Value};
 
 use super::{
@@ -13,7 +13,7 @@ use super::{
     text::{one_line, printable},
     time,
 };
-use crate::api::{JobView, Step};
+use crate::api::JobView;
 
 /// Columns of the job's own bar.
 const BAR: usize = 40;
@@ -24,7 +24,7 @@ const STEP_BAR: usize = 16;
 pub(crate) fn job(job: &JobView, width: Option<usize>) -> String {
     let mut parts = vec![header(job)];
     if !job.steps().is_empty() {
-        parts.push(steps(job.steps()).render(width));
+        parts.push(steps(job).render(width));
     }
     parts.extend(job.summary().map(|summary| format!("{}\n{}", style("Summary").bold(), summary_lines(summary))));
     parts.extend(job.error.as_ref().map(|error| error_line(error, To::Stdout)));
@@ -84,8 +84,10 @@ fn progress(job: &JobView) -> String {
     text.trim_end().to_owned()
 }
 
-fn steps(steps: &[Step]) -> Table {
-    let mut table = Table::new([
+fn steps(job: &JobView) -> Table {
+    let reasons: Vec<Option<&str>> = job.steps().iter().map(|step| job.skipped(step)).collect();
+    let explained = reasons.iter().any(Option::is_some);
+    let columns = [
         Column::whole(" "),
         Column::cut("STEP"),
         Column::whole("STATUS"),
@@ -94,10 +96,12 @@ fn steps(steps: &[Step]) -> Table {
         Column::right("DONE"),
         Column::right("FAILED"),
         Column::right("TOOK"),
-    ]);
-    for step in steps {
-        let begun = !matches!(step.status, StepStatus::Pending | StepStatus::Skipped);
-        table.row([
+    ];
+    let mut table = Table::new(columns.into_iter().chain(explained.then(|| Column::cut("REASON"))));
+    for (step, reason) in job.steps().iter().zip(reasons) {
+        // One that was skipped may have looked whether there is something to do.
+        let begun = step.started_at.is_some();
+        let cells = [
             styles::sign(step.status, To::Stdout),
             step.name().to_owned(),
             step.status.to_string(),
@@ -106,7 +110,8 @@ fn steps(steps: &[Step]) -> Table {
             step.total.filter(|_| begun).map(|total| format!("{}/{total}", step.done)).unwrap_or_default(),
             if step.failed > 0 { step.failed.to_string() } else { String::new() },
             time::taken(step.started_at, step.finished_at).unwrap_or_default(),
-        ]);
+        ];
+        table.row(cells.into_iter().chain(explained.then(|| reason.unwrap_or_default().to_owned())));
     }
     table
 }

@@ -44,6 +44,9 @@ pub enum Ending {
     Early {
         /// What it said.
         message: String,
+        /// There was nothing to do.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        skip: bool,
     },
     /// A step failed whose `on_failure` is `finish`.
     Finish,
@@ -68,6 +71,9 @@ pub struct StepState {
     /// How its single sub-job ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<JobStatus>,
+    /// Why its single sub-job, a workflow that completed, had nothing to do, if it said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<String>,
     /// How many sub-jobs it has; `None` until it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total: Option<u32>,

@@ -121,6 +121,7 @@ fn shown(step: &Step) -> Markup {
                 Work::Workflow(name) => span.muted { "workflow " a href={ "/definitions/" (name) } { (name) } },
                 Work::Steps(_) => span.muted { "nested steps" },
                 Work::Signal => span.muted { "waits for an answer" },
+                Work::Milestone => span.muted { "milestone" },
             }
             @if step.weight > 0 { span.muted { " · weight " (step.weight) } }
             @if let Some(fan_out) = &step.for_each { span.muted { " · batches of " (fan_out.batch_size) ", at most " (fan_out.max_parallel) " at once" } }

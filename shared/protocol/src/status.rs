@@ -85,7 +85,7 @@ status! {
         Failed = "failed",
         /// The workflow was cancelled while it ran.
         Cancelled = "cancelled",
-        /// Its condition was false, or the workflow ended before its turn.
+        /// Its condition was false, its sub-workflow had nothing to do, or the workflow ended before its turn.
         Skipped = "skipped",
     }
 }

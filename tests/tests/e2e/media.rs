@@ -58,6 +58,14 @@ impl Library {
     }
 }
 
+/// A step that has looked and found nothing to do.
+fn assert_skipped(job: &Value, key: &str, reason: &str) {
+    assert_eq!(step(job, key)["status"], "skipped", "{key}: {job}");
+    let result = &job["result"]["steps"][key];
+    assert_eq!((&result["status"], &result["error"]["message"]), (&json!("skipped"), &json!(reason)), "{result}");
+    assert_eq!(result["result"]["status"], "completed", "what it looked at is there: {result}");
+}
+
 #[tokio::test]
 async fn new_videos_become_scenes_with_tags_markers_and_previews_in_seven_steps() {
     let library = Library::new().await;
@@ -76,14 +84,14 @@ async fn new_videos_become_scenes_with_tags_markers_and_previews_in_seven_steps(
     assert!(summary["total_changes_applied"].as_u64() > Some(0), "{summary}");
     assert_eq!(summary["total_changes_applied"], summary["total_changes_approved"]);
     assert_eq!(step(&job, "scan")["status"], "completed_with_errors");
-    for key in ["downloads", "sync", "analysis", "previews", "final_sync", "complete"] {
+    for key in ["downloads", "sync", "analysis", "previews", "complete"] {
         assert_eq!(step(&job, key)["status"], "completed", "{key}: {job}");
     }
+    assert_skipped(&job, "final_sync", "Nothing to sync");
     let batches = &job["result"]["steps"]["analysis"]["result"]["steps"]["batches"];
     assert_eq!(batches.as_array().map(Vec::len), Some(videos.div_ceil(2)), "{batches}");
-    // What had nothing to do was skipped within its step.
-    assert_eq!(job["result"]["steps"]["final_sync"]["result"]["steps"]["sync"]["status"], "skipped");
-    assert_eq!(job["result"]["steps"]["complete"], json!([]), "no sub-job");
+    let complete = &job["result"]["steps"]["complete"];
+    assert_eq!((&complete["status"], &complete["job_id"]), (&json!("completed"), &Value::Null), "no sub-job");
     let previews = library.number("SELECT count(*) FROM media.generated WHERE error IS NULL").await;
     assert_eq!(usize::try_from(previews).expect("a count"), 3 * videos);
     assert!(library.folder.path().join("library/holiday trip/beach morning.mkv").is_file());
@@ -92,6 +100,11 @@ async fn new_videos_become_scenes_with_tags_markers_and_previews_in_seven_steps(
     let again = library.run(json!({})).await;
     assert_eq!(again["status"], "completed", "{again}");
     assert_eq!(step(&again, "scan")["status"], "skipped");
+    for (key, reason) in
+        [("sync", "Nothing to sync"), ("analysis", "No scenes to analyze"), ("final_sync", "Nothing to sync")]
+    {
+        assert_skipped(&again, key, reason);
+    }
     let summary = &again["result"]["summary"];
     for key in ["total_synced_items", "total_scenes_analyzed", "total_changes_applied", "total_errors"] {
         assert_eq!(summary[key], 0, "{key}: {summary}");

@@ -25,7 +25,7 @@ use serde_json::Value;
 
 pub use error::{DefinitionError, Problem};
 pub use input::{FieldError, InputSchema};
-pub use model::{Definition, FanOut, FinishIf, OnFailure, Repeat, Step, Tolerate, Work};
+pub use model::{BatchSize, Definition, FanOut, FinishIf, OnFailure, Repeat, Step, Tolerate, Work};
 pub use retry::{Backoff, RetryPolicy};
 pub use schedule::{CatchUp, Overlap, Schedule};
 
@@ -58,7 +58,7 @@ impl Definition {
         let of = |step: &Step| match &step.work {
             Work::Job(job_type) => BTreeSet::from([job_type.clone()]),
             Work::Steps(nested) => nested.job_types(),
-            Work::Workflow(_) | Work::Signal => BTreeSet::new(),
+            Work::Workflow(_) | Work::Signal | Work::Milestone => BTreeSet::new(),
         };
         self.steps.iter().chain(&self.cleanup).flat_map(of).collect()
     }
@@ -71,7 +71,7 @@ impl Definition {
         match &step.work {
             Work::Steps(nested) if rest.is_empty() => Some(Arc::clone(nested)),
             Work::Steps(nested) => nested.nested(rest),
-            Work::Job(_) | Work::Workflow(_) | Work::Signal => None,
+            Work::Job(_) | Work::Workflow(_) | Work::Signal | Work::Milestone => None,
         }
     }
 

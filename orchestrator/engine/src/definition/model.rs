@@ -1,6 +1,6 @@
 //! What a loaded definition consists of.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use drover_protocol::JobType;
 use serde_json::Value;
@@ -60,7 +60,7 @@ pub struct Step {
     /// How long one attempt of a sub-job may run; for `workflow` and nested steps, the whole child workflow; for what waits for a
     /// signal, how long it waits.
     pub timeout: Option<Duration>,
-    /// What `if` and `for_each` read.
+    /// What `if`, `for_each` and `batch_size` read.
     pub start_references: References,
     /// What `params` reads.
     pub params_references: References,
@@ -81,10 +81,14 @@ pub enum Work {
     Steps(Arc<Definition>),
     /// Nothing: it waits for somebody's answer.
     Signal,
+    /// Nothing: it has completed as soon as its turn comes.
+    Milestone,
 }
 
 /// What the sub-job of a step that waits for a signal is called.
 const SIGNAL: &str = "signal";
+/// What the sub-job of a milestone would be called, if it had one.
+const MILESTONE: &str = "milestone";
 
 impl Work {
     /// What a sub-job is called: a job's type, a workflow's name, `signal`.
@@ -95,6 +99,8 @@ impl Work {
             Self::Steps(nested) => nested.name.clone(),
             // A constant; every test of a signal comes by here.
             Self::Signal => JobType::new(SIGNAL).expect("a valid name"),
+            // A constant, too; nothing asks for it.
+            Self::Milestone => JobType::new(MILESTONE).expect("a valid name"),
         }
     }
 }
@@ -115,12 +121,41 @@ pub struct Repeat {
 pub struct FanOut {
     /// Evaluates to the list that is cut into batches, or to an `$items` object.
     pub items: Expression,
-    /// How many items a batch has; the last one may have fewer. At least 1.
-    pub batch_size: u32,
+    /// How many items a batch has; the last one may have fewer.
+    pub batch_size: BatchSize,
     /// How many batches run at once. At least 1.
     pub max_parallel: u32,
     /// How many batches may fail before the step has failed; none when absent.
     pub tolerate: Option<Tolerate>,
+}
+
+/// How many items a batch has.
+#[derive(Clone, Debug, PartialEq)]
+pub enum BatchSize {
+    /// So many, from 1 to [`super::limits::BATCH_SIZE`].
+    Fixed(u32),
+    /// What this evaluates to when the step begins.
+    Of(Expression),
+}
+
+impl fmt::Display for BatchSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fixed(size) => size.fmt(f),
+            Self::Of(expression) => write!(f, "${{{}}}", expression.source()),
+        }
+    }
+}
+
+impl FanOut {
+    /// The expressions that are evaluated when the step begins.
+    pub(super) fn expressions(&self) -> impl Iterator<Item = &Expression> {
+        let size = match &self.batch_size {
+            BatchSize::Fixed(_) => None,
+            BatchSize::Of(expression) => Some(expression),
+        };
+        std::iter::once(&self.items).chain(size)
+    }
 }
 
 /// The failure budget of a fan-out.
@@ -162,4 +197,6 @@ pub struct FinishIf {
     pub when: Expression,
     /// What people are told; evaluates to a text.
     pub message: Template,
+    /// Whether there was nothing to do: where what ends is the sub-workflow of a step, that step is skipped.
+    pub skip: bool,
 }

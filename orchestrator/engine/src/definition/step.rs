@@ -1,7 +1,7 @@
 //! Reading one step.
 
 use super::{
-    Backoff, OnFailure, RetryPolicy, Step,
+    Backoff, FanOut, OnFailure, RetryPolicy, Step,
     document::{Content, Node},
     limits,
     parse::{Chain, Document},
@@ -87,7 +87,7 @@ pub(super) fn read(
         title,
         weight: weight(&fields, place.is_cleanup, document.report),
         start_references: merged(
-            condition.iter().chain(for_each.iter().map(|fan| &fan.items)).map(Expression::references),
+            condition.iter().chain(for_each.iter().flat_map(FanOut::expressions)).map(Expression::references),
         ),
         params_references: params.references().clone(),
         finish_references: merged(

@@ -6,7 +6,7 @@ use drover_protocol::JobType;
 use serde_json::json;
 
 use super::{
-    Definition, FanOut, FinishIf, Repeat, Tolerate, Work,
+    BatchSize, Definition, FanOut, FinishIf, Repeat, Tolerate, Work,
     document::{Content, Node},
     expressions::{Compiling, Visible},
     limits,
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::expression::{Expression, Template, shorten};
 
-/// What a step may run, one of them.
+/// What a step may run: one of them, or nothing.
 const WORKS: [&str; 4] = ["job", "workflow", "steps", "wait_for"];
 
 /// A step while it is read.
@@ -70,13 +70,29 @@ impl<'a> Reading<'a> {
             return None;
         }
         let items = self.expression("for_each", report);
-        let mut number = |key, most, default| {
-            self.fields.get(key).map_or(default, |field| field.number(1..=most, report).unwrap_or(default))
-        };
-        let batch_size = number("batch_size", limits::BATCH_SIZE, 1);
-        let max_parallel = number("max_parallel", limits::MAX_PARALLEL, limits::DEFAULT_MAX_PARALLEL);
+        let batch_size = self.batch_size(report);
+        let max_parallel = self.fields.get("max_parallel");
+        let max_parallel = max_parallel.and_then(|field| field.number(1..=limits::MAX_PARALLEL, report));
+        let max_parallel = max_parallel.unwrap_or(limits::DEFAULT_MAX_PARALLEL);
         let tolerate = self.fields.get("tolerate").and_then(|field| tolerate(&field, report));
         Some(FanOut { items: items?, batch_size, max_parallel, tolerate })
+    }
+
+    fn batch_size(&self, report: &mut Report) -> BatchSize {
+        let size = self.fields.get("batch_size").and_then(|field| match &field.node.content {
+            Content::Text(text) if text.contains("${") => self.expression("batch_size", report).map(BatchSize::Of),
+            Content::Text(text) => {
+                let message = format!(
+                    "must be a whole number from 1 to {}, or an expression written as \"${{…}}\"; it is the text {:?}",
+                    limits::BATCH_SIZE,
+                    shorten(text, 60)
+                );
+                field.add(report, message);
+                None
+            }
+            _ => field.number(1..=limits::BATCH_SIZE, report).map(BatchSize::Fixed),
+        });
+        size.unwrap_or(BatchSize::Fixed(1))
     }
 
     /// The parameters; where there are none, `{}`, and for nested steps the workflow's own.
@@ -116,11 +132,7 @@ impl<'a> Reading<'a> {
             }
             [("wait_for", field)] => self.signal(field, document.report),
             [(_, field)] => self.nested(field, title, document).map(|nested| Work::Steps(Arc::new(nested))),
-            [] => {
-                let message = "says nothing to run: it needs one of `job`, `workflow`, `steps` or `wait_for: signal`";
-                self.fields.whole.add(document.report, message);
-                None
-            }
+            [] => Some(self.milestone(document.report)),
             several => {
                 let names: Vec<String> = several.iter().map(|(name, _)| format!("`{name}`")).collect();
                 let message = format!("{} exclude each other; keep one of them", names.join(" and "));
@@ -128,6 +140,21 @@ impl<'a> Reading<'a> {
                 None
             }
         }
+    }
+
+    /// A step that runs nothing.
+    fn milestone(&self, report: &mut Report) -> Work {
+        if self.place.is_cleanup {
+            let message = "says nothing to run, and a milestone is of no use in the cleanup: give it one of `job`, \
+                           `workflow` or `steps`, or remove it";
+            self.fields.whole.add(report, message);
+        }
+        for key in ["params", "for_each", "retry", "repeat", "timeout", "on_failure"] {
+            let reason = "a step without work is a milestone, which has no use for it: say what it runs (`job`, `workflow`, \
+                          `steps` or `wait_for: signal`), or remove this";
+            self.fields.refuse(key, reason, report);
+        }
+        Work::Milestone
     }
 
     fn signal(&self, field: &Field<'_>, report: &mut Report) -> Option<Work> {
@@ -188,7 +215,7 @@ impl<'a> Reading<'a> {
 
     pub(super) fn finish_if(&self, report: &mut Report) -> Vec<FinishIf> {
         let Some(field) = self.fields.get("finish_if") else { return Vec::new() };
-        let what = "a list of entries with `when` and `message`";
+        let what = "a list of entries with `when`, `message` and perhaps `skip`";
         let entries = field.list(what, report).unwrap_or_default();
         if entries.len() > limits::FINISH_IF {
             field.add(report, format!("has {} entries; at most {} are allowed", entries.len(), limits::FINISH_IF));
@@ -197,7 +224,7 @@ impl<'a> Reading<'a> {
     }
 
     fn finish_entry(&self, index: usize, entry: &Field<'_>, report: &mut Report) -> Option<FinishIf> {
-        let fields = Fields::of(entry, &["when", "message"], report)?;
+        let fields = Fields::of(entry, &["when", "message", "skip"], report)?;
         let when = fields.require("when", "the condition under which the workflow ends here", report);
         let message = fields.require("message", "what people are told when the workflow ends here", report);
         let visible = self.visible(false, true, false);
@@ -208,7 +235,8 @@ impl<'a> Reading<'a> {
             field.text("a text", compiling.report)?;
             compiling.template(&field, &name("message"))
         });
-        Some(FinishIf { when: when?, message: message? })
+        let skip = fields.get("skip").and_then(|field| field.bool(report)).unwrap_or(false);
+        Some(FinishIf { when: when?, message: message?, skip })
     }
 }
 

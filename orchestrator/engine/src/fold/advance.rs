@@ -13,11 +13,11 @@ use super::{
     event::errors_of_stop,
     repeat::Round,
     report::{raise_bar, step_begins},
-    verdict::{finish_if, on_failure, summary, verdict},
+    verdict::{finish_if, on_failure, skipped, summary, verdict},
 };
 use crate::{
     Command, StepState, Trigger, Workflow,
-    definition::Step,
+    definition::{Step, Work},
     expression::{ExpressionError, References, Scope, StepScope, WorkflowScope},
     workflow::Ending,
 };
@@ -88,6 +88,10 @@ impl Fold<'_> {
             if begins {
                 references.merge(&step.start_references);
                 references.merge(&step.params_references);
+                if step.work == Work::Milestone {
+                    // It ends where it begins.
+                    references.merge(&step.finish_references);
+                }
             } else {
                 references.merge(&step.finish_references);
             }
@@ -136,8 +140,8 @@ impl Fold<'_> {
         scope.repeat = self.repeat_scope(id, index, step);
         match step.condition.as_ref().map(|condition| condition.eval_bool(&scope)) {
             Some(Ok(false)) => {
-                let why = JobError::permanent("skipped", format!("its condition was false: {}", source(step)));
-                return self.close(id, index, StepStatus::Skipped, Some(why));
+                let why = format!("its condition was false: {}", source(step));
+                return self.close(id, index, StepStatus::Skipped, Some(skipped(why)));
             }
             Some(Err(error)) => {
                 self.mark_begun(id, index, step);
@@ -147,6 +151,13 @@ impl Fold<'_> {
         }
         let outcome = match &step.for_each {
             Some(fan_out) => self.begin_fan_out(id, index, step, fan_out, &scope),
+            None if step.work == Work::Milestone => {
+                // It has no sub-job, and none to wait for.
+                if let Some(state) = self.step_mut(id, index) {
+                    state.total = Some(0);
+                }
+                Ok(())
+            }
             None => step
                 .params
                 .eval(&scope)
@@ -179,7 +190,7 @@ impl Fold<'_> {
             return Go::Wait;
         };
         let (status, error) = verdict(step, state, cancelling);
-        let completed = matches!(status, StepStatus::Completed | StepStatus::CompletedWithErrors);
+        let completed = matches!(status, StepStatus::Completed | StepStatus::CompletedWithErrors | StepStatus::Skipped);
         if let Some(repeat) = step.repeat.as_ref().filter(|_| completed) {
             match self.round_ended(id, index, step, repeat, self.with_own(scope.clone(), id, index, status)) {
                 Ok(Round::Last) => {}
@@ -196,6 +207,7 @@ impl Fold<'_> {
                     Err(error) => return self.step_failed(id, index, step, error),
                 }
             }
+            // As after a false `if`: what would be looked at may not be there.
             _ => None,
         };
         self.set_ending(id, ending);
@@ -221,7 +233,9 @@ impl Fold<'_> {
             state.error = error.clone();
             state.running.clear();
             state.resting.clear();
-            if matches!(status, StepStatus::Completed | StepStatus::CompletedWithErrors) {
+            // What was skipped after it had begun has moved its bar, which does not go back.
+            let skipped = status == StepStatus::Skipped && state.started_at.is_some();
+            if skipped || matches!(status, StepStatus::Completed | StepStatus::CompletedWithErrors) {
                 state.progress = crate::Progress::FULL;
             }
         }
@@ -261,8 +275,8 @@ impl Fold<'_> {
                 self.assemble_if_ended(id, summary);
                 return Go::Wait;
             }
-            Some(Ending::Early { message }) if !workflow.has_errors() => (Trigger::Complete, Some(message.clone())),
-            Some(Ending::Early { message }) => (Trigger::CompleteWithErrors, Some(message.clone())),
+            Some(Ending::Early { message, .. }) if !workflow.has_errors() => (Trigger::Complete, Some(message.clone())),
+            Some(Ending::Early { message, .. }) => (Trigger::CompleteWithErrors, Some(message.clone())),
             Some(Ending::Finish) | None if workflow.has_errors() => {
                 (Trigger::CompleteWithErrors, Some(format!("Completed with {errors} errors")))
             }
@@ -308,13 +322,13 @@ impl Fold<'_> {
         let workflow = job.workflow.as_ref()?;
         let mut steps = BTreeMap::new();
         for (key, used) in &references.steps {
-            let Some((index, _)) = workflow.find(key) else { continue };
+            let Some((index, step)) = workflow.find(key) else { continue };
             let state = workflow.state.steps.get(index)?;
             let readable = used.result && has_result(state);
             let result = match facts.results.get(key) {
                 Some(result) if readable => Arc::clone(result),
                 None if readable => return None,
-                _ if state.total == Some(0) => Arc::new(Value::Array(Vec::new())),
+                _ if step.for_each.is_some() && state.total == Some(0) => Arc::new(Value::Array(Vec::new())),
                 _ => Arc::new(Value::Null),
             };
             steps.insert(key.clone(), step_scope(state, result));

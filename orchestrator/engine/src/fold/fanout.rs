@@ -10,8 +10,8 @@ use super::{Fold, NewJob, advance::expression_error};
 use crate::{
     Command, Parent, Trigger, WaitFor, Workflow,
     command::ItemsSource,
-    definition::{Definition, FanOut, Step, Work},
-    expression::{BatchScope, Scope, Template, WorkflowScope},
+    definition::{BatchSize, Definition, FanOut, Step, Work, limits},
+    expression::{BatchScope, Scope, Template, WorkflowScope, shorten},
     job::Policy,
 };
 
@@ -41,17 +41,12 @@ impl Fold<'_> {
             return Ok(());
         }
         let items = fan_out.items.eval(scope).map_err(|error| expression_error(&error))?;
+        let batch_size = size_of_batches(fan_out, scope)?;
         let template = step.params.bind(scope).map_err(|error| expression_error(&error))?;
         let source = items_source(items, fan_out)?;
         // A workflow that nobody has registered fails the step as a whole, so that a retry begins with all of it.
         self.workflow_of(id, step)?;
-        self.requests.push(Command::Expand {
-            workflow: id,
-            step: index,
-            source,
-            batch_size: fan_out.batch_size,
-            template,
-        });
+        self.requests.push(Command::Expand { workflow: id, step: index, source, batch_size, template });
         Ok(())
     }
 
@@ -217,7 +212,7 @@ impl Fold<'_> {
     /// The workflow that a step's sub-job is, if it is one.
     fn workflow_of(&mut self, id: JobId, step: &Step) -> Result<Option<Workflow>, JobError> {
         match &step.work {
-            Work::Job(_) | Work::Signal => Ok(None),
+            Work::Job(_) | Work::Signal | Work::Milestone => Ok(None),
             Work::Steps(nested) => Ok(Some(Workflow::new(Arc::clone(nested)))),
             Work::Workflow(name) => match self.current(id, name) {
                 Some(definition) => Ok(Some(Workflow::new(definition))),
@@ -302,6 +297,35 @@ pub(super) fn params_of(
         }
         _ => Ok(params),
     }
+}
+
+/// How many items each batch is to have.
+fn size_of_batches(fan_out: &FanOut, scope: &Scope) -> Result<u32, JobError> {
+    let expression = match &fan_out.batch_size {
+        BatchSize::Fixed(size) => return Ok(*size),
+        BatchSize::Of(expression) => expression,
+    };
+    let value = expression.eval(scope).map_err(|error| expression_error(&error))?;
+    whole(&value).filter(|size| (1..=limits::BATCH_SIZE).contains(size)).ok_or_else(|| {
+        let message = format!(
+            "batch_size ${{{}}} is {}, and must be a whole number from 1 to {}: begin anew with another value, or write a \
+             number in the definition",
+            expression.source(),
+            shorten(&value.to_string(), 80),
+            limits::BATCH_SIZE
+        );
+        JobError::permanent("expression", message)
+    })
+}
+
+/// A whole number, which JSON may write as `2.0`.
+fn whole(value: &Value) -> Option<u32> {
+    let number = value.as_number()?;
+    let size = number.as_u64().or_else(|| {
+        let whole = number.as_f64().filter(|float| float.fract() == 0.0)?;
+        format!("{whole:.0}").parse().ok()
+    });
+    u32::try_from(size?).ok()
 }
 
 fn items_source(items: Value, fan_out: &FanOut) -> Result<ItemsSource, JobError> {

@@ -3,7 +3,7 @@
 use drover_protocol::{JobId, JobStatus, StepStatus};
 
 use super::{Fold, Seen};
-use crate::{Job, Progress, definition::Step};
+use crate::{Job, Progress, definition::Step, workflow::Ending};
 
 /// What of a sub-job its workflow takes note of.
 struct Note {
@@ -18,6 +18,8 @@ struct Note {
     progress: Progress,
     error_count: u64,
     message: Option<String>,
+    /// Why there was nothing to do, if it completed and said so.
+    skipped: Option<String>,
 }
 
 impl Fold<'_> {
@@ -36,6 +38,7 @@ impl Fold<'_> {
             progress: job.progress,
             error_count: job.error_count,
             message: job.message.value.clone(),
+            skipped: nothing_to_do(job),
         };
         let completed = matches!(job.status, JobStatus::Completed | JobStatus::CompletedWithErrors) && !seen.terminal();
         let result = if completed { job.result.clone() } else { None };
@@ -66,6 +69,7 @@ impl Fold<'_> {
             step.count_end(note.status, note.error_count);
             if step_definition.for_each.is_none() {
                 step.outcome = Some(note.status);
+                step.skipped = note.skipped;
                 step.error = error;
             }
             if let Some(result) = &result {
@@ -77,7 +81,7 @@ impl Fold<'_> {
         }
         if let Some(was) = seen.status.filter(|was| was.is_terminal() && !note.status.is_terminal()) {
             // It goes on after a user's retry.
-            (step.open, step.outcome) = (step.open + 1, None);
+            (step.open, step.outcome, step.skipped) = (step.open + 1, None, None);
             step.uncount_end(was, seen.error_count);
         }
         step.raise_progress(step_definition.repeat.as_ref());
@@ -100,6 +104,14 @@ impl Fold<'_> {
         if let Some(told) = told {
             job.message.value = Some(told);
         }
+    }
+}
+
+/// Why a workflow that completed had nothing to do, if it ended so.
+fn nothing_to_do(job: &Job) -> Option<String> {
+    match &job.workflow.as_ref()?.state.ending {
+        Some(Ending::Early { message, skip: true }) if job.status == JobStatus::Completed => Some(message.clone()),
+        _ => None,
     }
 }
 

@@ -19,7 +19,11 @@ pub(super) fn verdict(step: &Step, state: &StepState, cancelling: bool) -> (Step
     }
     if let Some(outcome) = state.outcome {
         return match outcome {
-            JobStatus::Completed => (StepStatus::Completed, None),
+            JobStatus::Completed => match &state.skipped {
+                // In a later round there was something to do before.
+                Some(reason) if state.rounds == 0 => (StepStatus::Skipped, Some(skipped(reason))),
+                _ => (StepStatus::Completed, None),
+            },
             JobStatus::CompletedWithErrors => (StepStatus::CompletedWithErrors, state.error.clone()),
             JobStatus::Cancelled => {
                 (StepStatus::Failed, Some(JobError::permanent("cancelled", "its sub-job was cancelled")))
@@ -47,6 +51,11 @@ pub(super) fn verdict(step: &Step, state: &StepState, cancelling: bool) -> (Step
     (StepStatus::Completed, None)
 }
 
+/// Why a step was skipped, where it says so.
+pub(super) fn skipped(reason: impl Into<String>) -> JobError {
+    JobError::permanent("skipped", reason)
+}
+
 pub(super) fn on_failure(step: &Step, error: Option<&JobError>) -> Option<Ending> {
     match step.on_failure {
         OnFailure::Continue => None,
@@ -63,7 +72,7 @@ pub(super) fn finish_if(step: &Step, scope: &Scope) -> Result<Option<Ending>, Jo
     for finish in &step.finish_if {
         if finish.when.eval_bool(scope).map_err(|error| expression_error(&error))? {
             let message = finish.message.eval_text(scope).map_err(|error| expression_error(&error))?;
-            return Ok(Some(Ending::Early { message }));
+            return Ok(Some(Ending::Early { message, skip: finish.skip }));
         }
     }
     Ok(None)

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use drover_engine::view::{Metadata, StepView};
 use drover_protocol::StepStatus;
 use maud::{Markup, html};
+use serde_json::Value;
 
 use super::{
     super::{model::Job, parts, span},
@@ -29,11 +30,15 @@ pub(super) fn table(job: &Job, metadata: &Metadata) -> Markup {
 }
 
 fn row(job: &Job, step: &StepView, weights: u32, span: Option<Span>) -> Markup {
-    let begun = !matches!(step.status, StepStatus::Pending | StepStatus::Skipped);
+    // One that was skipped may have looked whether there is something to do.
+    let begun = step.started_at.is_some();
     let sub_jobs = format!("/jobs/{}?view=jobs&step={}", job.id, encoded(&step.key));
     html! {
         tr data-key=(step.key) {
-            td.name { @if step.total > 0 && begun { a href=(sub_jobs) { (step.title) } } @else { (step.title) } }
+            td.name {
+                @if step.total > 0 && begun { a href=(sub_jobs) { (step.title) } } @else { (step.title) }
+                @if let Some(reason) = skipped(job, step) { br; span.muted { (reason) } }
+            }
             td { (parts::step_badge(step.status)) }
             td { (parts::bar(step.progress, &format!("Progress of {}", step.title), class(step.status))) }
             td.number {
@@ -52,6 +57,12 @@ fn row(job: &Job, step: &StepView, weights: u32, span: Option<Span>) -> Markup {
             td.number { (share(step.weight, weights)) }
         }
     }
+}
+
+/// Why it was skipped, as the result says once there is one.
+fn skipped<'j>(job: &'j Job, step: &StepView) -> Option<&'j str> {
+    let error = job.result.get("steps")?.get(&step.key)?.get("error")?;
+    error.get("message").and_then(Value::as_str).filter(|_| step.status == StepStatus::Skipped)
 }
 
 /// Its share of the whole bar; clean-up has none.

@@ -31,7 +31,7 @@ impl Job for GeneratePending {
     async fn run(&self, ctx: &JobContext, _: NoParams) -> Result<Outcome<GeneratePendingResult>, JobFailure> {
         let store = &self.0.store;
         let page = |before, most| store.pending_previews(before, most);
-        let pending = pages::send(ctx, "scene_ids", u64::MAX, 1, page, |ids| ids.first().copied()).await?;
+        let pending = pages::send(ctx, "scene_ids", u64::MAX, page).await?;
         ctx.message(format!("{} without previews", count(pending, "scene")));
         Ok(GeneratePendingResult { pending }.into())
     }

@@ -5,11 +5,11 @@ use drover_worker::{Job, JobContext, JobFailure, Outcome};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{invalid, pages};
-use crate::{config::Media, limits::SCENES_PER_JOB, text::count};
+use super::pages;
+use crate::{config::Media, text::count};
 
-/// Lists the scenes that were not analyzed and have no open plan, newest first, as the list `batches`: each value is
-/// `{"scene_ids": […]}` with as many ids as a batch is to have. A database that does not answer is a failure, never 0.
+/// Lists the scenes that were not analyzed and have no open plan, newest first, as the list `scene_ids`: as they are now, whatever
+/// comes later. A database that does not answer is a failure, never 0.
 #[derive(Clone, Debug)]
 pub struct UnanalyzedScenes(pub Media);
 
@@ -20,26 +20,13 @@ pub struct UnanalyzedParams {
     /// At most so many scenes; without it all.
     #[serde(default)]
     pub limit: Option<u64>,
-    /// Scenes per batch.
-    #[serde(default = "batch_size")]
-    #[schemars(range(min = 1, max = 10000))]
-    pub batch_size: usize,
-}
-
-const fn batch_size() -> usize {
-    100
 }
 
 /// How many there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UnanalyzedResult {
-    /// Scenes in all batches.
+    /// Scenes in the list.
     pub total: u64,
-}
-
-#[derive(Serialize)]
-struct Batch {
-    scene_ids: Vec<i64>,
 }
 
 #[async_trait]
@@ -51,13 +38,9 @@ impl Job for UnanalyzedScenes {
     type Result = UnanalyzedResult;
 
     async fn run(&self, ctx: &JobContext, params: UnanalyzedParams) -> Result<Outcome<UnanalyzedResult>, JobFailure> {
-        let (store, size) = (&self.0.store, params.batch_size);
-        if !(1..=SCENES_PER_JOB).contains(&size) {
-            return Err(invalid(format!("batch_size: {size} cannot be used; give 1 to {SCENES_PER_JOB} scenes")));
-        }
+        let store = &self.0.store;
         let page = |before, most| store.unanalyzed_scenes(before, most);
-        let limit = params.limit.unwrap_or(u64::MAX);
-        let total = pages::send(ctx, "batches", limit, size, page, |scene_ids| Batch { scene_ids }).await?;
+        let total = pages::send(ctx, "scene_ids", params.limit.unwrap_or(u64::MAX), page).await?;
         ctx.message(format!("{} to analyze", count(total, "scene")));
         Ok(UnanalyzedResult { total }.into())
     }

@@ -73,7 +73,7 @@ async fn old_plans_are_put_aside_and_then_removed() {
     site.query("UPDATE media.plans SET created_at = now() - interval '8 days'").await;
     let drafted: CleanupResult = result(&cleanup(&site, json!({})).await);
     assert_eq!((drafted.plans_drafted, drafted.plans_removed), (1, 0));
-    assert_eq!(site.unanalyzed(json!({})).await.items["batches"].len(), 1, "its scene is free again");
+    assert_eq!(site.unanalyzed(json!({})).await.items["scene_ids"].len(), 1, "its scene is free again");
     site.query("UPDATE media.plans SET decided_at = now() - interval '31 days'").await;
     let removed: CleanupResult = result(&cleanup(&site, json!({})).await);
     assert_eq!(removed.plans_removed, 1);

@@ -3,13 +3,14 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use drover_engine::{
-    definition::{Definition, OnFailure, Step, Work},
+    definition::{BatchSize, CatchUp, Definition, OnFailure, Overlap, Step, Work},
     expression::{BatchScope, Scope, StepScope, WorkflowScope},
 };
 use drover_media_worker::jobs::{
-    Analysis, AnalysisParams, ApplyPlan, ApprovePlan, DownloadsParams, DraftParams, DraftPlans, Generate,
-    GenerateParams, GeneratePending, MediaScan, NoParams, PlanParams, PlanTotals, ProcessDownloads, RefuseParams,
-    RefusePlan, ScanParams, Sync, SyncParams, SyncPending, TotalsParams, UnanalyzedParams, UnanalyzedScenes,
+    Analysis, AnalysisParams, ApplyPlan, ApprovePlan, CleanupParams, DownloadsParams, DraftParams, DraftPlans,
+    Generate, GenerateParams, GeneratePending, MediaCleanup, MediaScan, NoParams, PlanParams, PlanTotals,
+    ProcessDownloads, RefuseParams, RefusePlan, ScanParams, Sync, SyncParams, SyncPending, TotalsParams,
+    UnanalyzedParams, UnanalyzedScenes,
 };
 use drover_protocol::{JobError, JobId, StepStatus};
 use drover_worker::Job;
@@ -98,8 +99,7 @@ fn its_steps_are_these_jobs() {
     assert_eq!(jobs(nested(analysis, "batches")), batch);
     let previews = [("pending", GeneratePending::TYPE), ("scenes", Generate::TYPE)];
     assert_eq!(jobs(nested(&definition, "previews")), previews);
-    let complete = step(&definition, "complete").for_each.as_ref().unwrap();
-    assert_eq!(complete.items.eval(&scope(json!({}), &[], None)).unwrap(), json!([]), "it runs nothing");
+    assert_eq!(step(&definition, "complete").work, Work::Milestone);
 }
 
 #[test]
@@ -119,10 +119,12 @@ fn its_parameters_fit_the_jobs() {
 
     let within = scope(step(&definition, "analysis").params.eval(&outer).unwrap(), &[], None);
     let analysis = nested(&definition, "analysis");
-    assert_eq!(fits::<UnanalyzedParams>(step(analysis, "unanalyzed"), &within).batch_size, 100);
+    assert_eq!(fits::<UnanalyzedParams>(step(analysis, "unanalyzed"), &within).limit, None);
     assert_eq!(fits::<TotalsParams>(step(analysis, "totals"), &within).run_id, RUN);
     let batches = step(analysis, "batches");
-    let of_batch = Scope { batch: scope(json!({}), &[], Some(json!([{"scene_ids": [3, 2]}]))).batch, ..within };
+    let BatchSize::Of(size) = &batches.for_each.as_ref().unwrap().batch_size else { panic!("an expression") };
+    assert_eq!(size.eval(&within).unwrap(), 100);
+    let of_batch = Scope { batch: scope(json!({}), &[], Some(json!([3, 2]))).batch, ..within };
     let input = batches.params.eval(&of_batch).unwrap();
     let done = [("analysis", StepStatus::Completed, json!({"plan_id": 5, "changes_proposed": 2}))];
     let in_batch = scope(input, &done, Some(json!([])));
@@ -159,13 +161,20 @@ fn conditions_hold_when_there_is_something_to_do() {
     assert!(!holds(scan, &after(good, json!({"synced_items": 0}))));
     assert!(holds(scan, &after(bad, Value::Null)), "nobody knows that there is nothing new");
 
-    let sync = step(nested(&definition, "sync"), "sync");
-    for (pending, expected) in [(0, false), (2, true)] {
-        assert_eq!(holds(sync, &scope(json!({}), &[("pending", good, json!({"pending": pending}))], None)), expected);
+    for (around, key, count, reason) in [
+        ("sync", "pending", "pending", "Nothing to sync"),
+        ("final_sync", "pending", "pending", "Nothing to sync"),
+        ("analysis", "unanalyzed", "total", "No scenes to analyze"),
+    ] {
+        let [finish] = &step(nested(&definition, around), key).finish_if[..] else { panic!("one way to end early") };
+        assert!(finish.skip);
+        for (number, expected) in [(0, true), (2, false)] {
+            let scope = scope(json!({}), &[(key, good, json!({ count: number }))], None);
+            assert_eq!(finish.when.eval_bool(&scope).unwrap(), expected, "{around}");
+            assert_eq!(finish.message.eval_text(&scope).unwrap(), reason);
+        }
     }
     let analysis = nested(&definition, "analysis");
-    let unanalyzed = |total: u64| scope(json!({}), &[("unanalyzed", good, json!({"total": total}))], None);
-    assert!(holds(step(analysis, "batches"), &unanalyzed(1)) && !holds(step(analysis, "batches"), &unanalyzed(0)));
     let chain = nested(analysis, "batches");
     let skipped = StepStatus::Skipped;
     for (approve, decision, approves, refuses) in [
@@ -190,20 +199,37 @@ fn conditions_hold_when_there_is_something_to_do() {
 #[test]
 fn its_summary_has_these_numbers() {
     let definition = definition();
-    let totals = json!({"scenes_analyzed": 7, "changes_approved": 40, "changes_applied": 39});
-    let analysis = json!({"steps": {"totals": {"result": totals}}});
+    let totals = json!({"result": {"scenes_analyzed": 7, "changes_approved": 40, "changes_applied": 39}});
     let good = StepStatus::Completed;
-    let steps = [("downloads", good, json!({"synced_items": 3})), ("analysis", good, analysis)];
-    let scope = scope(json!({}), &steps, None);
-    let summary: BTreeMap<&str, Value> =
-        definition.summary.iter().map(|(key, template)| (key.as_str(), template.eval(&scope).unwrap())).collect();
-    let expected = [
-        ("total_synced_items", 3),
-        ("total_scenes_analyzed", 7),
-        ("total_changes_approved", 40),
-        ("total_changes_applied", 39),
-    ];
-    assert_eq!(summary, expected.map(|(key, value)| (key, json!(value))).into());
+    for (status, totals, [analyzed, approved, applied]) in
+        [(good, totals, [7, 40, 39]), (StepStatus::Skipped, json!({"result": null}), [0, 0, 0])]
+    {
+        let analysis = json!({"steps": {"totals": totals}});
+        let steps = [("downloads", good, json!({"synced_items": 3})), ("analysis", status, analysis)];
+        let scope = scope(json!({}), &steps, None);
+        let summary: BTreeMap<&str, Value> =
+            definition.summary.iter().map(|(key, template)| (key.as_str(), template.eval(&scope).unwrap())).collect();
+        let expected = [
+            ("total_synced_items", 3),
+            ("total_scenes_analyzed", analyzed),
+            ("total_changes_approved", approved),
+            ("total_changes_applied", applied),
+        ];
+        assert_eq!(summary, expected.map(|(key, value)| (key, json!(value))).into());
+    }
+}
+
+#[test]
+fn the_library_is_tidied_at_night_where_somebody_wants_it() {
+    let text = include_str!("../../../../workflows/media_cleanup.yaml");
+    let definition = Definition::parse("media_cleanup.yaml", text).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(jobs(&definition), [("media_cleanup", MediaCleanup::TYPE)]);
+    assert_ne!(definition.name.as_str(), MediaCleanup::TYPE, "the job can be submitted by itself");
+    let params = definition.steps[0].params.eval(&scope(json!({}), &[], None)).unwrap();
+    let _: CleanupParams = serde_json::from_value(params).unwrap();
+    let schedule = definition.schedule.unwrap();
+    assert!(!schedule.enabled, "not everybody has media workers");
+    assert_eq!((schedule.overlap, schedule.catch_up), (Overlap::Skip, CatchUp::Last));
 }
 
 #[test]

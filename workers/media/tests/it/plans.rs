@@ -129,7 +129,7 @@ async fn what_is_approved_is_applied_once() {
         (site.number("SELECT count(*) FROM media.tags").await, site.number("SELECT count(*) FROM media.markers").await);
     let proposed = i64::try_from(plan.changes_proposed).unwrap();
     assert_eq!(tags + markers, proposed + 1, "a person's tags stay, and one was there");
-    assert_eq!(site.unanalyzed(json!({})).await.items["batches"], Vec::<Value>::new());
+    assert_eq!(site.unanalyzed(json!({})).await.items["scene_ids"], Vec::<Value>::new());
 
     let totals = site.run(PlanTotals(site.media.clone()), json!({"run_id": "run"})).await;
     let expected = TotalsResult {
@@ -187,7 +187,7 @@ async fn a_refused_plan_is_not_asked_again_and_a_draft_is() {
     assert_eq!(drafted.plans_drafted, 0, "repeatable");
 
     let run = site.unanalyzed(json!({})).await;
-    assert_eq!(run.items["batches"], [json!({"scene_ids": [scenes[1]]})]);
+    assert_eq!(run.items["scene_ids"], [json!(scenes[1])]);
     for (plan, words) in [(one, "refused (wrong film)"), (two, "draft (cancelled)"), (999, "no plan 999")] {
         let run = approve(&site, plan).await;
         let error = run.error().unwrap();
@@ -196,7 +196,7 @@ async fn a_refused_plan_is_not_asked_again_and_a_draft_is() {
 }
 
 #[tokio::test]
-async fn scenes_come_newest_first_in_batches_of_the_size_that_was_asked_for() {
+async fn scenes_come_newest_first_and_no_more_than_were_asked_for() {
     let site = Site::new().await;
     for number in 0..5 {
         site.video(&format!("{number}.mp4"));
@@ -204,14 +204,12 @@ async fn scenes_come_newest_first_in_batches_of_the_size_that_was_asked_for() {
     let scenes: Vec<i64> = site.scenes().await.into_values().collect();
     let mut newest: Vec<i64> = scenes.clone();
     newest.sort_unstable_by(|a, b| b.cmp(a));
-    let run = site.unanalyzed(json!({"batch_size": 2})).await;
-    assert_eq!(result::<UnanalyzedResult>(&run).total, 5);
-    let batches: Vec<Value> = newest.chunks(2).map(|ids| json!({"scene_ids": ids})).collect();
-    assert_eq!(run.items["batches"], batches);
-    let run = site.unanalyzed(json!({"limit": 3})).await;
-    assert_eq!(run.items["batches"], [json!({"scene_ids": newest[..3]})]);
-    let run = site.unanalyzed(json!({"batch_size": 0})).await;
-    assert!(run.error().unwrap().message.starts_with("batch_size: 0"), "{run:?}");
+    for (params, count) in [(json!({}), 5), (json!({"limit": 3}), 3), (json!({"limit": 0}), 0)] {
+        let run = site.unanalyzed(params).await;
+        assert_eq!(result::<UnanalyzedResult>(&run).total, count as u64);
+        let expected: Vec<Value> = newest[..count].iter().map(|id| json!(id)).collect();
+        assert_eq!(run.items["scene_ids"], expected);
+    }
 }
 
 #[tokio::test]

@@ -93,7 +93,7 @@ async fn a_damaged_file_is_one_error_told_once_and_the_rest_goes_on() {
     site.sync().await;
     fs::copy(&damaged, &good).unwrap();
     site.scan().await;
-    assert_eq!(site.unanalyzed(json!({})).await.items["batches"].len(), 0);
+    assert_eq!(site.unanalyzed(json!({})).await.items["scene_ids"].len(), 0);
     assert_eq!(site.without_previews().await.len(), 0);
     fs::remove_file(&good).unwrap();
     fs::remove_file(&damaged).unwrap();
@@ -164,7 +164,7 @@ async fn new_content_is_analyzed_anew() {
     video(&path, &["-f", "lavfi", "-i", "testsrc2=size=320x240:rate=10:duration=1", "-f", "mp4"]);
     assert_eq!(site.scenes().await["one.mp4"], scene);
     let unanalyzed = site.unanalyzed(json!({})).await;
-    assert_eq!(unanalyzed.items["batches"], [json!({"scene_ids": [scene]})]);
+    assert_eq!(unanalyzed.items["scene_ids"], [json!(scene)]);
     site.apply("run 2", &[scene]).await;
     let tags = site.query("SELECT name FROM media.tags WHERE name LIKE 'resolution%' OR name LIKE 'dur%'").await;
     assert_eq!(tags.len(), 2, "what was written about the old content is gone: {tags:?}");

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{DATA_IMPORT, PROCESS_NEW_SCENES};
 use crate::{
-    definition::{Backoff, Definition, OnFailure, RetryPolicy, Tolerate, Work},
+    definition::{Backoff, BatchSize, Definition, OnFailure, RetryPolicy, Step, Tolerate, Work},
     expression::{BatchScope, Scope, StepScope, StepUse, WorkflowScope},
 };
 
@@ -38,7 +38,7 @@ fn the_data_import_is_read_as_it_is_meant() {
     assert_eq!(validation.finish_references.steps["validation"], StepUse { result: true, ..StepUse::default() });
     assert!(validation.finish_references.input);
     let fan_out = processing.for_each.as_ref().unwrap();
-    assert_eq!((fan_out.batch_size, fan_out.max_parallel), (100, 4));
+    assert_eq!((&fan_out.batch_size, fan_out.max_parallel), (&BatchSize::Fixed(100), 4));
     assert_eq!(fan_out.tolerate, Some(Tolerate::Percent(500)));
     assert_eq!(processing.timeout, Some(Duration::from_secs(1800)));
     let retry = RetryPolicy { attempts: 3, ..RetryPolicy::default() };
@@ -128,6 +128,26 @@ steps:
     assert_eq!(nested.input, None);
     let scope = scope(json!({ "b": 1 }), &[]);
     assert_eq!(nested.steps[0].params.eval(&scope).unwrap(), json!({ "c": 1 }));
+}
+
+#[test]
+fn a_size_may_be_an_expression_a_step_may_run_nothing_and_an_end_may_skip() {
+    let definition = parse(
+        "
+name: w
+steps:
+  - { key: gate, finish_if: [{ when: '${input.off}', message: Off, skip: true }, { when: '${input.dry}', message: Dry }] }
+  - { key: count, job: j }
+  - { key: each, job: j, for_each: '${input.list}', batch_size: '${steps.count.result.size}' }
+  - { key: plain, job: j, for_each: '${input.list}' }
+",
+    );
+    let [gate, _, each, plain] = &definition.steps[..] else { panic!("four steps") };
+    assert_eq!((&gate.work, gate.weight, definition.job_types().len()), (&Work::Milestone, 1, 1));
+    assert_eq!(gate.finish_if.iter().map(|entry| entry.skip).collect::<Vec<_>>(), [true, false]);
+    let size = |step: &Step| step.for_each.as_ref().unwrap().batch_size.to_string();
+    assert_eq!((size(each), size(plain)), ("${steps.count.result.size}".into(), "1".into()));
+    assert!(each.start_references.steps["count"].result, "it is read when the step begins");
 }
 
 #[test]

@@ -43,7 +43,12 @@ const BAD: &[(&str, &str)] = &[
         "repeat beside for_each",
         "name: w\nsteps:\n  - {key: a, job: j, for_each: '${input.x}', repeat: {until: '${true}', max: 2}}\n",
     ),
-    ("nothing to run, and two things to run", "name: w\nsteps:\n  - key: a\n  - {key: b, job: j, workflow: v}\n"),
+    ("two things to run", "name: w\nsteps:\n  - {key: b, job: j, workflow: v}\n"),
+    (
+        "what a milestone has no use for",
+        "name: w\nsteps:\n  - {key: a, params: {x: 1}, for_each: '${input.x}', batch_size: 2, retry: {attempts: 2}, timeout: 1s}\n  - {key: b, on_failure: fail, repeat: {until: '${true}', max: 2}}\n  - {key: c, max_parallel: 3, weight: 5, if: '${steps.a.status == 1}', finish_if: [{when: '${input.x}', message: m}]}\n",
+    ),
+    ("a milestone in the clean-up", "name: w\nsteps: [{key: a, job: j}]\ncleanup:\n  - {key: b, title: B}\n"),
     ("a workflow that runs itself", "name: w\nsteps:\n  - {key: a, workflow: w}\n"),
     (
         "bad step keys",
@@ -70,6 +75,10 @@ const BAD: &[(&str, &str)] = &[
     (
         "fan-out limits",
         "name: w\nsteps:\n  - {key: a, job: j, for_each: '${input.x}', batch_size: 0, max_parallel: 1001, tolerate: 101%}\n",
+    ),
+    (
+        "sizes of batches",
+        "name: w\nsteps:\n  - {key: a, job: j, for_each: '${input.x}', batch_size: '100'}\n  - {key: b, job: j, for_each: '${input.x}', batch_size: '${batch.index}'}\n  - {key: c, job: j, for_each: '${input.x}', batch_size: '${steps.d.result.n}'}\n  - {key: d, job: j, for_each: '${input.x}', batch_size: '${input.n +}'}\n  - {key: e, job: j, for_each: '${input.x}', batch_size: 'up to ${input.n}'}\n  - {key: f, job: j, for_each: '${input.x}', batch_size: [1]}\n",
     ),
     ("fan-out keys alone", "name: w\nsteps:\n  - {key: a, job: j, batch_size: 10, tolerate: 5}\n"),
     ("no expression", "name: w\nsteps:\n  - {key: a, job: j, if: input.x, for_each: [1, 2]}\n"),
@@ -115,6 +124,10 @@ const BAD: &[(&str, &str)] = &[
         "name: w\nsteps: [{key: a, job: j}]\ncleanup:\n  - {key: b, job: j, weight: 1, on_failure: fail, finish_if: []}\n",
     ),
     ("finish_if", "name: w\nsteps:\n  - {key: a, job: j, finish_if: [{when: true, mesage: x}, {message: [x]}]}\n"),
+    (
+        "skip",
+        "name: w\nsteps:\n  - {key: a, finish_if: [{when: '${true}', message: x, skip: yes}, {when: '${true}', skip: true}]}\n",
+    ),
     ("on_failure", "name: w\nsteps:\n  - {key: a, job: j, on_failure: stop}\n"),
     ("an expression as a key", "name: w\nsteps:\n  - {key: a, job: j, params: {'${input.x}': 1}}\n"),
     (

@@ -32,10 +32,9 @@ fn the_hash_is_of_the_content_alone() {
 
 #[test]
 fn errors_of_a_stored_definition_have_no_lines() {
-    let error = Definition::from_json("definition 7", &json!({ "name": "w", "steps": [{ "key": "a" }] })).unwrap_err();
-    let text =
-        "definition 7: steps[0]: says nothing to run: it needs one of `job`, `workflow`, `steps` or `wait_for: signal`";
-    assert_eq!(error.to_string(), text);
+    let stored = json!({ "name": "w", "steps": [{ "key": "a", "job": 3 }] });
+    let error = Definition::from_json("definition 7", &stored).unwrap_err();
+    assert_eq!(error.to_string(), "definition 7: steps[0].job: must be a name; it is the number 3");
 }
 
 #[test]
@@ -75,6 +74,8 @@ fn nearly() -> impl Strategy<Value = String> {
         Just("for_each"),
         Just("wait_for: signal"),
         Just("repeat"),
+        Just("skip: true"),
+        Just("batch_size"),
         Just("name"),
         Just("a"),
         Just("${steps.a.result}"),

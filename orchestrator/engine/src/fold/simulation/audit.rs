@@ -10,6 +10,7 @@ use drover_protocol::{JobId, JobStatus, StepStatus};
 use super::store::{Row, Store};
 use crate::{
     Job, PauseReason, Progress, StepState, Tree,
+    definition::Work,
     fold::report::{is_at_work, is_resting},
     view,
     workflow::Ending,
@@ -56,6 +57,7 @@ impl Audit {
                 assert!(job.lease.is_none(), "a worker has {}", brief(job));
             } else if job.workflow.is_some() {
                 counters_add_up(store, job);
+                skips_are_said(store, job);
                 workflow_is_consistent(store, row);
             } else if !job.is_terminal() {
                 // I1: there is something that will move it on.
@@ -204,6 +206,31 @@ fn counters_add_up(store: &Store, job: &Job) {
             is_resting(&sub_job).then_some(*batch)
         };
         assert_eq!(step.resting, running.iter().filter_map(rests).collect::<BTreeSet<_>>(), "resting, {place}");
+    }
+}
+
+/// A step that was skipped after it had begun says so in the words of its sub-workflow, which completed; one that runs nothing has
+/// nothing.
+fn skips_are_said(store: &Store, job: &Job) {
+    let workflow = job.workflow.as_ref().unwrap();
+    for (index, step) in workflow.state.steps.iter().enumerate() {
+        let place = format!("step {index} of {} {step:?}", job.job_type);
+        if workflow.step(index).is_some_and(|definition| definition.work == Work::Milestone) {
+            let begun = step.started_at.is_some();
+            assert_eq!((step.total.unwrap_or(0), step.job_id), (0, None), "it runs something, {place}");
+            assert!(!begun || rank(step.status) == 2, "it waits, {place}");
+        }
+        if step.status != StepStatus::Skipped || step.started_at.is_none() {
+            continue;
+        }
+        let sub_job = &store.rows[&step.job_id.unwrap()].job;
+        let reason = match &sub_job.workflow.as_ref().unwrap().state.ending {
+            Some(Ending::Early { message, skip: true }) => message,
+            other => panic!("nobody said that there was nothing to do but {other:?}, {place}"),
+        };
+        let said = step.error.as_ref().map(|error| (error.kind.as_str(), error.message.as_str()));
+        assert_eq!((sub_job.status, said), (JobStatus::Completed, Some(("skipped", reason.as_str()))), "{place}");
+        assert_eq!((step.error_count, step.progress), (0, Progress::FULL), "{place}");
     }
 }
 

@@ -5,11 +5,12 @@ use serde_json::{Map, Value, json};
 use super::tape::Tape;
 
 /// Two random workflows, `root` and the `child` that it may run. Their sub-jobs are of the types `work` and `clean`; some wait for
-/// a signal, some are repeated. `depth`: how deep steps are nested.
+/// a signal, some are repeated, some steps run nothing, some workflows find nothing to do. `depth`: how deep steps are nested.
 #[must_use]
 pub fn workflows(tape: &mut Tape, depth: usize) -> [String; 2] {
     let mut both = [workflow("root", tape, depth), workflow("child", tape, 0)];
     both.iter_mut().for_each(|workflow| waits_and_rounds(workflow, tape));
+    both.iter_mut().for_each(|workflow| milestones_and_skips(workflow, tape));
     both.map(|workflow| workflow.to_string())
 }
 
@@ -31,6 +32,28 @@ fn waits_and_rounds(workflow: &mut Value, tape: &mut Tape) {
                 }
                 _ => {}
             }
+        }
+    }
+}
+
+/// Leaves some of the steps without work, lets some of the early ends skip the step around, and makes some batch sizes expressions.
+/// What is left of the tape decides.
+fn milestones_and_skips(workflow: &mut Value, tape: &mut Tape) {
+    for step in workflow.get_mut("steps").and_then(Value::as_array_mut).into_iter().flatten() {
+        milestones_and_skips(step, tape);
+        let Some(step) = step.as_object_mut() else { continue };
+        if let Some(entry) = step.get_mut("finish_if").and_then(|entries| entries.get_mut(0)) {
+            entry["skip"] = tape.one_in(2).into();
+        }
+        if step.contains_key("for_each") {
+            match tape.pick(6) {
+                1 => step.insert("batch_size".into(), "${workflow.attempt}".into()),
+                // It is none, until the workflow is tried again.
+                2 => step.insert("batch_size".into(), "${workflow.attempt - 1}".into()),
+                _ => None,
+            };
+        } else if step.contains_key("job") && tape.one_in(6) {
+            step.retain(|key, _| ["key", "weight", "if", "finish_if"].contains(&key.as_str()));
         }
     }
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod abandoned;
+mod batch_sizes;
 mod cancels;
 mod chaos;
 mod data_import;
@@ -10,15 +11,18 @@ mod events;
 mod fanout;
 mod faults;
 mod golden;
+mod milestones;
 mod nested;
 mod order;
 mod pauses;
 mod play;
+mod process_new_scenes;
 mod repeats;
 mod replays;
 mod retries;
 mod shapes;
 mod signals;
+mod skips;
 mod tape;
 mod world;
 
