@@ -13,6 +13,7 @@ pub(crate) mod dead;
 mod definitions;
 mod etag;
 mod events;
+mod files;
 mod fleet;
 mod gate;
 mod health;
@@ -116,7 +117,8 @@ fn all() -> Routes {
         .get("/api/v1/openapi.json", Action::Read, openapi::serve)
         .get("/healthz/live", Action::Open, health::live)
         .get("/healthz/ready", Action::Open, health::ready)
-        .get("/metrics", Action::Read, health::metrics);
+        .get("/metrics", Action::Read, health::metrics)
+        .get("/files/{name}/{*path}", Action::Read, files::serve);
     ui::routes(routes)
 }
 
