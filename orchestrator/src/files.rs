@@ -44,6 +44,7 @@ fn descend(folder: &Path, names: &[&str]) -> Result<File, Errno> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use std::{fs, io::Read as _, os::unix::fs::symlink};
 
