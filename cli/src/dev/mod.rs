@@ -143,7 +143,7 @@ impl System {
 
         let brokers = Brokers::choose(setup.amqp_url.as_ref(), &config.amqp.prefix);
         let of_orchestrator = brokers.connect().await.map_err(DevError::from)?;
-        let mut crew = Crew::new(worker_config, &config.amqp.prefix)?;
+        let crew = Crew::new(worker_config, &config.amqp.prefix)?;
         let (postgres, database) = database(setup.database_url, &folder, &mut config).await?;
         let media = Found::look(&setup.media, folder.path(), &config.database.url).await;
         if let Found::Media(media) = &media {
