@@ -41,6 +41,8 @@ COPY --from=build /out/licenses /usr/share/doc/drover
 COPY workflows /etc/drover/workflows
 # The user of the base image. A new volume that is mounted here takes the owner over.
 COPY --from=build --chown=65532:65532 /out/data /data
+# The same folder as in the image of the media workers: whichever of them mounts the new volume first, it has the same owner.
+COPY --from=build --chown=65532:65532 /out/media-data/generated /media/generated
 USER 65532:65532
 EXPOSE 8420
 # Every process drains at this signal.

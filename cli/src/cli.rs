@@ -29,7 +29,7 @@ pub(crate) use self::{
     many::{Consent, Filter, Selection},
     pause::{Pause, Resume, What},
     schedules::{Action as ScheduleAction, Schedules},
-    system::{Demo, Dev, Servers},
+    system::{Demo, Dev, Servers, Shown},
 };
 
 const EXIT_CODES: &str = "\
@@ -324,14 +324,15 @@ Orchestrator and import worker, a private Postgres server from the binaries of t
 broker of its own. The data stay: the next start goes on where the last one ended, killed or not.
 Settings come from DROVER_CONFIG and DROVER__SECTION__KEY, as for drover-orchestrator.")]
     Dev(Dev),
-    /// See it work: import generated files, from nothing to a search hit.
+    /// See it work: import generated files, from nothing to a search hit; or take short videos into a library.
     #[command(after_help = "\
 Examples:
   drover demo
   drover demo --json | jq .summary
   drover demo --keep --amqp-url amqp://guest:guest@127.0.0.1:5672/%2f
+  drover demo --workflow process_new_scenes --json | jq '.runs[].summary'
 
-Everything is in a temporary folder that goes with the demo. The exit code is 0 when the import found
+Everything is in a temporary folder that goes with the demo. The exit code is 0 when the workflow found
 what is in the files, and 1 when not. On a real broker the demo uses the prefix drover-demo; its
 queues stay there.")]
     Demo(Demo),

@@ -2,7 +2,11 @@
 
 mod error;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use drover_broker::Broker;
 use drover_engine::{
@@ -65,6 +69,8 @@ pub struct App {
     pub logs: LogsSection,
     /// What a replay may hold in memory.
     pub replay: ReplayLimits,
+    /// Folders whose files are served, by the name that stands in their addresses.
+    pub files: BTreeMap<String, PathBuf>,
     /// Who may come in.
     pub door: Door,
 }

@@ -1,6 +1,7 @@
 //! Every knob of the orchestrator, checked. The commented defaults stand in `config/default.toml`.
 
 use std::{
+    collections::BTreeMap,
     net::{IpAddr, SocketAddr},
     path::PathBuf,
     time::Duration,
@@ -23,12 +24,15 @@ use crate::{
 /// The built-in defaults.
 pub const DEFAULTS: &str = include_str!("../../config/default.toml");
 /// The sections that the orchestrator reads.
-pub const SECTIONS: &[&str] = &["amqp", "database", "http", "log", "logs", "orchestrator", "retention", "telemetry"];
+pub const SECTIONS: &[&str] =
+    &["amqp", "database", "files", "http", "log", "logs", "orchestrator", "retention", "telemetry"];
 /// The keys that are secrets: each may be given as `<key>_file`.
 pub const SECRETS: &[&str] = &["amqp.url", "database.url", "http.admin_token"];
 
 /// Least length of the token of the configuration.
 const ADMIN_TOKEN_BYTES: usize = 24;
+/// Most characters of the name of a folder whose files are shown.
+const FILES_NAME: usize = 64;
 
 /// The configuration.
 #[derive(Clone, Debug, Deserialize)]
@@ -38,6 +42,8 @@ pub struct Config {
     pub amqp: AmqpSection,
     /// The database.
     pub database: DatabaseSection,
+    /// Folders whose files are shown, by the name that stands in their addresses.
+    pub files: BTreeMap<String, PathBuf>,
     /// The HTTP server.
     pub http: HttpSection,
     /// Log lines.
@@ -229,6 +235,7 @@ impl Validate for Config {
         in_range("database.connections", &self.database.connections, &(4..=200))?;
         above_zero("database.wait_seconds", self.database.wait_seconds)?;
         above_zero("database.statement_timeout_seconds", self.database.statement_timeout_seconds)?;
+        self.validate_files()?;
         self.http.validate()?;
         let own = &self.orchestrator;
         in_range("orchestrator.lease_seconds", &own.lease_seconds, &(2.0..=3_600.0))?;
@@ -242,6 +249,24 @@ impl Validate for Config {
         self.retention.validate()?;
         self.telemetry.validate()?;
         self.log.validate()
+    }
+}
+
+impl Config {
+    fn validate_files(&self) -> Result<(), Invalid> {
+        let stands_in_addresses = |c: char| matches!(c, 'a'..='z' | '0'..='9' | '-' | '_');
+        for (name, folder) in &self.files {
+            let invalid = |problem: String| Err(Invalid::new(format!("files.{name}"), problem));
+            if name.is_empty() || name.len() > FILES_NAME || !name.chars().all(stands_in_addresses) {
+                return invalid(format!(
+                    "a name stands in addresses, /files/NAME/…: it has 1 to {FILES_NAME} of a to z, 0 to 9, - and _"
+                ));
+            }
+            if !folder.is_absolute() {
+                return invalid("must be the full path of a folder, as this process sees it".into());
+            }
+        }
+        Ok(())
     }
 }
 
@@ -268,6 +293,30 @@ mod tests {
             .environment(variables)
             .load()
             .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_folder_that_is_shown_has_a_name_for_addresses_and_a_full_path() {
+        assert!(load(&[]).is_ok_and(|config| config.files.is_empty()), "nothing is shown unless told");
+        let load = |name: &str, folder: &str| {
+            let file = tempfile::NamedTempFile::new().expect("a file");
+            std::fs::write(file.path(), format!("[files]\n{name:?} = {folder:?}\n")).expect("written");
+            let loader = Loader::new(DEFAULTS).file(Some(file.path())).secrets(SECRETS).only(SECTIONS);
+            loader.environment(HashMap::new()).load::<Config>().map_err(|error| error.to_string())
+        };
+        let expected = BTreeMap::from([("media".to_owned(), PathBuf::from("/data/generated"))]);
+        assert_eq!(load("media", "/data/generated").expect("accepted").files, expected);
+        let variables = HashMap::from([("DROVER__FILES__MEDIA".to_owned(), "/data/generated".to_owned())]);
+        let loader = Loader::new(DEFAULTS).secrets(SECRETS).only(SECTIONS).environment(variables);
+        assert_eq!(loader.load::<Config>().expect("accepted").files, expected);
+        for name in ["", "a/b", "a.b", "A", "\u{e9}", "a b", &"x".repeat(65)] {
+            let refused = load(name, "/data").expect_err("refused");
+            assert!(refused.contains("files.") && refused.contains("/files/NAME/"), "{name}: {refused}");
+        }
+        for folder in ["", "data", "./data"] {
+            let refused = load("media", folder).expect_err("refused");
+            assert!(refused.contains("files.media") && refused.contains("full path"), "{folder}: {refused}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ pub mod bulk;
 pub mod changes;
 pub mod config;
 pub mod duty;
+pub(crate) mod files;
 pub mod gather;
 pub mod http;
 pub mod intake;

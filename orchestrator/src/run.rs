@@ -78,6 +78,7 @@ pub async fn run(
         retention: config.retention.clone(),
         logs: config.logs,
         replay: ReplayLimits { jobs: own.replay_jobs, history_bytes: own.replay_mib * 1024 * 1024 },
+        files: config.files.clone(),
         door,
     });
     if !app.broker.is_shared() {
@@ -85,6 +86,10 @@ pub async fn run(
     }
     register(&app, &own.definitions).await?;
     app.store.refresh(&app.context.registry).await?;
+    // Pictures that are away are no reason to run no jobs; a disk may be mounted later.
+    for (name, folder) in config.files.iter().filter(|(_, folder)| !folder.is_dir()) {
+        tracing::warn!(folder = %folder.display(), "files.{name}: there is no such folder now; its files are not shown");
+    }
     if app.door.asks() && app.door.config.admin_token.is_none() && !app.store.any_token().await? {
         tracing::warn!(
             "there is no token yet, and nobody comes in without one: `drover-orchestrator token create --name NAME --role admin` \

@@ -178,6 +178,7 @@ impl Desk {
             retention: Default::default(),
             logs: Default::default(),
             replay: ReplayLimits { jobs: 1_000, history_bytes: 16 * 1024 * 1024 },
+            files: Default::default(),
         }
     }
 

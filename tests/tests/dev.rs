@@ -53,19 +53,24 @@ async fn until_nothing_is_at_work(folder: &Path) {
 struct Dev {
     process: Process,
     url: String,
+    told: Value,
 }
 
 impl Dev {
     async fn start(folder: &Path) -> Self {
+        Self::start_with(folder, &[]).await
+    }
+
+    async fn start_with(folder: &Path, environment: &[(&str, &str)]) -> Self {
         let mut process = Process::spawn("drover", |command| {
-            command.args(["dev", "--json", "--port", "0", "--data-dir"]).arg(folder);
+            command.args(["dev", "--json", "--port", "0", "--data-dir"]).arg(folder).envs(environment.iter().copied());
             // Whatever a fleet's settings say: on loopback it asks whoever started it for nothing.
             command.env("DROVER__HTTP__AUTH", "tokens");
         })
         .unwrap();
         let line = process.wait_for_line("\"url\"", PATIENCE).await.unwrap();
         let told: Value = serde_json::from_str(&line).unwrap();
-        Self { process, url: told["url"].as_str().unwrap().to_owned() }
+        Self { process, url: told["url"].as_str().unwrap().to_owned(), told }
     }
 
     fn ask(&self, arguments: &[&str]) -> Value {
@@ -117,6 +122,54 @@ async fn the_demo_for_people_ends_with_a_table_and_a_search_hit() {
         assert!(text.contains(part), "{part} is missing:\n{text}");
     }
     assert!(text.lines().all(|line| line.chars().count() <= 100), "it fits:\n{text}");
+}
+
+#[tokio::test]
+async fn the_demo_of_videos_runs_twice_and_finds_what_it_made() {
+    let output = drover(&["demo", "--workflow", "process_new_scenes", "--json"], &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let told: Value = serde_json::from_slice(&output.stdout).expect("JSON and nothing else");
+    let videos = told["samples"]["videos"].as_array().unwrap().len();
+    let [first, second] = [&told["runs"][0], &told["runs"][1]];
+    assert_eq!((&first["status"], &second["status"]), (&json!("completed_with_errors"), &json!("completed")));
+    assert_eq!(first["summary"]["total_scenes_analyzed"], videos, "{first}");
+    assert_eq!((&first["summary"]["total_errors"], &second["summary"]["total_errors"]), (&json!(1), &json!(0)));
+    let batch = &first["steps"]["previews"]["result"]["steps"]["scenes"][0]["result"];
+    let thumbnail = batch["previews"][0]["thumbnail"].as_str().unwrap();
+    assert!(thumbnail.starts_with("/files/media/") && thumbnail.ends_with("/thumbnail.jpg"), "{batch}");
+    let address = stderr(&output);
+    let folder = address.lines().find_map(|line| line.split_once(" in ")?.1.strip_suffix("/postgres")).unwrap();
+    assert!(!Path::new(folder).parent().unwrap().exists(), "{folder} is gone");
+    assert!(!is_at_work(Path::new(folder)));
+}
+
+#[tokio::test]
+async fn without_ffmpeg_dev_starts_all_the_same_and_says_so() {
+    let folder = folder();
+    let nothing = [("DROVER_MEDIA_FFMPEG", "/nowhere/ffmpeg")];
+    let mut dev = Dev::start_with(folder.path(), &nothing).await;
+    assert_eq!(dev.told["workers"], json!(["drover-import-worker"]));
+    let reason = dev.told["media"]["missing"].as_str().unwrap();
+    assert!(reason.contains("/nowhere/ffmpeg") && reason.contains("apt-get install ffmpeg"), "{reason}");
+    dev.process.signal(Signal::SIGTERM).unwrap();
+    assert_eq!(dev.process.wait_for_exit(PATIENCE).await.unwrap().code(), Some(0));
+
+    let mut dev = Dev::start(folder.path()).await;
+    assert_eq!(dev.told["workers"], json!(["drover-import-worker", "drover-media-worker"]));
+    let downloads = dev.told["media"]["downloads"].as_str().unwrap();
+    assert!(Path::new(downloads).starts_with(folder.path().canonicalize().unwrap()) && Path::new(downloads).is_dir());
+    let job = dev.ask(&["submit", "process_new_scenes", "--wait"]);
+    assert_eq!(job["status"], "completed", "an empty folder: {job}");
+    dev.process.signal(Signal::SIGTERM).unwrap();
+    assert_eq!(dev.process.wait_for_exit(PATIENCE).await.unwrap().code(), Some(0));
+    assert!(!is_at_work(folder.path()));
+
+    let output = drover(&["demo", "--workflow", "process_new_scenes"], &nothing);
+    assert_eq!(output.status.code(), Some(4));
+    assert!(stderr(&output).contains("apt-get install ffmpeg"), "{}", stderr(&output));
+    let output = drover(&["demo", "--workflow", "process_new_scenes", "--rows", "5"], &[]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("--rows is for --workflow data_import"), "{}", stderr(&output));
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 #[derive(Debug, Args)]
 pub(crate) struct Dev {
@@ -21,20 +21,33 @@ pub(crate) struct Dev {
 
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
-    /// Files to import.
-    #[arg(long, default_value_t = 400, value_name = "N")]
-    pub(crate) files: u64,
-    /// Rows in all good files together.
-    #[arg(long, default_value_t = 1_000_000, value_name = "N")]
-    pub(crate) rows: u64,
-    /// How many of the files are broken on purpose.
-    #[arg(long, default_value_t = 12, value_name = "N")]
-    pub(crate) broken: u64,
+    /// The workflow to show: data_import makes files and imports them; process_new_scenes makes short videos and takes them into
+    /// a library, twice, which needs ffmpeg.
+    #[arg(long, value_enum, hide_possible_values = true, default_value_t = Shown::DataImport, value_name = "NAME")]
+    pub(crate) workflow: Shown,
+    /// Files to import [default: 400]
+    #[arg(long, value_name = "N")]
+    pub(crate) files: Option<u64>,
+    /// Rows in all good files together [default: 1000000]
+    #[arg(long, value_name = "N")]
+    pub(crate) rows: Option<u64>,
+    /// How many of the files are broken on purpose [default: 12]
+    #[arg(long, value_name = "N")]
+    pub(crate) broken: Option<u64>,
     /// Stay up afterwards, until Ctrl-C.
     #[arg(long)]
     pub(crate) keep: bool,
     #[command(flatten)]
     pub(crate) servers: Servers,
+}
+
+/// A workflow that the demo knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Shown {
+    #[value(name = "data_import")]
+    DataImport,
+    #[value(name = "process_new_scenes")]
+    ProcessNewScenes,
 }
 
 /// Real servers in the place of private ones.

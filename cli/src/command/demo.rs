@@ -1,23 +1,25 @@
-//! `drover demo`: an import of generated files, from nothing to a search hit.
+//! `drover demo`: a workflow on files of its own, from nothing to what came of it.
 
-mod data;
+mod folder;
+mod import;
 mod report;
+mod scenes;
 
 use std::fs::File;
 
 use drover_protocol::JobId;
 use drover_service::{shutdown, telemetry};
 use drover_worker::job_log_layer;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use self::data::Data;
+use self::{folder::Folder, import::Import, scenes::Scenes};
 use crate::{
     api::{Answer, JobView, Submitted},
-    cli::Demo,
+    cli::{Demo, Shown},
     client::Client,
-    dev::{DevError, Setup, System, log_file},
+    dev::{DevError, MediaSetup, Setup, System, log_file},
     failure::{Exit, Failure},
     follow::{Update, follow},
     output::Output,
@@ -29,14 +31,14 @@ const PREFIX: &str = "drover-demo";
 
 pub(crate) async fn run(output: &Output, args: Demo) -> Result<Exit, Failure> {
     let shutdown = shutdown::on_signal().map_err(|error| Failure::Start(error.to_string()))?;
-    let mut data = Data::folder()?;
-    log_to_file(&data)?;
-    report::title(output, &args);
-    data.generate(output, &args).await?;
+    let mut folder = Folder::new()?;
+    log_to_file(&folder)?;
+    let act = Act::prepare(output, &args, &folder).await?;
     let setup = Setup {
-        data_dir: data.path("system"),
+        data_dir: folder.path("system"),
         listen: ([127, 0, 0, 1], 0).into(),
         prefix: args.servers.amqp_url.as_ref().map(|_| PREFIX.to_owned()),
+        media: act.media(),
         ..args.servers.setup()
     };
     let outcome = match shutdown.run_until_cancelled(System::start(setup)).await {
@@ -46,7 +48,7 @@ pub(crate) async fn run(output: &Output, args: Demo) -> Result<Exit, Failure> {
             report::started(output, &system);
             let url = system.url.clone();
             let outcome = tokio::select! {
-                outcome = import(output, &data, &url, args.keep, &shutdown) => outcome,
+                outcome = act.play(output, &url, args.keep, &shutdown) => outcome,
                 failure = system.failed() => Err(failure.into()),
             };
             system.stop().await;
@@ -54,42 +56,85 @@ pub(crate) async fn run(output: &Output, args: Demo) -> Result<Exit, Failure> {
         }
     };
     if outcome.is_err() {
-        output.note(format_args!("what happened is in {}", data.keep().display()));
+        output.note(format_args!("what happened is in {}", folder.keep().display()));
     }
     outcome
 }
 
+/// What came of it.
+struct Played {
+    /// What was found otherwise than the files are.
+    wrong: Vec<String>,
+    /// A command to look around with in what stays up.
+    hint: String,
+}
+
+/// What is shown.
+enum Act {
+    Import(Import),
+    Scenes(Scenes),
+}
+
+impl Act {
+    /// Makes its files.
+    async fn prepare(output: &Output, args: &Demo, folder: &Folder) -> Result<Self, Failure> {
+        match args.workflow {
+            Shown::DataImport => Ok(Self::Import(Import::prepare(output, args, folder).await?)),
+            Shown::ProcessNewScenes => Ok(Self::Scenes(Scenes::prepare(output, args, folder).await?)),
+        }
+    }
+
+    fn media(&self) -> MediaSetup {
+        match self {
+            Self::Import(_) => MediaSetup::Without,
+            Self::Scenes(scenes) => MediaSetup::Within(scenes.folder().to_owned()),
+        }
+    }
+
+    /// Runs the workflow and says what came of it.
+    async fn play(
+        &self,
+        output: &Output,
+        url: &str,
+        keep: bool,
+        shutdown: &CancellationToken,
+    ) -> Result<Exit, Failure> {
+        let client = Client::new(url, None)?;
+        let played = match self {
+            Self::Import(import) => import.play(output, client, shutdown).await?,
+            Self::Scenes(scenes) => scenes.play(output, client, url, shutdown).await?,
+        };
+        let Some(Played { wrong, hint }) = played else { return Ok(Exit::Interrupted) };
+        for difference in &wrong {
+            output.note(format_args!("{} {difference}", console::style("wrong:").for_stderr().red().bold()));
+        }
+        if keep {
+            report::kept(output, url, &hint);
+            shutdown.cancelled().await;
+        }
+        Ok(if wrong.is_empty() { Exit::Done } else { Exit::JobFailed })
+    }
+}
+
 /// Log lines would break the bars.
-fn log_to_file(data: &Data) -> Result<(), Failure> {
+fn log_to_file(folder: &Folder) -> Result<(), Failure> {
     let unusable = |error: &dyn std::fmt::Display| Failure::Start(format!("the demo's log cannot be written: {error}"));
     let config = drover_worker::WorkerConfig::load(None, &[]).map_err(DevError::from)?;
-    let file = File::create(log_file(data.root())).map_err(|error| unusable(&error))?;
+    let file = File::create(log_file(folder.root())).map_err(|error| unusable(&error))?;
     let layer = Box::new(job_log_layer(config.worker.log_level));
     telemetry::init_to(&config.log, vec![layer], file).map_err(|error| unusable(&error))
 }
 
-async fn import(
-    output: &Output,
-    data: &Data,
-    url: &str,
-    keep: bool,
+/// Runs a job and shows it until its end. `None`: somebody ended the demo before.
+async fn run_job(
+    client: &Client,
+    job_type: &str,
+    params: Value,
     shutdown: &CancellationToken,
-) -> Result<Exit, Failure> {
-    let client = Client::new(url, None)?;
-    let body = json!({ "type": "data_import", "params": data.params() });
+) -> Result<Option<Answer<JobView>>, Failure> {
+    let body = json!({ "type": job_type, "params": params });
     let submitted: Answer<Submitted> = client.submit(&body, &format!("demo/{}", Uuid::now_v7())).await?;
-    let Some(job) = watch(client, submitted.body.id, shutdown).await? else { return Ok(Exit::Interrupted) };
-    let hit = data.search();
-    let wrong = data.differences(&job.body, hit.as_ref());
-    report::end(output, data, &job, hit.as_ref())?;
-    for difference in &wrong {
-        output.note(format_args!("{} {difference}", console::style("wrong:").for_stderr().red().bold()));
-    }
-    if keep {
-        report::kept(output, url, data);
-        shutdown.cancelled().await;
-    }
-    Ok(if wrong.is_empty() { Exit::Done } else { Exit::JobFailed })
+    watch(client.clone(), submitted.body.id, shutdown).await
 }
 
 /// Shows the job until its end. `None`: somebody ended the demo before.

@@ -2,11 +2,11 @@
 
 use drover_service::shutdown;
 use drover_worker::job_log_layer;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     cli::{Dev, Servers},
-    dev::{Setup, System, default_folder},
+    dev::{MediaSetup, Setup, System, default_folder},
     failure::{Exit, Failure},
     output::Output,
 };
@@ -23,6 +23,7 @@ pub(crate) async fn run(output: &Output, args: Dev) -> Result<Exit, Failure> {
         data_dir,
         listen: ([127, 0, 0, 1], args.port).into(),
         definitions: args.workflows,
+        media: MediaSetup::IfPossible,
         ..args.servers.setup()
     };
     let shutdown = shutdown::on_signal().map_err(|error| Failure::Start(error.to_string()))?;
@@ -51,23 +52,40 @@ impl Servers {
             prefix: None,
             database_url: self.database_url.map(Into::into),
             definitions: None,
+            media: MediaSetup::Without,
         }
     }
 }
 
 fn announce(output: &Output, system: &System) -> Result<(), Failure> {
-    let System { url, database, broker, concurrency, .. } = system;
+    let System { url, database, broker, media, .. } = system;
+    let (workers, concurrency) = (system.workers(), system.concurrency());
     if output.json {
+        let media = match media {
+            Some(Ok(downloads)) => json!({ "downloads": downloads }),
+            Some(Err(reason)) => json!({ "missing": reason }),
+            None => Value::Null,
+        };
         return output.json_line(&json!({
-            "url": url, "pid": std::process::id(), "database": database, "broker": broker, "concurrency": concurrency,
+            "url": url, "pid": std::process::id(), "database": database, "broker": broker, "workers": workers,
+            "concurrency": concurrency, "media": media,
         }));
     }
     let bold = console::Style::new().bold();
     let elsewhere = if url.ends_with(&format!(":{PORT}")) { String::new() } else { format!(" --url {url}") };
+    let (media, videos) = match media {
+        Some(Ok(downloads)) => (
+            format!("\n  media     videos in {}", downloads.display()),
+            format!("\n          drover submit{elsewhere} process_new_scenes --wait"),
+        ),
+        Some(Err(reason)) => (format!("\n  media     no jobs of the media worker: {reason}"), String::new()),
+        None => Default::default(),
+    };
     output.line(format_args!(
-        "\n{} {url}\n\n  database  {database}\n  broker    {broker}\n  worker    drover-import-worker, {concurrency} jobs at once\n\n\
-         Try it:   drover submit{elsewhere} data_import --param import_path=/folder/with/files --wait\n\
+        "\n{} {url}\n\n  database  {database}\n  broker    {broker}\n  workers   {}, {concurrency} jobs at once each{media}\n\n\
+         Try it:   drover submit{elsewhere} data_import --param import_path=/folder/with/files --wait{videos}\n\
          Ctrl-C stops it; the next start goes on where this one ended.\n",
         bold.apply_to("Drover runs at"),
+        workers.join(", "),
     ))
 }

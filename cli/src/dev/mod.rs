@@ -2,7 +2,9 @@
 //! real ones are named.
 
 mod broker;
+mod crew;
 mod folder;
+pub(crate) mod media;
 mod parts;
 mod postgres;
 
@@ -12,29 +14,40 @@ use std::{
     time::Duration,
 };
 
+use drover_import_worker::roots::{Roots, RootsError};
 use drover_orchestrator::{
     config::{self as orchestrator_config, Auth, Config},
     run,
 };
 use drover_service::{
     config::{ConfigError, Loader},
-    telemetry::{Traces, TracesError},
+    telemetry::TracesError,
 };
 use drover_worker::{WorkerConfig, WorkerError};
 use secrecy::SecretString;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use self::{broker::Brokers, folder::Folder, parts::Handlers, postgres::Server};
+use self::{
+    broker::Brokers,
+    crew::Crew,
+    folder::Folder,
+    media::{FILES, Found},
+    postgres::Server,
+};
 use crate::{client::Client, failure::Failure};
 
 pub(crate) use folder::default_folder;
+pub(crate) use media::MediaSetup;
 
 /// Whoever ends the system by hand does not want to wait for long; what is given back goes on with the next start.
 const DRAIN_SECONDS: f64 = 5.0;
-/// The workflows that come with the workers of this process.
+/// The workflows that come with the import worker.
 const WORKFLOWS: &[(&str, &str)] =
     &[("workflows/data_import.yaml", include_str!("../../../workflows/data_import.yaml"))];
+/// Those that come with the media worker. Without it nobody would run them.
+const MEDIA_WORKFLOWS: &[(&str, &str)] =
+    &[("workflows/process_new_scenes.yaml", include_str!("../../../workflows/process_new_scenes.yaml"))];
 
 /// What to start.
 #[derive(Debug)]
@@ -51,6 +64,8 @@ pub(crate) struct Setup {
     pub(crate) database_url: Option<SecretString>,
     /// A folder of further definitions.
     pub(crate) definitions: Option<PathBuf>,
+    /// Whether videos are worked on, too.
+    pub(crate) media: MediaSetup,
 }
 
 /// Why there is no system.
@@ -84,7 +99,10 @@ pub(crate) enum DevError {
     Traces(#[from] TracesError),
     /// The import worker's folders are no good.
     #[error(transparent)]
-    Roots(#[from] drover_import_worker::roots::RootsError),
+    Roots(#[from] RootsError),
+    /// The media worker cannot work, and nothing else is wanted.
+    #[error("the media worker: {0}")]
+    Media(String),
     /// The orchestrator cannot start or had to stop.
     #[error("the orchestrator: {0:#}")]
     Orchestrator(anyhow::Error),
@@ -104,14 +122,11 @@ pub(crate) struct System {
     pub(crate) database: String,
     /// Its broker, for people.
     pub(crate) broker: String,
-    /// Jobs that its worker runs at once.
-    pub(crate) concurrency: u32,
+    /// Where it takes videos from; or why it takes none, if somebody wanted it to.
+    pub(crate) media: Option<Result<PathBuf, String>>,
     orchestrator: JoinHandle<anyhow::Result<()>>,
     stop_orchestrator: CancellationToken,
-    worker: JoinHandle<()>,
-    stop_worker: CancellationToken,
-    handlers: Handlers,
-    traces: Traces,
+    crew: Crew,
     postgres: Option<Server>,
     _folder: Folder,
 }
@@ -125,53 +140,31 @@ impl System {
         worker_config.worker.drain_seconds = worker_config.worker.drain_seconds.min(DRAIN_SECONDS);
         let listener = listen(setup.listen).await?;
         let address = listener.local_addr().map_err(|reason| DevError::Listen { address: setup.listen, reason })?;
-        let url = format!("http://{address}");
 
         let brokers = Brokers::choose(setup.amqp_url.as_ref(), &config.amqp.prefix);
-        let (of_orchestrator, of_worker) =
-            tokio::try_join!(brokers.connect(), brokers.connect()).map_err(DevError::from)?;
-        let (postgres, database) = match setup.database_url {
-            Some(url) => {
-                config.database.url = url;
-                (None, "the one of --database-url".to_owned())
-            }
-            None => {
-                let server = Server::start(folder.path()).await.map_err(DevError::from)?;
-                config.database.url = server.url().clone();
-                let place = folder.path().join("postgres");
-                let text = format!("private Postgres {} in {}", server.version(), place.display());
-                (Some(server), text)
-            }
-        };
+        let of_orchestrator = brokers.connect().await.map_err(DevError::from)?;
+        let crew = Crew::new(worker_config, &config.amqp.prefix)?;
+        let (postgres, database) = database(setup.database_url, &folder, &mut config).await?;
+        let media = Found::look(&setup.media, folder.path(), &config.database.url).await;
+        if let Found::Media(media) = &media {
+            config.files.insert(FILES.into(), media.folders.generated.clone());
+        }
 
         let stop_orchestrator = CancellationToken::new();
-        let (told, until) = (config.clone(), stop_orchestrator.clone());
-        let orchestrator = tokio::spawn(async move { run::run(&told, of_orchestrator, listener, until).await });
-        let handlers = Handlers::new().map_err(DevError::Threads)?;
-        let traces = parts::traces(&worker_config).map_err(DevError::from)?;
-        let worker = parts::worker(&worker_config, &config.amqp.prefix, &handlers, traces.clone())?;
-        let concurrency = worker.concurrency();
-        let stop_worker = CancellationToken::new();
-        let until = stop_worker.clone();
-        let worker = tokio::spawn(async move {
-            worker.run(std::sync::Arc::clone(&of_worker), until).await;
-            of_worker.close().await;
-        });
+        let until = stop_orchestrator.clone();
+        let orchestrator = tokio::spawn(async move { run::run(&config, of_orchestrator, listener, until).await });
         let mut system = Self {
-            url,
+            url: format!("http://{address}"),
             database,
             broker: brokers.name(),
-            concurrency,
+            media: None,
             orchestrator,
             stop_orchestrator,
-            worker,
-            stop_worker,
-            handlers,
-            traces,
+            crew,
             postgres,
             _folder: folder,
         };
-        match system.until_ready().await {
+        match system.until_ready(&brokers, media, &setup.media).await {
             Ok(()) => Ok(system),
             Err(failure) => {
                 system.stop().await;
@@ -180,13 +173,40 @@ impl System {
         }
     }
 
-    /// The workflows are registered and the worker is entered.
-    async fn until_ready(&mut self) -> Result<(), Failure> {
+    /// The workers are entered, and the workflows registered.
+    async fn until_ready(&mut self, brokers: &Brokers, media: Found, wanted: &MediaSetup) -> Result<(), Failure> {
+        let connection = async || brokers.connect().await.map_err(DevError::from);
+        let roots = Roots::from_env().map_err(DevError::from)?;
+        self.crew.add("drover-import-worker", drover_import_worker::worker(&roots), connection().await?)?;
+        let mut workflows = WORKFLOWS.to_vec();
+        self.media = match media.migrated().await {
+            Found::Nothing => None,
+            Found::Missing(reason) if matches!(wanted, MediaSetup::Within(_)) => {
+                return Err(DevError::Media(reason).into());
+            }
+            Found::Missing(reason) => Some(Err(reason)),
+            Found::Media(media) => {
+                self.crew.add("drover-media-worker", drover_media_worker::worker(&media), connection().await?)?;
+                workflows.extend(MEDIA_WORKFLOWS);
+                Some(Ok(media.folders.downloads))
+            }
+        };
         let client = Client::new(&self.url, None)?;
+        let workers = self.crew.names().len();
         tokio::select! {
-            ready = parts::ready(&client, WORKFLOWS) => ready,
+            ready = parts::ready(&client, &workflows, workers) => ready,
             failure = self.failed() => Err(failure.into()),
         }
+    }
+
+    /// What its workers are called.
+    pub(crate) fn workers(&self) -> &[&'static str] {
+        self.crew.names()
+    }
+
+    /// Jobs that each of its workers runs at once.
+    pub(crate) const fn concurrency(&self) -> u32 {
+        self.crew.concurrency()
     }
 
     /// Waits until a part has ended by itself, which none should.
@@ -202,23 +222,37 @@ impl System {
                 Ok(Err(error)) => DevError::Orchestrator(error),
                 _ => DevError::Ended("the orchestrator"),
             },
-            _ = &mut self.worker => DevError::Ended("the worker"),
+            name = self.crew.ended() => DevError::Ended(name),
             () = postgres => DevError::Ended("the private Postgres server"),
         }
     }
 
     /// Stops everything in its order: no part misses another that it still needs.
     pub(crate) async fn stop(mut self) {
-        self.stop_worker.cancel();
-        settle(&mut self.worker).await;
-        self.handlers.stop().await;
-        self.traces.shutdown().await;
+        self.crew.stop().await;
         self.stop_orchestrator.cancel();
         settle(&mut self.orchestrator).await;
         if let Some(server) = self.postgres {
             server.stop().await;
         }
     }
+}
+
+/// The database that is named, or a private server; and how people call it.
+async fn database(
+    named: Option<SecretString>,
+    folder: &Folder,
+    config: &mut Config,
+) -> Result<(Option<Server>, String), DevError> {
+    if let Some(url) = named {
+        config.database.url = url;
+        return Ok((None, "the one of --database-url".to_owned()));
+    }
+    let server = Server::start(folder.path()).await?;
+    config.database.url = server.url().clone();
+    let place = folder.path().join("postgres");
+    let text = format!("private Postgres {} in {}", server.version(), place.display());
+    Ok((Some(server), text))
 }
 
 /// A task that ended before, and told why, is not asked again.

@@ -46,7 +46,7 @@ impl Asked {
             method: request.method().clone(),
             from: request.extensions().get::<Peer>().map(|peer| peer.0),
             host: host(request),
-            for_people: matched.is_some_and(is_page) || matched.is_none() && takes_pages(request),
+            for_people: matched.is_some_and(is_page) || !matched.is_some_and(is_for_one) && takes_pages(request),
             address: uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string),
             target: matched.and_then(|pattern| target(pattern, uri.path())),
             detail: detail(uri.query().unwrap_or_default()),
@@ -69,12 +69,17 @@ impl Asked {
     }
 }
 
-/// Whether a person asks at this address.
+/// Whether only persons ask at this address.
 fn is_page(pattern: &str) -> bool {
-    !["/api/", "/metrics", "/healthz/"].iter().any(|programs| pattern.starts_with(programs))
+    is_for_one(pattern) && !["/api/", "/metrics", "/healthz/"].iter().any(|programs| pattern.starts_with(programs))
 }
 
-/// Whether a person asks where nothing is.
+/// Whether an address is for persons or for programs. A file is for both.
+fn is_for_one(pattern: &str) -> bool {
+    !pattern.starts_with("/files/")
+}
+
+/// Whether a person asks, at an address that is not for one of both alone.
 pub(super) fn takes_pages(request: &Request) -> bool {
     let accepts = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
     accepts.is_some_and(|kinds| kinds.contains("text/html"))

@@ -13,6 +13,7 @@ pub(crate) mod dead;
 pub(crate) mod definitions;
 mod etag;
 mod events;
+mod files;
 mod fleet;
 mod forwarded;
 mod gate;
@@ -117,7 +118,8 @@ fn all() -> Routes {
         .get("/api/v1/openapi.json", Action::Read, openapi::serve)
         .get("/healthz/live", Action::Open, health::live)
         .get("/healthz/ready", Action::Open, health::ready)
-        .get("/metrics", Action::Read, health::metrics);
+        .get("/metrics", Action::Read, health::metrics)
+        .get("/files/{name}/{*path}", Action::Read, files::serve);
     ui::routes(routes)
 }
 

@@ -35,7 +35,8 @@ pub(crate) async fn guard(request: Request, next: Next) -> Response {
         .into_response()
     };
     for (name, value) in HEADERS {
-        response.headers_mut().insert(name, value);
+        // Files that are not ours have a stricter policy of their own.
+        response.headers_mut().entry(name).or_insert(value);
     }
     // What is true now, and for this caller; assets say otherwise.
     response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));

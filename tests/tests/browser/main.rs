@@ -4,6 +4,7 @@ mod access;
 mod accounts;
 mod act;
 mod look;
+mod pictures;
 mod run;
 
 use drover_tests::{Browser, Fleet, browser::Screen};

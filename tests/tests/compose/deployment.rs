@@ -91,6 +91,10 @@ impl Deployment {
                 root().join("workflows").display().to_string()
             }
             "DROVER__HTTP__AUTH" | "DROVER__HTTP__ADMIN_TOKEN" | "DROVER_TOKEN" => value.to_owned(),
+            "DROVER__FILES__MEDIA" => {
+                assert_eq!(value, "/media/generated");
+                self.data("/data/generated")
+            }
             "DROVER_IMPORT_ROOTS" => self.data(value),
             "DROVER__LOG__FORMAT" => value.to_owned(),
             _ => panic!("{name}: say here what it is outside of a container"),

@@ -169,6 +169,27 @@ fn what_is_named_is_there() {
 }
 
 #[test]
+fn orchestrators_show_the_previews_of_the_media_worker_and_cannot_write_them() {
+    let compose = Compose::read(&Variables::new());
+    let generated = compose.variable("media-worker", "DROVER_MEDIA_GENERATED");
+    let name = compose.variable("media-worker", "DROVER_MEDIA_FILES_URL");
+    let name = name.strip_prefix("/files/").expect("an address of the orchestrators");
+    let volume = |service: &str, access: &str| {
+        let mounts = strings(&compose.service(service)["volumes"]);
+        let end = format!(":{generated}{access}");
+        mounts.iter().find_map(|mount| mount.strip_suffix(&end)).map(str::to_owned)
+    };
+    let written = volume("media-worker", "").expect("it writes them");
+    for orchestrator in ["orchestrator-1", "orchestrator-2"] {
+        let shown = compose.variable(orchestrator, &format!("DROVER__FILES__{}", name.to_uppercase()));
+        assert_eq!((&shown, volume(orchestrator, ":ro")), (&generated, Some(written.clone())));
+        assert_eq!(strings(&compose.service(orchestrator)["volumes"]).len(), 1, "and reads nothing else of it");
+    }
+    let owner = format!("--chown=65532:65532 /out/media-data/generated {generated}");
+    assert!(text("Dockerfile").contains(&owner), "the volume has the same owner, whoever comes first");
+}
+
+#[test]
 fn the_image_has_what_the_services_run() {
     let compose = Compose::read(&Variables::new());
     let dockerfile = text("Dockerfile");

@@ -12,6 +12,11 @@ fn block(language: &str) -> String {
     from.split_once("\n```").expect("its end").0.to_owned()
 }
 
+/// Whether a variable is the address of a server, which has a password.
+fn is_of_a_server(name: &str) -> bool {
+    name.ends_with("_URL") && name != "DROVER_MEDIA_FILES_URL"
+}
+
 /// Every variable of the file.
 fn variables() -> BTreeSet<String> {
     let file = text("docker-compose.yml");
@@ -46,7 +51,7 @@ fn the_commands_set_every_password_and_none_of_the_defaults_is_left() {
         assert!(set.values().any(|password| user["password"] == **password), "{user}");
     }
     for service in ["migrate", "orchestrator-1", "orchestrator-2", "import-worker", "media-worker"] {
-        for (name, value) in own.environment(service).iter().filter(|(name, _)| name.ends_with("_URL")) {
+        for (name, value) in own.environment(service).iter().filter(|(name, _)| is_of_a_server(name)) {
             let url = reqwest::Url::parse(value).expect("a URL");
             assert!(set.values().any(|password| url.password() == Some(password)), "{service}: {name}");
         }
@@ -60,7 +65,7 @@ fn each_address_has_the_password_that_its_server_knows() {
         let definitions = compose.definitions();
         let postgres: Variables = compose.environment("postgres").into_iter().collect();
         for service in ["migrate", "orchestrator-1", "orchestrator-2", "import-worker", "media-worker"] {
-            for (_, value) in compose.environment(service).iter().filter(|(name, _)| name.ends_with("_URL")) {
+            for (_, value) in compose.environment(service).iter().filter(|(name, _)| is_of_a_server(name)) {
                 let url = reqwest::Url::parse(value).expect("a URL");
                 let known = match (url.scheme(), url.username()) {
                     ("postgres", "drover_owner") => postgres["DROVER_OWNER_PASSWORD"].clone(),

@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use clap::{Args, FromArgMatches};
 use secrecy::SecretString;
 
 use crate::{
@@ -12,7 +13,7 @@ use crate::{
 };
 
 /// Where the worker's files, its database and its programs are.
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Debug, Args)]
 pub struct MediaArgs {
     /// The library's Postgres database, postgres://…; the worker keeps its tables in the schema `media`
     #[arg(long, value_name = "URL", env = "DROVER_MEDIA_DATABASE_URL", hide_env_values = true)]
@@ -36,6 +37,20 @@ pub struct MediaArgs {
     #[arg(long, value_name = "SECONDS", env = "DROVER_MEDIA_FFMPEG_SECONDS", default_value_t = FFMPEG_SECONDS,
           value_parser = clap::value_parser!(u64).range(1..=604_800))]
     pub ffmpeg_seconds: u64,
+    /// The address under which an orchestrator (section [files]) or a web server serves the folder of the previews, such as
+    /// /files/media; without it results name no addresses of previews
+    #[arg(long, value_name = "URL", env = "DROVER_MEDIA_FILES_URL", value_parser = files_url)]
+    pub files_url: Option<String>,
+}
+
+/// A path of the orchestrator's own address, or one of elsewhere.
+fn files_url(text: &str) -> Result<String, String> {
+    let is_path = text.starts_with('/') && !text.starts_with("//");
+    let is_url = text.starts_with("http://") || text.starts_with("https://");
+    if (is_path || is_url) && text.chars().all(|c| c.is_ascii_graphic()) {
+        return Ok(text.trim_end_matches('/').to_owned());
+    }
+    Err("it begins with / or https://, such as /files/media, and has no spaces".into())
 }
 
 /// What every job of this worker works with. Cheap to clone.
@@ -69,6 +84,21 @@ pub enum MediaError {
 }
 
 impl MediaArgs {
+    /// What the environment says, for a program that has options of its own.
+    ///
+    /// # Errors
+    /// When a variable cannot be understood.
+    pub fn from_env() -> Result<Self, clap::Error> {
+        let command = Self::augment_args(clap::Command::new("drover-media-worker"));
+        Self::from_arg_matches(&command.try_get_matches_from(["drover-media-worker"])?)
+    }
+
+    /// The programs. Neither is asked yet.
+    #[must_use]
+    pub fn tools(&self) -> Tools {
+        Tools::new(&self.ffmpeg, &self.ffprobe, Duration::from_secs(self.ffmpeg_seconds))
+    }
+
     /// Checks the settings. Neither the database nor a program is asked yet.
     ///
     /// # Errors
@@ -86,9 +116,9 @@ impl MediaArgs {
         let library = given(self.library.as_ref(), "--library", "DROVER_MEDIA_LIBRARY")?;
         let generated = given(self.generated.as_ref(), "--generated", "DROVER_MEDIA_GENERATED")?;
         Ok(Media {
-            folders: Folders::new(downloads, library, generated)?,
+            folders: Folders::new(downloads, library, generated)?.served_at(self.files_url.as_deref()),
             store: Store::new(url, CONNECTIONS)?,
-            tools: Tools::new(&self.ffmpeg, &self.ffprobe, Duration::from_secs(self.ffmpeg_seconds)),
+            tools: self.tools(),
         })
     }
 }

@@ -16,6 +16,8 @@ pub struct Folders {
     pub library: PathBuf,
     /// Where previews are written.
     pub generated: PathBuf,
+    /// The address under which somebody serves what is in there; without a slash at its end.
+    files_url: Option<String>,
 }
 
 /// A folder that cannot be used.
@@ -77,7 +79,28 @@ impl Folders {
             }
         }
         let [downloads, library, generated] = resolved;
-        Ok(Self { downloads, library, generated })
+        Ok(Self { downloads, library, generated, files_url: None })
+    }
+
+    /// What is generated is served under this address, such as `/files/media`.
+    #[must_use]
+    pub fn served_at(mut self, files_url: Option<&str>) -> Self {
+        self.files_url = files_url.map(|url| url.trim_end_matches('/').to_owned());
+        self
+    }
+
+    /// Whether anybody serves what is generated.
+    #[must_use]
+    pub const fn are_served(&self) -> bool {
+        self.files_url.is_some()
+    }
+
+    /// The address of a preview of a scene. `None`: nobody serves it, or the path is none of a preview.
+    #[must_use]
+    pub fn address(&self, preview: &Path) -> Option<String> {
+        let place = preview.strip_prefix(&self.generated).ok()?.to_str()?;
+        // Numbers and names of ours: nothing that an address could not hold.
+        Some(format!("{}/{place}", self.files_url.as_ref()?))
     }
 
     /// Where the previews of a scene are.
@@ -130,6 +153,13 @@ mod tests {
         assert!(reason(&library, &library, &generated).contains("lies within"));
         std::os::unix::fs::symlink(folder("library/y"), root.path().join("link")).unwrap();
         assert!(reason(&root.path().join("link"), &library, &generated).contains("lies within --library"));
+        let served = Folders::new(&downloads, &library, &generated).unwrap().served_at(Some("/files/media/"));
+        assert_eq!(
+            served.address(&served.of_scene(7).join("sprite.vtt")).as_deref(),
+            Some("/files/media/7/sprite.vtt")
+        );
+        assert_eq!(served.address(&library), None);
+        assert_eq!(served.clone().served_at(None).address(&served.of_scene(7)), None);
         fs::write(root.path().join("file"), "").unwrap();
         assert!(reason(&root.path().join("file"), &library, &generated).contains("--downloads"));
     }

@@ -20,6 +20,8 @@ pub const MESSAGE_BYTES: usize = 400;
 pub const ERRORS: usize = 100;
 /// Paths listed in a result; the rest is counted.
 pub const PATHS: usize = 300;
+/// Scenes whose previews are linked in a result.
+pub const LINKED_SCENES: usize = 100;
 /// Most files of a library, and of a drop folder: their list is held in memory while it is worked off.
 pub const FILES: usize = 1_000_000;
 /// Most scenes of one analysis, or of one job that makes previews.

@@ -1,11 +1,13 @@
 //! What the demo says on its way: to people on standard error, at the end on standard output.
 
-use drover_import_worker::{generate::Manifest, index::Hit};
+use std::{io::IsTerminal as _, time::Duration};
 
-use super::data::Data;
+use drover_import_worker::{generate::Manifest, index::Hit};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::Value;
+
 use crate::{
     api::{Answer, JobView},
-    cli::Demo,
     dev::System,
     failure::Failure,
     output::Output,
@@ -17,9 +19,24 @@ const COLUMNS: usize = 100;
 /// Between the digits of large numbers.
 const THOUSANDS: char = ',';
 
-pub(super) fn title(output: &Output, args: &Demo) {
-    let title = format!("An import of {} files with {} rows", number(args.files), number(args.rows));
+/// How often the sign of life moves.
+const TICK: Duration = Duration::from_millis(100);
+
+pub(super) fn title(output: &Output, title: &str) {
     output.note(format_args!("{}", console::style(title).for_stderr().bold()));
+}
+
+/// Shows a sign of life while something works that says nothing.
+pub(super) async fn while_it_works<T: Send + 'static>(what: &str, work: impl FnOnce() -> T + Send + 'static) -> T {
+    let life = if std::io::stderr().is_terminal() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
+    life.set_style(
+        ProgressStyle::with_template(&format!("  {{spinner}} {what} {{elapsed}}"))
+            .unwrap_or_else(|_| ProgressStyle::default_spinner()),
+    );
+    life.enable_steady_tick(TICK);
+    let done = tokio::task::spawn_blocking(work).await;
+    life.finish_and_clear();
+    done.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
 }
 
 pub(super) fn written(output: &Output, manifest: &Manifest) {
@@ -34,19 +51,29 @@ pub(super) fn started(output: &Output, system: &System) {
     output.note("");
 }
 
-/// The result, for people or for programs.
-pub(super) fn end(output: &Output, data: &Data, job: &Answer<JobView>, hit: Option<&Hit>) -> Result<(), Failure> {
+/// The result of an import, for people or for programs.
+pub(super) fn imported(
+    output: &Output,
+    word: Option<&str>,
+    job: &Answer<JobView>,
+    hit: Option<&Hit>,
+) -> Result<(), Failure> {
     if output.json {
-        return output.json(job.raw.get("result").unwrap_or(&serde_json::Value::Null));
+        return output.json(job.raw.get("result").unwrap_or(&Value::Null));
     }
-    output.line(format_args!("\n{}", page::job(&job.body, output.width())))?;
-    let (Some(word), Some(hit)) = (data.word(), hit) else { return Ok(()) };
+    self::job(output, &job.body)?;
+    let (Some(word), Some(hit)) = (word, hit) else { return Ok(()) };
     let place = format!("{}:{}", hit.file, hit.line);
     output.line(format_args!(
         "\n{} {word}\n  {place}\n  {}",
         console::style("Search for").bold(),
         excerpt(&hit.row.to_string(), output.width())
     ))
+}
+
+/// A job that has ended.
+pub(super) fn job(output: &Output, job: &JobView) -> Result<(), Failure> {
+    output.line(format_args!("\n{}", page::job(job, output.width())))
 }
 
 /// As much of a row as fits.
@@ -56,20 +83,18 @@ fn excerpt(row: &str, width: Option<usize>) -> String {
 }
 
 /// How to look around in what stays up.
-pub(super) fn kept(output: &Output, url: &str, data: &Data) {
+pub(super) fn kept(output: &Output, url: &str, hint: &str) {
     output.note(format_args!(
-        "\nIt stays up until Ctrl-C. In another terminal:\n  export DROVER_URL={url}\n  drover list\n  \
-         drover-import-worker search --index-path {} WORD",
-        data.index().display()
+        "\nIt stays up until Ctrl-C. In another terminal:\n  export DROVER_URL={url}\n  drover list\n  {hint}"
     ));
 }
 
-fn line(output: &Output, key: &str, value: &str) {
+pub(super) fn line(output: &Output, key: &str, value: &str) {
     output.note(format_args!("  {key:<9} {value}"));
 }
 
 /// `1,000,000`
-fn number(value: u64) -> String {
+pub(super) fn number(value: u64) -> String {
     let digits = value.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {

@@ -66,7 +66,7 @@ fn routes() -> Vec<(Method, String, Action)> {
     let (_, _, rights) = all().finish();
     let fill = |pattern: &str| {
         let id = if pattern.contains("/dead/") { "1".to_owned() } else { uuid::Uuid::nil().to_string() };
-        pattern.replace("{id}", &id).replace("{name}", "a_b")
+        pattern.replace("{id}", &id).replace("{name}", "a_b").replace("{*path}", "c.jpg")
     };
     let mut routes: Vec<_> =
         rights.all().map(|(method, pattern, action)| (method.clone(), fill(pattern), action)).collect();
@@ -93,7 +93,7 @@ async fn who_has_no_token_gets_nowhere_but_to_health_and_the_log_in_page() {
             // What was sent to log in with is nothing.
             assert_eq!(answer.status() == 401, action == Action::LogIn, "{method} {path}");
             open.push(format!("{method} {path}"));
-        } else if path.starts_with("/api/") || path == "/metrics" {
+        } else if path.starts_with("/api/") || path.starts_with("/files/") || path == "/metrics" {
             assert_eq!(answer.status(), 401, "{method} {path}");
             assert_eq!(answer.headers()["www-authenticate"], "Bearer realm=\"drover\"");
         } else {

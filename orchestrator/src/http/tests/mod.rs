@@ -9,6 +9,7 @@ mod changes;
 mod dead;
 mod definitions;
 mod events;
+mod files;
 mod fleet;
 mod fuzz;
 mod health;

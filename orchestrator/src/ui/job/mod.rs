@@ -3,6 +3,7 @@
 pub(super) mod actions;
 pub(super) mod answer;
 mod data;
+mod files;
 mod history;
 mod logs;
 mod steps;
@@ -136,6 +137,7 @@ async fn overview(shared: &Shared, job: &Job, seen: &SeenJob) -> Result<Markup, 
         } @else if !job.is_workflow && !job.result.is_null() {
             section { h2 { "Result" } (parts::json(&job.result)) }
         }
+        (files::part(&job.result, &shared.app.files))
         section {
             div.heading { h2 { "Latest log lines" } a href={ "/jobs/" (job.id) "?view=logs" } { "All, with filters" } }
             (logs::lines(&latest.lines, job))

@@ -27,7 +27,7 @@ pub const FILE_VARIABLE: &str = "DROVER_CONFIG";
 /// Every section that some Drover process reads. One file may configure all of them, so a process passes over the
 /// sections of the others, and a section that is none of these is an error.
 pub const SECTIONS: &[&str] =
-    &["amqp", "database", "http", "log", "logs", "orchestrator", "retention", "telemetry", "worker"];
+    &["amqp", "database", "files", "http", "log", "logs", "orchestrator", "retention", "telemetry", "worker"];
 
 /// Loads a configuration.
 #[derive(Clone, Debug)]

@@ -12,7 +12,7 @@ use crate::{
     config::Media,
     draft::Draft,
     fault::{self, Broken, Fault, FaultKind, ItemError, all_failed, outcome},
-    limits::{PATHS, SCENES_PER_JOB},
+    limits::{LINKED_SCENES, PATHS, SCENES_PER_JOB},
     store::{GeneratedRow, Preview, Scene, StoreError},
     text::{self, count},
     tools::Sprite,
@@ -45,8 +45,31 @@ pub struct GenerateResult {
     pub failed: u64,
     /// The files made: the first of them.
     pub paths: Vec<String>,
+    /// Where the scenes' previews are served, also those that were up to date: of the first 100 scenes. Nothing, unless the
+    /// worker was told where (`DROVER_MEDIA_FILES_URL`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub previews: Vec<ScenePreviews>,
     /// Why previews failed: the first of them.
     pub errors: Vec<ItemError>,
+}
+
+/// The addresses of a scene's previews: of those that it has.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ScenePreviews {
+    /// The scene.
+    pub scene_id: i64,
+    /// One picture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thumbnail: Option<String>,
+    /// Many small pictures in one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sprite: Option<String>,
+    /// Which of them is when: WebVTT.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vtt: Option<String>,
+    /// A short clip.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preview: Option<String>,
 }
 
 #[async_trait]
@@ -96,6 +119,7 @@ impl Generate {
             };
             ctx.message(format!("Previews of {}", text::quotable(&scene.title, 200)));
             self.scene(ctx, scene, params.force, |share| report(ctx, index, share, total), result).await?;
+            self.link(scene, result).await?;
         }
         report(ctx, total, 0.0, total);
         Ok(())
@@ -133,6 +157,32 @@ impl Generate {
                 Err(Broken::Job(failure)) => return Err(failure),
             }
             told(to);
+        }
+        Ok(())
+    }
+
+    /// Says where the previews of a scene are served, if anybody serves them.
+    async fn link(&self, scene: &Scene, result: &mut GenerateResult) -> Result<(), JobFailure> {
+        let folders = &self.0.folders;
+        if !folders.are_served() || result.previews.len() >= LINKED_SCENES {
+            return Ok(());
+        }
+        let made = self.0.store.generated_of(scene.id).await.map_err(StoreError::into_failure)?;
+        let mut linked = ScenePreviews { scene_id: scene.id, ..ScenePreviews::default() };
+        for row in made.iter().filter(|row| row.fingerprint == scene.fingerprint && row.error.is_none()) {
+            for path in row.paths.iter().map(Path::new) {
+                let is_times = path.extension().is_some_and(|ending| ending == "vtt");
+                let place = match row.kind.as_str() {
+                    _ if is_times => &mut linked.vtt,
+                    kind if kind == Preview::Thumbnail.as_str() => &mut linked.thumbnail,
+                    kind if kind == Preview::Sprite.as_str() => &mut linked.sprite,
+                    _ => &mut linked.preview,
+                };
+                *place = folders.address(path);
+            }
+        }
+        if linked != (ScenePreviews { scene_id: scene.id, ..ScenePreviews::default() }) {
+            result.previews.push(linked);
         }
         Ok(())
     }

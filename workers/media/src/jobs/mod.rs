@@ -24,7 +24,7 @@ pub use analysis::{Analysis, AnalysisParams, AnalysisResult};
 pub use apply_plan::{AppliedResult, ApplyPlan};
 pub use approve_plan::{ApprovePlan, ApprovedResult, PlanParams};
 pub use draft_plans::{DraftParams, DraftPlans, DraftedResult};
-pub use generate::{Generate, GenerateParams, GenerateResult};
+pub use generate::{Generate, GenerateParams, GenerateResult, ScenePreviews};
 pub use generate_pending::{GeneratePending, GeneratePendingResult};
 pub use media_cleanup::{CleanupParams, CleanupResult, MediaCleanup};
 pub use media_scan::{MediaScan, ScanParams, ScanResult};

@@ -24,7 +24,9 @@ fn stderr(output: &Output) -> String {
 fn help_names_every_setting_and_its_variable() {
     let help = run(&["--help"], &[]);
     let text = String::from_utf8(help.stdout).unwrap();
-    for name in ["DATABASE_URL", "DOWNLOADS", "LIBRARY", "GENERATED", "FFMPEG", "FFPROBE", "FFMPEG_SECONDS"] {
+    for name in
+        ["DATABASE_URL", "DOWNLOADS", "LIBRARY", "GENERATED", "FFMPEG", "FFPROBE", "FFMPEG_SECONDS", "FILES_URL"]
+    {
         assert!(text.contains(&format!("DROVER_MEDIA_{name}")), "{name}: {text}");
     }
     assert!(text.contains("generate-samples"));
@@ -66,6 +68,10 @@ fn what_is_missing_or_wrong_is_named_with_the_way_out() {
     assert!(missing.contains("/nowhere/ffmpeg") && missing.contains("apt-get install ffmpeg"), "{missing}");
     let wrong = with("DROVER_MEDIA_DATABASE_URL", "nonsense");
     assert!(wrong.contains("DROVER_MEDIA_DATABASE_URL"), "{wrong}");
+    for files_url in ["media", "//elsewhere/media", "ftp://h/media", "/files/a b", ""] {
+        let wrong = with("DROVER_MEDIA_FILES_URL", files_url);
+        assert!(wrong.contains("--files-url") && wrong.contains("/files/media"), "{files_url:?}: {wrong}");
+    }
     let away = run(&["migrate"], &all);
     assert!(!away.status.success() && stderr(&away).contains("cannot be reached"), "{}", stderr(&away));
     assert!(!stderr(&away).contains("secret"));

@@ -7,6 +7,7 @@ mod cli;
 mod database;
 mod definition;
 mod downloads;
+mod links;
 mod plans;
 mod previews;
 mod scan;
