@@ -140,13 +140,16 @@ pub fn outcome<R>(result: R, errors: &[ItemError]) -> Outcome<R> {
     Outcome::CompletedWithErrors(result, errors.iter().map(job_error).collect())
 }
 
-/// The failure of a job of which nothing succeeded: worth another attempt if one of its items is.
+/// The failure of a job of which nothing succeeded: worth another attempt if one of the errors is. `failed`: how many, of what,
+/// also where not all of their errors are listed; `done`: what could be done with none of them.
 #[must_use]
-pub fn all_failed(what: &str, errors: &[ItemError]) -> JobFailure {
-    let Some(first) = errors.first() else { return JobFailure::permanent("io", format!("nothing {what}")) };
-    let message = match errors.len() {
-        1 => format!("{}: {}", first.item, first.message),
-        several => format!("none of {several} {what}; the first: {}: {}", first.item, first.message),
+pub fn all_failed(failed: &str, done: &str, errors: &[ItemError]) -> JobFailure {
+    let Some(first) = errors.first() else {
+        return JobFailure::permanent("io", format!("none of {failed} could be {done}"));
+    };
+    let message = match errors {
+        [_] => format!("{}: {}", first.item, first.message),
+        _ => format!("none of {failed} could be {done}; the first: {}: {}", first.item, first.message),
     };
     if errors.iter().any(|error| error.kind.is_transient()) {
         JobFailure::retryable(first.kind.as_str(), message)

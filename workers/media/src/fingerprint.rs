@@ -1,9 +1,9 @@
 //! What tells the content of a file from others: SHA-256 over its size, its first and its last 64 KiB.
 //!
 //! Reading all of a library takes a day; this takes two reads a file. The beginning holds a video's index or its first
-//! pictures, the end the last ones, and the size differs between most videos: two files that agree in all three are the same
-//! video, whatever they are called. A change in the middle that keeps size and both ends is not told by this, but by the
-//! time of change, which makes a file scanned anew.
+//! pictures, the end the last ones, and the size differs between most videos: two files that agree in all three are taken for
+//! the same content, whatever they are called. A change in the middle that keeps size and both ends goes unnoticed: its time
+//! makes the file read anew, but tags, markers and previews stay those of the content before.
 
 use std::{
     fs::File,

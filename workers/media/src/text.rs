@@ -2,19 +2,7 @@
 
 use std::path::Path;
 
-/// The text for a message, at most `bytes` bytes long, cut at a character's border (`…` marks the cut). Control characters
-/// are shown as `�`, because terminals obey them and Postgres cannot store NUL.
-#[must_use]
-pub fn quotable(text: &str, bytes: usize) -> String {
-    let head = &text[..text.floor_char_boundary(bytes)];
-    let shown = |c: char| if c.is_control() && c != '\n' && c != '\t' { '\u{fffd}' } else { c };
-    let mut quoted: String = head.chars().map(shown).collect();
-    if quoted.len() > bytes || head.len() < text.len() {
-        quoted.truncate(quoted.floor_char_boundary(bytes));
-        quoted.push('…');
-    }
-    quoted
-}
+pub use drover_worker::text::quotable;
 
 /// A path for a person; what is no UTF-8 is shown as `�`.
 #[must_use]
@@ -39,9 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cut_never_splits_a_character_and_is_marked() {
-        assert_eq!((quotable("aé", 2), quotable("aé", 3)), ("a…".into(), "aé".into()));
-        assert_eq!(quotable("a\0b\u{1b}[31m\n", 20), "a\u{fffd}b\u{fffd}[31m\n");
+    fn a_title_is_a_name_without_folder_and_ending() {
         assert_eq!(title(Path::new("/a/b.c/Trip \"1\"\n.part.mkv")), "Trip \"1\"\n.part");
     }
 }

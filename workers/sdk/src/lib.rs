@@ -32,7 +32,7 @@ mod sink;
 mod spans;
 mod state;
 mod table;
-mod text;
+pub mod text;
 mod tombstones;
 mod worker;
 

@@ -1,6 +1,7 @@
 //! The first look: which downloads there are.
 
 use std::{
+    collections::HashMap,
     fs::Metadata,
     io,
     os::unix::fs::MetadataExt,
@@ -99,6 +100,8 @@ fn has_ending(path: &Path, endings: &[&str]) -> bool {
 /// # Errors
 /// When the folder cannot be read, or holds more than a million files.
 pub fn find(folder: &Path, is_cancelled: impl Fn() -> bool) -> io::Result<Vec<Item>> {
+    // A walk of what is no folder finds nothing, and says nothing.
+    std::fs::read_dir(folder)?;
     let mut items = Vec::new();
     let mut files = 0;
     for entry in WalkDir::new(folder).min_depth(1).max_depth(1).sort_by_file_name() {
@@ -166,10 +169,10 @@ fn file(entry: &DirEntry, item: &mut Item) {
 fn join_partials(items: Vec<Item>) -> Vec<Item> {
     let (notes, mut items): (Vec<Item>, Vec<Item>) =
         items.into_iter().partition(|item| item.partial.as_deref() == Some(&item.path) && item.videos.is_empty());
+    let mut by_path: HashMap<PathBuf, &mut Item> = items.iter_mut().map(|item| (item.path.clone(), item)).collect();
     let mut alone = Vec::new();
     for note in notes {
-        let of = note.path.with_extension("");
-        match items.iter_mut().find(|item| item.path == of) {
+        match by_path.get_mut(&note.path.with_extension("")) {
             Some(item) => item.partial = item.partial.take().or(note.partial),
             None => alone.push(note),
         }
@@ -229,5 +232,6 @@ mod tests {
         ];
         assert_eq!(seen, expected.map(|(name, videos, partial)| (name.to_owned(), videos, partial.map(str::to_owned))));
         assert!(find(&root.path().join("absent"), || false).is_err());
+        assert!(find(&root.path().join("notes.txt"), || false).is_err(), "no folder, which is not an empty one");
     }
 }

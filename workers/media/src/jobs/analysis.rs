@@ -122,8 +122,7 @@ impl Analysis {
             go_on(ctx)?;
             let told = |share: f64| report(ctx, index, share, params.scene_ids.len());
             told(0.0);
-            let scene = scenes.iter().find(|scene| scene.id == *id);
-            match self.scene(ctx, *id, scene, told).await {
+            match self.scene(ctx, *id, scenes.get(id), told).await {
                 Ok(None) => {}
                 Ok(Some((scene, cuts))) => {
                     found.changes.extend(suggest::changes(scene, &cuts, params.scene_threshold));
@@ -138,7 +137,7 @@ impl Analysis {
         }
         report(ctx, params.scene_ids.len(), 0.0, params.scene_ids.len());
         if found.scenes.is_empty() && found.failed > 0 {
-            return Err(all_failed("could be analyzed", &found.errors));
+            return Err(all_failed(&count(found.failed, "scene"), "analyzed", &found.errors));
         }
         let Found { scenes, changes, errors, .. } = found;
         let new = NewPlan { run_id: &params.run_id, batch: params.batch, scenes, changes, errors: &errors };

@@ -90,7 +90,7 @@ impl Job for Generate {
             return Err(failure.with_partial(result));
         }
         if result.failed > 0 && result.generated + result.skipped == 0 {
-            return Err(all_failed("could be made", &result.errors).with_partial(result));
+            return Err(all_failed(&count(result.failed, "preview"), "made", &result.errors).with_partial(result));
         }
         ctx.message(format!("{} made", count(result.generated, "preview")));
         let errors = result.errors.clone();
@@ -110,8 +110,7 @@ impl Generate {
         for (index, id) in params.scene_ids.iter().enumerate() {
             go_on(ctx)?;
             report(ctx, index, 0.0, total);
-            let scene = scenes.iter().find(|scene| scene.id == *id && !scene.missing && scene.in_sync);
-            let Some(scene) = scene else {
+            let Some(scene) = scenes.get(id).filter(|scene| !scene.missing && scene.in_sync) else {
                 result.failed += Preview::ALL.len() as u64;
                 let message = "it is not there, or its file is gone or was changed; run media_scan and sync";
                 fault::note(ctx, &mut result.errors, format!("scene {id}"), Fault::new(FaultKind::Gone, message));
@@ -134,11 +133,13 @@ impl Generate {
         result: &mut GenerateResult,
     ) -> Result<(), JobFailure> {
         let made = self.0.store.generated_of(scene.id).await.map_err(StoreError::into_failure)?;
+        let content = scene.fingerprint.clone();
+        let up_to_date = ctx.blocking(move || Preview::ALL.map(|kind| is_up_to_date(&made, kind, &content))).await?;
         // Shares of the work: one picture, the whole video in small, a few seconds of it encoded.
-        for (kind, from, to) in [(Preview::Thumbnail, 0.0, 0.1), (Preview::Sprite, 0.1, 0.5), (Preview::Clip, 0.5, 1.0)]
-        {
+        let shares = [(0.0, 0.1), (0.1, 0.5), (0.5, 1.0)];
+        for ((kind, is_made), (from, to)) in Preview::ALL.into_iter().zip(up_to_date).zip(shares) {
             go_on(ctx)?;
-            if !force && is_up_to_date(&made, kind, scene) {
+            if !force && is_made {
                 result.skipped += 1;
                 continue;
             }
@@ -216,39 +217,44 @@ impl Generate {
     }
 
     async fn thumbnail(&self, ctx: &JobContext, scene: &Scene) -> Result<Vec<String>, Broken> {
-        let draft = self.draft(scene)?;
+        let draft = self.draft(ctx, scene).await?;
         let (from, seconds) = (Path::new(&scene.path), scene.duration_seconds);
         self.0.tools.thumbnail(ctx, from, seconds, size(scene), draft.path()).await?;
-        Ok(vec![self.finish(scene, draft, "thumbnail.jpg")?])
+        Ok(vec![self.finish(ctx, scene, draft, "thumbnail.jpg").await?])
     }
 
     async fn sprite(&self, ctx: &JobContext, scene: &Scene) -> Result<Vec<String>, Broken> {
         let (width, height) = size(scene);
         let sprite = Sprite::of(scene.duration_seconds, width, height);
-        let sheet = self.draft(scene)?;
+        let sheet = self.draft(ctx, scene).await?;
         self.0.tools.sprite(ctx, Path::new(&scene.path), sprite, sheet.path()).await?;
-        let mut times = self.draft(scene)?;
-        let written = times.file().write_all(sprite.webvtt("sprite.jpg").as_bytes());
-        written.map_err(|error| Fault::io("write sprite.vtt", &error))?;
+        let (mut times, text) = (self.draft(ctx, scene).await?, sprite.webvtt("sprite.jpg"));
+        let written = ctx.blocking(move || times.file().write_all(text.as_bytes()).map(|()| times)).await?;
+        let times = written.map_err(|error| Fault::io("write sprite.vtt", &error))?;
         // The times come last: where they are, the sheet is, too.
-        Ok(vec![self.finish(scene, sheet, "sprite.jpg")?, self.finish(scene, times, "sprite.vtt")?])
+        let sheet = self.finish(ctx, scene, sheet, "sprite.jpg").await?;
+        Ok(vec![sheet, self.finish(ctx, scene, times, "sprite.vtt").await?])
     }
 
     async fn clip(&self, ctx: &JobContext, scene: &Scene, told: impl Fn(f64) + Send) -> Result<Vec<String>, Broken> {
         let name = format!("preview.{}", self.0.tools.clip_ending(ctx).await?);
-        let draft = self.draft(scene)?;
+        let draft = self.draft(ctx, scene).await?;
         let (from, seconds) = (Path::new(&scene.path), scene.duration_seconds);
         self.0.tools.clip(ctx, from, seconds, size(scene), draft.path(), told).await?;
-        Ok(vec![self.finish(scene, draft, &name)?])
+        Ok(vec![self.finish(ctx, scene, draft, &name).await?])
     }
 
-    fn draft(&self, scene: &Scene) -> Result<Draft, Fault> {
-        Draft::new_in(&self.0.folders.of_scene(scene.id)).map_err(|error| Fault::io("write a preview", &error))
+    async fn draft(&self, ctx: &JobContext, scene: &Scene) -> Result<Draft, Broken> {
+        let folder = self.0.folders.of_scene(scene.id);
+        let draft = ctx.blocking(move || Draft::new_in(&folder)).await?;
+        Ok(draft.map_err(|error| Fault::io("write a preview", &error))?)
     }
 
-    fn finish(&self, scene: &Scene, draft: Draft, name: &str) -> Result<String, Fault> {
+    async fn finish(&self, ctx: &JobContext, scene: &Scene, draft: Draft, name: &str) -> Result<String, Broken> {
         let path = self.0.folders.of_scene(scene.id).join(name);
-        draft.finish(&path).map_err(|error| Fault::io(&format!("write {name}"), &error))?;
+        let to = path.clone();
+        let finished = ctx.blocking(move || draft.finish(&to)).await?;
+        finished.map_err(|error| Fault::io(&format!("write {name}"), &error))?;
         Ok(text::path(&path))
     }
 }
@@ -257,11 +263,11 @@ fn size(scene: &Scene) -> (u32, u32) {
     (u32::try_from(scene.width).unwrap_or(1), u32::try_from(scene.height).unwrap_or(1))
 }
 
-/// Whether a preview shows the scene's content, and its files are there.
-fn is_up_to_date(made: &[GeneratedRow], kind: Preview, scene: &Scene) -> bool {
+/// Whether a preview shows the scene's content, by its fingerprint, and its files are there.
+fn is_up_to_date(made: &[GeneratedRow], kind: Preview, content: &str) -> bool {
     made.iter().any(|row| {
         row.kind == kind.as_str()
-            && row.fingerprint == scene.fingerprint
+            && row.fingerprint == content
             && row.error.is_none()
             && row.paths.iter().all(|path| Path::new(path).is_file())
     })

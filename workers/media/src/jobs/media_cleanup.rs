@@ -177,14 +177,14 @@ impl MediaCleanup {
             let there = self.0.store.existing_scenes(page).await.map_err(StoreError::into_failure)?;
             for id in page.iter().filter(|id| !there.contains(id)) {
                 let path = self.0.folders.of_scene(*id);
-                let (bytes, at) = (size_of(&path), path.clone());
-                match ctx.blocking(move || std::fs::remove_dir_all(&at)).await? {
-                    Ok(()) => {
+                let at = path.clone();
+                match ctx.blocking(move || (size_of(&at), std::fs::remove_dir_all(&at))).await? {
+                    (bytes, Ok(())) => {
                         result.folders_removed += 1;
                         result.freed_bytes += bytes;
                     }
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                    Err(error) => {
+                    (_, Err(error)) if error.kind() == io::ErrorKind::NotFound => {}
+                    (_, Err(error)) => {
                         fault::note(ctx, &mut result.errors, text::path(&path), Fault::io("remove it", &error));
                     }
                 }

@@ -1,6 +1,6 @@
 //! `process_downloads`: completed downloads come into the library.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, path::Path, time::Duration};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -13,6 +13,8 @@ use crate::{
     config::Media,
     downloads::{Item, LinkError, Linked, Look, find, link, second_look},
     fault::{self, Broken, Fault, ItemError, outcome},
+    library::is_gone,
+    limits::PAGE,
     text::{self, count},
 };
 
@@ -65,9 +67,15 @@ pub struct DownloadsResult {
     pub files_linked: u64,
     /// Videos left out because they are short.
     pub under_duration: u64,
+    /// Videos that were linked, now or by an earlier run, and that no scan has met in the library. Absent: not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unscanned: Option<u64>,
     /// Why items failed: the first of them.
     pub errors: Vec<ItemError>,
 }
+
+/// Size in bytes and time of change of downloads that were linked before, by path.
+type Known = HashMap<String, (u64, DateTime<Utc>)>;
 
 /// What became of one download.
 enum End {
@@ -124,18 +132,42 @@ impl ProcessDownloads {
                 () = ctx.cancelled() => {}
             }
         }
-        for item in &items {
-            go_on(ctx)?;
-            ctx.message(format!("Looking at {}", text::quotable(&item.to_string(), 300)));
-            match self.item(ctx, params, item, result).await? {
-                End::Synced => result.synced_items += 1,
-                End::Skipped => result.skipped_items += 1,
-                End::Failed => result.failed_items += 1,
+        for page in items.chunks(usize::try_from(PAGE)?) {
+            let known = self.known(page).await?;
+            for item in page {
+                go_on(ctx)?;
+                ctx.message(format!("Looking at {}", text::quotable(&item.to_string(), 300)));
+                match self.item(ctx, params, item, &known, result).await? {
+                    End::Synced => result.synced_items += 1,
+                    End::Skipped => result.skipped_items += 1,
+                    End::Failed => result.failed_items += 1,
+                }
+                result.processed_items += 1;
+                ctx.processed(result.processed_items, result.total_items);
             }
-            result.processed_items += 1;
-            ctx.processed(result.processed_items, result.total_items);
         }
+        result.unscanned = Some(self.unscanned(ctx).await?);
         Ok(())
+    }
+
+    /// Which videos of some downloads were linked before.
+    async fn known(&self, items: &[Item]) -> Result<Known, JobFailure> {
+        let videos = items.iter().flat_map(|item| &item.videos);
+        let paths: Vec<&str> = videos.filter_map(|video| video.path.to_str()).collect();
+        self.0.store.linked_downloads(&paths).await.map_err(|error| error.into_failure())
+    }
+
+    /// How many linked videos wait for a scan. One that is not at its place any more does not: somebody moved or removed it.
+    async fn unscanned(&self, ctx: &JobContext) -> Result<u64, JobFailure> {
+        let (mut after, mut total) = (String::new(), 0);
+        loop {
+            go_on(ctx)?;
+            let page = self.0.store.unscanned_downloads(&after, PAGE).await.map_err(|error| error.into_failure())?;
+            let Some((last, _)) = page.last() else { return Ok(total) };
+            after.clone_from(last);
+            let is_there = |(_, path): &&(String, String)| !is_gone(Path::new(path));
+            total += ctx.blocking(move || page.iter().filter(is_there).count() as u64).await?;
+        }
     }
 
     async fn item(
@@ -143,6 +175,7 @@ impl ProcessDownloads {
         ctx: &JobContext,
         params: &DownloadsParams,
         item: &Item,
+        known: &Known,
         result: &mut DownloadsResult,
     ) -> Result<End, JobFailure> {
         for (path, fault) in &item.faults {
@@ -153,9 +186,7 @@ impl ProcessDownloads {
             ctx.log(LogLevel::Info, format!("{item}: not finished: {}", text::path(partial)));
             return Ok(if failed { End::Failed } else { End::Skipped });
         }
-        let paths: Vec<&str> = item.videos.iter().filter_map(|video| video.path.to_str()).collect();
-        let known = self.0.store.linked_downloads(&paths).await.map_err(|error| error.into_failure())?;
-        let new: Vec<&Look> = item.videos.iter().filter(|video| !is_known(&known, video)).collect();
+        let new: Vec<&Look> = item.videos.iter().filter(|video| !is_known(known, video)).collect();
         match finished(ctx, params, item, &new).await {
             Ok(true) => {}
             Ok(false) => return Ok(if failed { End::Failed } else { End::Skipped }),
@@ -219,7 +250,7 @@ impl ProcessDownloads {
     }
 }
 
-fn is_known(known: &HashMap<String, (u64, DateTime<Utc>)>, video: &Look) -> bool {
+fn is_known(known: &Known, video: &Look) -> bool {
     let before = video.path.to_str().and_then(|path| known.get(path));
     before == Some(&(video.size_bytes, video.modified_at))
 }

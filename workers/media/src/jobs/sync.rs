@@ -10,6 +10,7 @@ use crate::{
     config::Media,
     fault::{self, Fault, FaultKind, ItemError, all_failed, outcome},
     limits::PAGE,
+    store::PendingFile,
     text::count,
 };
 
@@ -57,7 +58,7 @@ impl Job for Sync {
             return Err(failure.with_partial(result));
         }
         if result.failed > 0 && result.processed == 0 {
-            return Err(all_failed("could be synced", &result.errors).with_partial(result));
+            return Err(all_failed(&count(result.failed, "file"), "synced", &result.errors).with_partial(result));
         }
         ctx.message(format!("{} made, {} updated", count(result.created, "scene"), result.updated));
         let errors = result.errors.clone();
@@ -75,26 +76,39 @@ impl Sync {
             let page = store.pending_files(after, force, PAGE).await.map_err(|error| error.into_failure())?;
             let Some(last) = page.last() else { break };
             after = last.id;
-            for file in &page {
-                go_on(ctx)?;
-                match store.sync_file(file.id).await {
-                    Ok((created, updated)) => {
-                        result.processed += 1;
-                        result.created += created;
-                        result.updated += updated;
-                    }
-                    Err(error) if error.is_transient() => return Err(error.into_failure()),
-                    Err(error) => {
-                        result.failed += 1;
-                        let fault = Fault::new(FaultKind::Database, error.to_string());
-                        fault::note(ctx, &mut result.errors, &file.path, fault);
-                    }
-                }
-                ctx.processed(result.processed + result.failed, result.total);
-            }
+            self.page(ctx, &page, result).await?;
         }
         // Files that were found while it ran.
         result.total = result.total.max(result.processed + result.failed);
+        Ok(())
+    }
+
+    /// Syncs files by one statement. What the database refuses is tried again in halves, until the file that it does not take
+    /// stands alone.
+    async fn page(&self, ctx: &JobContext, files: &[PendingFile], result: &mut SyncResult) -> Result<(), JobFailure> {
+        let mut parts = vec![files];
+        while let Some(part) = parts.pop() {
+            go_on(ctx)?;
+            let ids: Vec<i64> = part.iter().map(|file| file.id).collect();
+            match (self.0.store.sync_files(&ids).await, part) {
+                (Ok((created, updated)), _) => {
+                    result.processed += part.len() as u64;
+                    result.created += created;
+                    result.updated += updated;
+                }
+                (Err(error), _) if error.is_transient() => return Err(error.into_failure()),
+                (Err(error), [file]) => {
+                    result.failed += 1;
+                    let fault = Fault::new(FaultKind::Database, error.to_string());
+                    fault::note(ctx, &mut result.errors, &file.path, fault);
+                }
+                (Err(_), _) => {
+                    let (first, second) = part.split_at(part.len() / 2);
+                    parts.extend([second, first]);
+                }
+            }
+            ctx.processed(result.processed + result.failed, result.total);
+        }
         Ok(())
     }
 }

@@ -20,6 +20,16 @@ impl Store {
         rows.into_iter().map(read).collect()
     }
 
+    /// A page of the downloads that are in the library and that no scan has met there: path and path in the library, from the
+    /// one after `after` on.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn unscanned_downloads(&self, after: &str, limit: i64) -> Result<Vec<(String, String)>, StoreError> {
+        let rows = self.query(sql::UNSCANNED_DOWNLOADS, &[&after, &limit]).await?;
+        rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+    }
+
     /// Notes that a download is in the library.
     ///
     /// # Errors

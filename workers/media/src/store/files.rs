@@ -159,12 +159,12 @@ impl Store {
         rows.iter().map(|row| Ok(PendingFile { id: row.try_get(0)?, path: row.try_get(1)? })).collect()
     }
 
-    /// Makes the scene of a file what the file is: how many scenes were created, and updated.
+    /// Makes the scenes of files what the files are, all or none: how many scenes were created, and updated.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn sync_file(&self, id: i64) -> Result<(u64, u64), StoreError> {
-        let rows = self.query(sql::SYNC_FILE, &[&id]).await?;
+    pub async fn sync_files(&self, ids: &[i64]) -> Result<(u64, u64), StoreError> {
+        let rows = self.query(sql::SYNC_FILES, &[&ids]).await?;
         rows.first().map_or(Ok((0, 0)), |row| Ok((counted(row, 0)?, counted(row, 1)?)))
     }
 }

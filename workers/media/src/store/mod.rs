@@ -75,7 +75,7 @@ impl Store {
     }
 
     async fn client(&self) -> Result<Object, StoreError> {
-        self.migrated.get_or_try_init(|| self.migrate()).await?;
+        self.migrate().await?;
         Ok(self.pool.get().await?)
     }
 

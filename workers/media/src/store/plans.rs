@@ -144,6 +144,7 @@ impl Store {
         match status.as_str() {
             "approved" => {
                 for statement in [
+                    sql::LOCK_PLAN_SCENES,
                     sql::LOSE_CHANGES,
                     sql::DROP_EARLIER_TAGS,
                     sql::DROP_EARLIER_MARKERS,
@@ -178,6 +179,7 @@ impl Store {
         let (status, earlier) = lock(&transaction, id).await?;
         match status.as_str() {
             "pending" => {
+                transaction.execute(sql::LOCK_PLAN_SCENES, &[&id]).await?;
                 transaction.execute(sql::SET_PENDING_CHANGES, &[&id, &"refused"]).await?;
                 transaction.execute(sql::MARK_SCENES_ANALYZED, &[&id]).await?;
                 close(&transaction, id, "refused", Some(reason)).await?;

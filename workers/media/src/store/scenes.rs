@@ -1,5 +1,7 @@
 //! Scenes, and which of them are to be analyzed.
 
+use std::collections::{HashMap, HashSet};
+
 use serde::{Deserialize, Serialize};
 use tokio_postgres::types::Json;
 
@@ -53,18 +55,19 @@ impl Store {
         rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
     }
 
-    /// These scenes; one that is not there is left out.
+    /// These scenes, by id; one that is not there is left out.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn scenes(&self, ids: &[i64]) -> Result<Vec<Scene>, StoreError> {
+    pub async fn scenes(&self, ids: &[i64]) -> Result<HashMap<i64, Scene>, StoreError> {
         let rows = self.query(sql::SCENES_BY_ID, &[&ids]).await?;
         let read = |row: &tokio_postgres::Row| {
             let fingerprint: String = row.try_get("fingerprint")?;
             let of_file: Option<String> = row.try_get("file_fingerprint")?;
             let status: String = row.try_get("status")?;
-            Ok(Scene {
-                id: row.try_get("id")?,
+            let id = row.try_get("id")?;
+            let scene = Scene {
+                id,
                 title: row.try_get("title")?,
                 missing: row.try_get("missing")?,
                 analyzed: row.try_get("analyzed")?,
@@ -76,7 +79,8 @@ impl Store {
                 video_codec: row.try_get::<_, Option<String>>("video_codec")?.unwrap_or_default(),
                 width: row.try_get::<_, Option<i32>>("width")?.unwrap_or_default(),
                 height: row.try_get::<_, Option<i32>>("height")?.unwrap_or_default(),
-            })
+            };
+            Ok((id, scene))
         };
         rows.iter().map(read).collect()
     }
@@ -90,7 +94,7 @@ impl Store {
         rows.first().map(|row| Ok(row.try_get::<_, Json<Vec<Cut>>>(0)?.0)).transpose()
     }
 
-    /// Keeps the cuts of a content.
+    /// Keeps the cuts of a content, if a scene still has that.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -103,7 +107,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn existing_scenes(&self, ids: &[i64]) -> Result<Vec<i64>, StoreError> {
+    pub async fn existing_scenes(&self, ids: &[i64]) -> Result<HashSet<i64>, StoreError> {
         let rows = self.query(sql::EXISTING_SCENES, &[&ids]).await?;
         rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
     }

@@ -41,6 +41,7 @@ statements! {
     INSERT_PLAN_CHANGES = "insert_plan_changes",
     INSERT_PLAN_SCENES = "insert_plan_scenes",
     LOCK_PLAN = "lock_plan",
+    LOCK_PLAN_SCENES = "lock_plan_scenes",
     LOSE_CHANGES = "lose_changes",
     LOST_CHANGES = "lost_changes",
     MARK_GONE = "mark_gone",
@@ -56,8 +57,9 @@ statements! {
     SCENES_BY_ID = "scenes_by_id",
     SET_PENDING_CHANGES = "set_pending_changes",
     SET_PLAN_STATUS = "set_plan_status",
-    SYNC_FILE = "sync_file",
+    SYNC_FILES = "sync_files",
     UNANALYZED_SCENES = "unanalyzed_scenes",
+    UNSCANNED_DOWNLOADS = "unscanned_downloads",
 }
 
 #[cfg(test)]

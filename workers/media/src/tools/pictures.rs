@@ -92,12 +92,12 @@ impl Tools {
         let filter = format!("scale={width}:{},setsar=1", scaled(width, size.0, size.1));
         let at = |seconds: f64| [OsString::from("-ss"), format!("{seconds:.3}").into()];
         self.picture(ctx, path, at(duration_seconds / 5.0), &filter, to).await?;
-        if !is_empty(to) {
+        if !is_empty(to).await {
             return Ok(());
         }
         // Some files have no picture after the place that was asked for, or lie about their length.
         self.picture(ctx, path, at(0.0), &filter, to).await?;
-        needs_picture(to)
+        needs_picture(to).await
     }
 
     /// Writes a sprite sheet of a video as JPEG.
@@ -108,7 +108,7 @@ impl Tools {
         let key_frames: &[&str] =
             if sprite.seconds > KEY_FRAMES_FROM_SECONDS { &["-skip_frame", "nokey"] } else { &[] };
         self.picture(ctx, path, words(key_frames), &sprite.filter(), to).await?;
-        needs_picture(to)
+        needs_picture(to).await
     }
 
     async fn picture(
@@ -130,12 +130,12 @@ impl Tools {
     }
 }
 
-fn is_empty(path: &Path) -> bool {
-    std::fs::metadata(path).map_or(true, |metadata| metadata.len() == 0)
+async fn is_empty(path: &Path) -> bool {
+    tokio::fs::metadata(path).await.map_or(true, |metadata| metadata.len() == 0)
 }
 
-fn needs_picture(path: &Path) -> Result<(), ToolError> {
-    if is_empty(path) {
+async fn needs_picture(path: &Path) -> Result<(), ToolError> {
+    if is_empty(path).await {
         let what = "it found no picture in the video".to_owned();
         return Err(ToolError::Output { program: Program::Ffmpeg.as_str(), what });
     }

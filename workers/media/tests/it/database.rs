@@ -27,10 +27,67 @@ async fn workers_that_start_at_once_migrate_once() {
     let client = database.connect().await.unwrap();
     let applied = client.query_one("SELECT count(*) FROM media.migrations", &[]).await.unwrap();
     assert!(applied.get::<_, i64>(0) >= 1);
-    stores[0].migrate().await.unwrap();
+    Store::new(&url, 2).unwrap().migrate().await.unwrap();
     let public = "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'public'";
     let public: i64 = client.query_one(public, &[]).await.unwrap().get(0);
     assert_eq!(public, 0, "all of it is in the schema `media`");
+}
+
+/// The key of the advisory lock that migrations take.
+const LOCK: i64 = 0x6d_6564_6961;
+
+#[tokio::test]
+async fn a_migration_that_is_broken_off_leaves_no_lock_behind() {
+    let database = Database::create().await.unwrap();
+    let url = database.url().into();
+    Store::new(&url, 2).unwrap().migrate().await.unwrap();
+    let client = database.connect().await.unwrap();
+    client.batch_execute("BEGIN; LOCK TABLE media.migrations IN ACCESS EXCLUSIVE MODE").await.unwrap();
+
+    let look = database.connect().await.unwrap();
+    let held = async |expected: bool| {
+        wait::until("the lock", Duration::from_secs(60), async || {
+            let sql = "SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+                WHERE d.datname = current_database() AND l.locktype = 'advisory' AND l.granted)
+                AND (NOT $1 OR EXISTS (SELECT FROM pg_locks WHERE locktype = 'relation' AND NOT granted))";
+            let held: bool = look.query_one(sql, &[&expected]).await?.get(0);
+            Ok(if held == expected { Seen::Yes(()) } else { Seen::not_yet(format!("held: {held}")) })
+        })
+        .await
+        .unwrap();
+    };
+    let store = Store::new(&url, 2).unwrap();
+    tokio::select! {
+        migrated = store.migrate() => panic!("the table is locked: {migrated:?}"),
+        () = held(true) => {}
+    }
+    client.batch_execute("ROLLBACK").await.unwrap();
+    held(false).await;
+    assert_eq!(store.count_files().await.unwrap(), 0, "it migrates when it is used next");
+}
+
+#[tokio::test]
+async fn a_store_that_has_migrated_does_not_do_so_again() {
+    let database = Database::create().await.unwrap();
+    let store = Store::new(&database.url().into(), 2).unwrap();
+    store.migrate().await.unwrap();
+    let client = database.connect().await.unwrap();
+    client.execute("SELECT pg_advisory_lock($1)", &[&LOCK]).await.unwrap();
+    let counted = tokio::time::timeout(Duration::from_secs(20), store.count_files()).await;
+    assert_eq!(counted.expect("it waits for no migration").unwrap(), 0);
+}
+
+#[tokio::test]
+async fn every_foreign_key_has_an_index() {
+    let database = Database::create().await.unwrap();
+    Store::new(&database.url().into(), 2).unwrap().migrate().await.unwrap();
+    let client = database.connect().await.unwrap();
+    let sql = "SELECT format('%s (%s)', c.conrelid::regclass, a.attname)
+        FROM pg_constraint c JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]
+        WHERE c.contype = 'f' AND c.connamespace = 'media'::regnamespace AND NOT EXISTS (
+            SELECT FROM pg_index i WHERE i.indrelid = c.conrelid AND i.indkey[0] = c.conkey[1])";
+    let without: Vec<String> = client.query(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect();
+    assert_eq!(without, Vec::<String>::new());
 }
 
 #[tokio::test]

@@ -157,8 +157,11 @@ fn conditions_hold_when_there_is_something_to_do() {
     let (good, bad) = (StepStatus::Completed, StepStatus::Failed);
     let after = |status, result| scope(json!({}), &[("downloads", status, result)], None);
     let scan = step(&definition, "scan");
-    assert!(holds(scan, &after(good, json!({"synced_items": 1}))));
-    assert!(!holds(scan, &after(good, json!({"synced_items": 0}))));
+    for (synced, unscanned, expected) in [(1, 1, true), (0, 0, false), (0, 2, true), (1, 0, true)] {
+        let result = json!({"synced_items": synced, "unscanned": unscanned});
+        assert_eq!(holds(scan, &after(good, result)), expected, "{synced} synced, {unscanned} unscanned");
+    }
+    assert!(holds(scan, &after(bad, json!({"synced_items": 0}))), "it failed before it counted");
     assert!(holds(scan, &after(bad, Value::Null)), "nobody knows that there is nothing new");
 
     for (around, key, count, reason) in [

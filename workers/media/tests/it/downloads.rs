@@ -16,6 +16,7 @@ use std::{
 use drover_media_worker::{
     fault::FaultKind,
     jobs::{DownloadsResult, ProcessDownloads},
+    tools::Tools,
 };
 use drover_worker::testing::{Moment, TestCase, TestRun};
 use serde_json::json;
@@ -42,8 +43,14 @@ async fn finished_videos_are_linked_once() {
     fs::write(site.media.folders.downloads.join("notes.txt"), "x").unwrap();
 
     let first = downloaded(&site.downloads(json!({})).await);
-    let expected =
-        DownloadsResult { total_items: 2, processed_items: 2, synced_items: 2, files_linked: 3, ..Default::default() };
+    let expected = DownloadsResult {
+        total_items: 2,
+        processed_items: 2,
+        synced_items: 2,
+        files_linked: 3,
+        unscanned: Some(3),
+        ..Default::default()
+    };
     assert_eq!(first, expected);
     let library = &site.media.folders.library;
     assert_eq!(names(library), ["one.mp4", "trip/day 1/two.mkv", "trip/three.webm"]);
@@ -75,6 +82,31 @@ async fn a_crash_between_the_link_and_its_note_links_nothing_twice() {
     assert_eq!((again.files_linked, again.skipped_items), (0, 1));
     assert_eq!(names(&site.media.folders.library), ["one.mp4"]);
     assert_eq!(site.number("SELECT count(*) FROM media.downloads").await, 1);
+}
+
+#[tokio::test]
+async fn what_was_linked_waits_for_a_scan_until_one_has_met_it() {
+    let mut site = Site::new().await;
+    for name in ["one.mp4", "two.mp4", "three.mp4"] {
+        site.download(name);
+    }
+    assert_eq!(downloaded(&site.downloads(json!({})).await).unscanned, Some(3));
+    // The scan fails, or never runs: the next run has to know.
+    let tools = site.media.tools.clone();
+    site.media.tools = Tools::new(Path::new("ffmpeg"), Path::new("/nowhere/ffprobe"), Duration::from_secs(9));
+    assert!(site.scan().await.error().is_some());
+    site.media.tools = tools;
+    let again = downloaded(&site.downloads(json!({})).await);
+    assert_eq!((again.synced_items, again.unscanned), (0, Some(3)));
+
+    let library = &site.media.folders.library;
+    fs::remove_file(library.join("three.mp4")).unwrap();
+    assert_eq!(downloaded(&site.downloads(json!({})).await).unscanned, Some(2), "what is not there needs no scan");
+    site.scan().await;
+    assert_eq!(downloaded(&site.downloads(json!({})).await).unscanned, Some(0));
+    fs::rename(library.join("one.mp4"), library.join("renamed.mp4")).unwrap();
+    site.scan().await;
+    assert_eq!(downloaded(&site.downloads(json!({})).await).unscanned, Some(0), "it was met at its new place");
 }
 
 #[tokio::test]
@@ -262,4 +294,5 @@ async fn a_drop_folder_that_is_away_is_an_error_and_not_zero_downloads() {
     let run = site.downloads(json!({})).await;
     let error = run.error().unwrap();
     assert!(error.retryable && error.message.starts_with("--downloads: cannot read"), "{error}");
+    assert_eq!(downloaded(&run).unscanned, None, "and nobody knows that nothing waits for a scan");
 }

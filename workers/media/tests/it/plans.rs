@@ -1,16 +1,19 @@
 //! From an analysis to what is written about a scene.
 
+use std::time::Duration;
+
 use drover_media_worker::{
     fault::FaultKind,
     jobs::{
         Analysis, AnalysisResult, AppliedResult, ApplyPlan, ApprovePlan, ApprovedResult, DraftPlans, DraftedResult,
-        PlanTotals, RefusePlan, RefusedResult, TotalsResult, UnanalyzedResult,
+        MediaCleanup, PlanTotals, RefusePlan, RefusedResult, TotalsResult, UnanalyzedResult,
     },
 };
+use drover_tests::wait::{self, Seen};
 use drover_worker::testing::{Moment, TestCase, TestRun};
 use serde_json::{Value, json};
 
-use crate::support::{Site, made, result, script};
+use crate::support::{Site, made, result, script, video};
 
 fn analyzed(run: &TestRun) -> AnalysisResult {
     result(run)
@@ -163,6 +166,76 @@ async fn changes_of_a_scene_that_is_gone_are_told_and_the_rest_is_applied() {
     }
 }
 
+/// A plan that is applied while somebody changes its scenes, as a sync does, decides by what they are then, and holds none of
+/// them while it waits for another: that is how two deadlock.
+#[tokio::test]
+async fn a_plan_waits_for_whoever_changes_its_scenes_before_it_decides() {
+    let site = Site::new().await;
+    site.video("1.mp4");
+    site.video("2.mp4");
+    site.scenes().await;
+    let rows = site.query("SELECT id FROM media.scenes ORDER BY file_id").await;
+    let scenes: Vec<i64> = rows.iter().map(|row| row.get(0)).collect();
+    let plan = analyzed(&site.analyze("run", 0, &scenes).await);
+    approve(&site, plan.plan_id).await;
+
+    let mut client = site.database.connect().await.unwrap();
+    let other = client.transaction().await.unwrap();
+    let lock = "SELECT FROM media.scenes WHERE id = $1 FOR UPDATE";
+    other.execute(lock, &[&scenes[0]]).await.unwrap();
+    let change = async {
+        waits_for_a_lock(&site).await;
+        other.execute(lock, &[&scenes[1]]).await.unwrap();
+        let change = "UPDATE media.scenes SET fingerprint = 'another' WHERE id = $1";
+        other.execute(change, &[&scenes[0]]).await.unwrap();
+        other.commit().await.unwrap();
+    };
+    let (run, ()) = tokio::join!(apply(&site, plan.plan_id), change);
+    let applied: AppliedResult = result(&run);
+    assert_eq!((applied.errors.len(), applied.errors[0].kind), (1, FaultKind::Lost), "{run:?}");
+    assert_eq!(applied.errors[0].item, format!("scene {}", scenes[0]));
+    let of = |scene: i64| format!("SELECT count(*) FROM media.tags WHERE scene_id = {scene}");
+    assert_eq!(site.number(&of(scenes[0])).await, 0, "nothing about a content that is gone is written");
+    assert!(site.number(&of(scenes[1])).await > 0);
+}
+
+/// Waits until a job of the site waits for somebody else's lock.
+async fn waits_for_a_lock(site: &Site) {
+    let waiting = "SELECT count(*) FROM pg_stat_activity
+        WHERE application_name = 'drover-media-worker' AND datname = current_database() AND wait_event_type = 'Lock'";
+    wait::until("it to wait for a lock", Duration::from_secs(60), async || {
+        Ok(if site.number(waiting).await > 0 { Seen::Yes(()) } else { Seen::not_yet("nobody waits") })
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn cuts_are_kept_as_long_as_a_scene_has_their_content() {
+    let site = Site::new().await;
+    let one = site.video("1.mp4");
+    let copy = site.media.folders.library.join("copy.mp4");
+    std::fs::copy(&one, &copy).unwrap();
+    let scenes = site.scenes().await;
+    let cuts = "SELECT count(*) FROM media.cuts";
+    site.apply("run", &[scenes["1.mp4"]]).await;
+    assert_eq!(site.number(cuts).await, 1);
+    video(&one, &["-f", "lavfi", "-i", "testsrc2=size=64x48:rate=10:duration=1", "-f", "mp4"]);
+    site.scenes().await;
+    assert_eq!(site.number(cuts).await, 1, "the copy still has it");
+    site.analyze("run 2", 0, &[scenes["1.mp4"]]).await;
+    assert_eq!(site.number(cuts).await, 2);
+
+    std::fs::remove_file(&copy).unwrap();
+    site.scenes().await;
+    assert_eq!(site.number(cuts).await, 2, "it may come back");
+    site.run(MediaCleanup(site.media.clone()), json!({"missing_days": 0})).await;
+    assert_eq!(site.number(cuts).await, 1, "it went with its last scene");
+    // Somebody analyzed what was changed meanwhile.
+    site.media.store.record_cuts("of nobody", &[]).await.unwrap();
+    assert_eq!(site.number(cuts).await, 1);
+}
+
 #[tokio::test]
 async fn a_refused_plan_is_not_asked_again_and_a_draft_is() {
     let site = Site::new().await;
@@ -227,7 +300,14 @@ async fn a_scene_that_cannot_be_looked_at_is_one_error_and_none_at_all_a_failure
     assert!(plan.errors.iter().all(|error| error.kind == FaultKind::Gone));
     let run = site.analyze("run", 1, &ids[1..]).await;
     let error = run.error().unwrap();
-    assert!(!error.retryable && error.message.contains("none of 2"), "{error}");
+    assert!(
+        !error.retryable && error.message.starts_with("none of 2 scenes could be analyzed; the first: "),
+        "{error}"
+    );
+    let absent: Vec<i64> = (1_000..1_250).collect();
+    let run = site.analyze("run", 2, &absent).await;
+    let error = run.error().unwrap();
+    assert!(error.message.starts_with("none of 250 scenes"), "more than are listed: {error}");
     assert_eq!(site.number("SELECT count(*) FROM media.plans").await, 1);
 }
 

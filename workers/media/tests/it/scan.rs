@@ -153,6 +153,28 @@ async fn sync_does_what_is_pending_and_no_more() {
     assert_eq!((pending(&site).await, result::<SyncResult>(&site.sync().await).total), (0, 0));
     let forced: SyncResult = result(&site.run(Sync(site.media.clone()), json!({"force": true})).await);
     assert_eq!((forced.total, forced.created, forced.updated), (3, 0, 3));
+    let times = "SELECT count(DISTINCT updated_at) FROM media.scenes";
+    assert_eq!(site.number(times).await, 1, "one statement for all of them");
+}
+
+#[tokio::test]
+async fn a_file_that_the_database_refuses_is_one_error_and_the_others_of_its_page_are_synced() {
+    let site = Site::new().await;
+    for name in ["a.mp4", "b.mp4", "c.mp4", "d.mp4", "e.mp4"] {
+        site.video(name);
+    }
+    site.scan().await;
+    site.query("ALTER TABLE media.scenes ADD CONSTRAINT not_c CHECK (title <> 'c')").await;
+    let run = site.sync().await;
+    let synced: SyncResult = result(&run);
+    assert_eq!((synced.total, synced.processed, synced.created, synced.failed), (5, 4, 4, 1), "{run:?}");
+    assert!(synced.errors[0].item.ends_with("/c.mp4") && synced.errors[0].message.contains("not_c"), "{run:?}");
+    assert_eq!(pending(&site).await, 1);
+    let alone = site.sync().await;
+    let error = alone.error().unwrap();
+    assert!(!error.retryable && error.message.contains("c.mp4") && !error.message.contains("none of"), "{error}");
+    site.query("ALTER TABLE media.scenes DROP CONSTRAINT not_c").await;
+    assert_eq!(result::<SyncResult>(&site.sync().await).created, 1);
 }
 
 #[tokio::test]
