@@ -46,8 +46,10 @@ const DRAIN_SECONDS: f64 = 5.0;
 const WORKFLOWS: &[(&str, &str)] =
     &[("workflows/data_import.yaml", include_str!("../../../workflows/data_import.yaml"))];
 /// Those that come with the media worker. Without it nobody would run them.
-const MEDIA_WORKFLOWS: &[(&str, &str)] =
-    &[("workflows/process_new_scenes.yaml", include_str!("../../../workflows/process_new_scenes.yaml"))];
+const MEDIA_WORKFLOWS: &[(&str, &str)] = &[
+    ("workflows/process_new_scenes.yaml", include_str!("../../../workflows/process_new_scenes.yaml")),
+    ("workflows/media_cleanup.yaml", include_str!("../../../workflows/media_cleanup.yaml")),
+];
 
 /// What to start.
 #[derive(Debug)]

@@ -168,6 +168,8 @@ pub struct Fold<'a> {
     given: BTreeMap<JobId, Given>,
     /// The workflows that were looked up by name: whoever asks twice gets the same answer.
     current: HashMap<JobType, Option<Arc<Definition>>>,
+    /// The pauses of jobs that ended in this fold: should one of them have another round, that is paused, too.
+    held: HashMap<JobId, Paused>,
 }
 
 impl<'a> Fold<'a> {
@@ -190,6 +192,7 @@ impl<'a> Fold<'a> {
             effects: Vec::new(),
             given: BTreeMap::new(),
             current: HashMap::new(),
+            held: HashMap::new(),
         }
     }
 
@@ -290,7 +293,11 @@ impl<'a> Fold<'a> {
                 job.paused = job.paused.take().map(|paused| Paused { time_left_ms: None, ..paused }).or(inherited);
             }
             // What ends is not held back.
-            _ => job.paused = None,
+            _ => {
+                if let Some(paused) = job.paused.take() {
+                    self.held.insert(id, Paused { time_left_ms: None, ..paused });
+                }
+            }
         }
         if to.is_terminal() {
             job.finished_at = Some(now);

@@ -15,7 +15,7 @@ fn begun(params: Value) -> (World, JobId) {
 
 /// Up to the analysis; nothing is new.
 fn looked(world: &mut World, id: JobId) -> JobId {
-    world.complete(world.sub_job(id, "downloads"), json!({ "synced_items": 0 }));
+    world.complete(world.sub_job(id, "downloads"), json!({ "synced_items": 0, "unscanned": 0 }));
     let sync = world.sub_job(id, "sync");
     world.complete(world.sub_job(sync, "pending"), json!({ "pending": 0 }));
     world.sub_job(id, "analysis")

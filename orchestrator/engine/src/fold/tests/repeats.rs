@@ -205,6 +205,22 @@ fn a_round_that_completes_while_it_is_paused_is_followed_by_none_until_it_is_res
 }
 
 #[test]
+fn a_round_that_is_paused_by_itself_and_completes_all_the_same_is_followed_by_none_until_it_is_resumed() {
+    for repeat in ["max: 3", "max: 3, delay: 5s"] {
+        let (mut world, id, child) = world(repeat, "");
+        assert_eq!(world.pause(child), Outcome::Applied);
+        world.start(child);
+        world.complete(child, round(false, 1));
+        world.elapse(10);
+        assert_eq!((world.status(child), world.job(child).round, world.job(child).dispatch), (S::Pending, 2, 1));
+        assert_eq!(world.resume(child), Outcome::Applied);
+        assert_eq!(world.job(child).dispatch, 2);
+        world.complete(child, round(true, 2));
+        assert_eq!(world.steps(id), ["poll completed", "work running"]);
+    }
+}
+
+#[test]
 fn nested_steps_and_workflows_are_repeated_as_a_whole() {
     let child =
         "{name: child, steps: [{key: a, job: a, params: {n: '${input.n}'}}], summary: {n: '${steps.a.result.n}'}}";
