@@ -54,7 +54,7 @@ impl Store {
             .parse()
             .map_err(|error: tokio_postgres::Error| StoreError::Address(error.to_string()))?;
         let settings = format!(
-            "-c timezone=UTC -c statement_timeout={STATEMENT_MS} -c lock_timeout={STATEMENT_MS} \
+            "-c timezone=UTC -c jit=off -c statement_timeout={STATEMENT_MS} -c lock_timeout={STATEMENT_MS} \
              -c idle_in_transaction_session_timeout={STATEMENT_MS}"
         );
         let options = postgres.get_options().map(|given| format!("{given} {settings}")).unwrap_or(settings);
