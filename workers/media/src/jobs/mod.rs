@@ -28,7 +28,7 @@ pub use generate::{Generate, GenerateParams, GenerateResult, ScenePreviews};
 pub use generate_pending::{GeneratePending, GeneratePendingResult};
 pub use media_cleanup::{CleanupParams, CleanupResult, MediaCleanup};
 pub use media_scan::{MediaScan, ScanParams, ScanResult};
-pub use plan_totals::{PlanTotals, TotalsParams, TotalsResult};
+pub use plan_totals::{BatchRecord, PlanTotals, TotalsParams, TotalsResult};
 pub use process_downloads::{DownloadsParams, DownloadsResult, ProcessDownloads};
 pub use refuse_plan::{RefuseParams, RefusePlan, RefusedResult};
 pub use sync::{Sync, SyncParams, SyncResult};

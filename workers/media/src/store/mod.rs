@@ -21,7 +21,7 @@ use tokio_postgres::{Row, types::ToSql};
 pub use error::StoreError;
 pub use files::{FileFacts, KnownFile, PendingFile};
 pub use generated::{GeneratedRow, Preview};
-pub use plans::{Applied, Change, NewPlan, Plan, PlanTotals};
+pub use plans::{Applied, BatchRow, Change, NewPlan, Plan, PlanTotals};
 pub use scenes::{Cut, Scene};
 
 /// Longest wait for a connection, and for a statement.

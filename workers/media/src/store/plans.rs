@@ -73,6 +73,21 @@ pub struct PlanTotals {
     pub changes_applied: u64,
 }
 
+/// What the plan of a batch came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchRow {
+    /// Its index in the run, from 0.
+    pub batch: i64,
+    /// Scenes that were really analyzed.
+    pub scenes_analyzed: u64,
+    /// Changes approved.
+    pub changes_approved: u64,
+    /// Changes written.
+    pub changes_applied: u64,
+    /// Scenes that failed, as far as they are listed, and changes that were approved and could not be written.
+    pub errors: u64,
+}
+
 impl Store {
     /// The plan of a run's batch, if it was made before.
     ///
@@ -206,6 +221,24 @@ impl Store {
             changes_approved: counted(row, 3)?,
             changes_applied: counted(row, 4)?,
         })
+    }
+
+    /// A page of a run's batches that have a plan, from the one after `after` on.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn plan_batches(&self, run_id: &str, after: i64, limit: i64) -> Result<Vec<BatchRow>, StoreError> {
+        let rows = self.query(sql::PLAN_BATCHES, &[&run_id, &after, &limit]).await?;
+        let read = |row: &Row| {
+            Ok(BatchRow {
+                batch: row.try_get(0)?,
+                scenes_analyzed: counted(row, 1)?,
+                changes_approved: counted(row, 2)?,
+                changes_applied: counted(row, 3)?,
+                errors: counted(row, 4)?,
+            })
+        };
+        rows.iter().map(read).collect()
     }
 
     /// Puts the open plans of a run aside: how many.

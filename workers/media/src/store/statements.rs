@@ -48,6 +48,7 @@ statements! {
     MARK_SCENES_ANALYZED = "mark_scenes_analyzed",
     PENDING_FILES = "pending_files",
     PENDING_PREVIEWS = "pending_previews",
+    PLAN_BATCHES = "plan_batches",
     PLAN_TOTALS = "plan_totals",
     RECORD_CUTS = "record_cuts",
     RECORD_DOWNLOAD = "record_download",

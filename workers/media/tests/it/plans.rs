@@ -143,8 +143,14 @@ async fn what_is_approved_is_applied_once() {
         changes_applied: plan.changes_proposed,
     };
     assert_eq!(result::<TotalsResult>(&totals), expected);
+    let record = json!({
+        "batch_num": 1, "scenes_analyzed": 1, "changes_approved": plan.changes_proposed, "changes_applied": plan.changes_proposed,
+        "errors": 0,
+    });
+    assert_eq!(totals.items["batches"], [record]);
     let none = site.run(PlanTotals(site.media.clone()), json!({"run_id": "none"})).await;
     assert_eq!(result::<TotalsResult>(&none).plans, 0);
+    assert_eq!(none.items["batches"], [] as [Value; 0]);
 }
 
 #[tokio::test]
