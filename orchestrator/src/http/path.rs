@@ -1,5 +1,7 @@
 //! Parts of the path: one that is no good is an error that names it.
 
+use std::str::FromStr;
+
 use axum::{
     extract::{FromRequestParts, Path},
     http::request::Parts,
@@ -16,12 +18,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let text = segment(parts, state, "id").await?;
-        let id = text.parse().map_err(|_| {
-            let detail = format!("{:?} is no job id; an id is a UUID, written in full", shown(&text));
-            Problem::bad_request(detail).field("id")
-        })?;
-        Ok(Self(id))
+        uuid(parts, state, "id", "no job id; an id").await.map(Self)
     }
 }
 
@@ -32,12 +29,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Session {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let text = segment(parts, state, "session").await?;
-        let session = text.parse().map_err(|_| {
-            let detail = format!("{:?} is no worker's session; a session is a UUID, written in full", shown(&text));
-            Problem::bad_request(detail).field("session")
-        })?;
-        Ok(Self(WorkerSession(session)))
+        uuid(parts, state, "session", "no worker's session; a session").await.map(Self)
     }
 }
 
@@ -48,12 +40,7 @@ impl<S: Send + Sync> FromRequestParts<S> for TokenId {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let text = segment(parts, state, "id").await?;
-        let id = text.parse().map_err(|_| {
-            let detail = format!("{:?} is no id of a token; an id is a UUID, written in full", shown(&text));
-            Problem::bad_request(detail).field("id")
-        })?;
-        Ok(Self(id))
+        uuid(parts, state, "id", "no id of a token; an id").await.map(Self)
     }
 }
 
@@ -85,6 +72,20 @@ impl<S: Send + Sync> FromRequestParts<S> for Number {
         })?;
         Ok(Self(id))
     }
+}
+
+/// A part that is a UUID. `what`: what it is not, and what such a thing is called.
+async fn uuid<S: Send + Sync, T: FromStr>(
+    parts: &mut Parts,
+    state: &S,
+    name: &'static str,
+    what: &str,
+) -> Result<T, Problem> {
+    let text = segment(parts, state, name).await?;
+    text.parse().map_err(|_| {
+        let detail = format!("{:?} is {what} is a UUID, written in full", shown(&text));
+        Problem::bad_request(detail).field(name)
+    })
 }
 
 async fn segment<S: Send + Sync>(parts: &mut Parts, state: &S, name: &str) -> Result<String, Problem> {

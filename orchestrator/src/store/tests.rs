@@ -149,6 +149,32 @@ async fn the_eldest_of_the_living_replicas_does_what_one_is_enough_for() {
 }
 
 #[tokio::test]
+async fn workers_that_are_long_gone_are_forgotten_unless_they_hold_something() {
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    let desk = Desk::new().await;
+    desk.announce(&["work"]).await;
+    let id = desk.submit("work").await;
+    desk.start(id).await;
+    let client = desk.database.connect().await.expect("a connection");
+    client.execute("UPDATE workers SET host = 'holds', status = 'lost'", &[]).await.expect("lost");
+    for (host, status) in [("lost", "lost"), ("down", "down"), ("silent", "live")] {
+        let insert = "INSERT INTO workers (session, host, version, types, concurrency, status) VALUES (gen_random_uuid(), $1, '1', '{}', 1, $2)";
+        client.execute(insert, &[&host, &status]).await.expect("there");
+    }
+    let left = async || {
+        let rows = client.query("SELECT host FROM workers ORDER BY host", &[]).await.expect("read");
+        rows.iter().map(|row| row.get(0)).collect::<Vec<String>>()
+    };
+    desk.app.store.forget_workers(DAY, 100).await.expect("forgotten");
+    assert_eq!(left().await, ["down", "holds", "lost", "silent"], "they were there just now");
+    client.execute("UPDATE workers SET seen_at = seen_at - interval '25 hours'", &[]).await.expect("aged");
+    desk.app.store.forget_workers(DAY, 1).await.expect("forgotten");
+    assert_eq!(left().await.len(), 3, "no more than were asked for");
+    desk.app.store.forget_workers(DAY, 100).await.expect("forgotten");
+    assert_eq!(left().await, ["holds", "silent"], "whether one that counts as live is lost, leases decide");
+}
+
+#[tokio::test]
 async fn no_session_compiles_what_runs_for_a_millisecond() {
     let desk = Desk::new().await;
     let store = &desk.app.store;

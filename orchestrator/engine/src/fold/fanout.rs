@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use drover_protocol::{JobError, JobId, JobStatus, JobType};
 use serde_json::{Value, json};
 
-use super::{Fold, NewJob, advance::expression_error};
+use super::{Fold, NewJob, scope::expression_error};
 use crate::{
     Command, Parent, Trigger, WaitFor, Workflow,
     command::ItemsSource,

@@ -19,6 +19,7 @@ mod pause;
 mod repeat;
 mod report;
 mod retry;
+mod scope;
 mod signal;
 #[cfg(any(test, feature = "simulation"))]
 pub mod simulation;

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use drover_protocol::{JobError, JobId};
 use serde_json::{Value, json};
 
-use super::{Fold, JobStatus, advance::expression_error, cancel::after, fanout::params_of};
+use super::{Fold, JobStatus, cancel::after, fanout::params_of, scope::expression_error};
 use crate::{
     Trigger,
     definition::{Repeat, Step},

@@ -3,7 +3,7 @@
 use drover_protocol::{JobError, JobStatus, StepStatus};
 use serde_json::{Map, Value};
 
-use super::{advance::expression_error, report::over_budget};
+use super::{report::over_budget, scope::expression_error};
 use crate::{
     StepState, Workflow,
     definition::{OnFailure, Step},
