@@ -99,6 +99,26 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// The workflow that asks, if it is a question.
+    pub(crate) const fn asker(&self) -> Option<JobId> {
+        match self {
+            Self::Load { workflow, .. }
+            | Self::Advance { workflow, .. }
+            | Self::Assemble { workflow, .. }
+            | Self::Expand { workflow, .. }
+            | Self::Window { workflow, .. } => Some(*workflow),
+            Self::Publish { .. }
+            | Self::Tombstone(_)
+            | Self::Withdraw(_)
+            | Self::Stop { .. }
+            | Self::StoreItems { .. }
+            | Self::Record(_)
+            | Self::Notify { .. } => None,
+        }
+    }
+}
+
 /// Where the items of a fan-out are.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ItemsSource {

@@ -46,7 +46,7 @@ pub struct Job {
     pub policy: Policy,
     /// Which worker holds it.
     pub lease: Option<WorkerSession>,
-    /// Not to be dispatched before; only while `pending` and not published.
+    /// Not to be dispatched before, while `pending` and not published. Of a workflow under way: it goes on in another fold.
     pub due_at: Option<DateTime<Utc>>,
     /// When its time is up: the attempt's, or while `cancelling` the cancel's.
     pub timeout_at: Option<DateTime<Utc>>,

@@ -3,7 +3,11 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use chrono::Utc;
-use drover_engine::{Command, Entropy, Fold, Ignored, Input, Limits, Outcome, Tree, fold::NewJob, view};
+use drover_engine::{
+    Command, Entropy, Fold, Ignored, Input, Limits, Outcome, Tree,
+    fold::{MAX_ROUNDS, NewJob},
+    view,
+};
 use drover_protocol::{JobEventKind, JobId, JobStatus, WorkerSession};
 use drover_service::telemetry::{EndedSpan, Traces};
 use futures_util::try_join;
@@ -18,9 +22,6 @@ use super::{
     statements as sql,
     write::{self, Expanded, Expansion, Last, Stamp},
 };
-
-/// More rounds than nesting, steps and skips of any definition can need; a bug must not spin in a transaction.
-const ROUNDS: usize = 2_000;
 
 /// What every fold of this process shares.
 pub struct FoldContext {
@@ -188,8 +189,8 @@ async fn finish(
             break;
         }
         rounds += 1;
-        if rounds > ROUNDS {
-            return Err(StoreError::Unrest { roots: fold.tree.jobs().count(), rounds: ROUNDS });
+        if rounds > MAX_ROUNDS {
+            return Err(StoreError::Unrest { roots: fold.tree.jobs().count(), rounds: MAX_ROUNDS });
         }
         answer(tx, context, &mut fold, &beside.params, plan).await?;
     }

@@ -144,6 +144,7 @@ pub(crate) fn limits() -> Limits {
         timeout_grace: std::time::Duration::from_secs(2),
         poison_losses: 3,
         depth: 4,
+        effort: 100,
     }
 }
 

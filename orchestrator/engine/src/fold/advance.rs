@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::{
     Fold,
+    defer::is_deferred,
     event::errors_of_stop,
     repeat::Round,
     report::{raise_bar, step_begins},
@@ -43,7 +44,7 @@ impl Fold<'_> {
     pub(super) fn need(&self, id: JobId) -> Option<Command> {
         let job = self.tree.get(id)?;
         let workflow = job.workflow.as_ref()?;
-        if !matches!(job.status, JobStatus::Running | JobStatus::Cancelling) {
+        if !matches!(job.status, JobStatus::Running | JobStatus::Cancelling) || is_deferred(job) {
             return None;
         }
         let Some((definition, step)) = workflow.current() else {
@@ -114,7 +115,7 @@ impl Fold<'_> {
 
     fn advance_once(&mut self, id: JobId, facts: &Facts) -> Go {
         let Some(job) = self.tree.get(id) else { return Go::Wait };
-        if !matches!(job.status, JobStatus::Running | JobStatus::Cancelling) {
+        if !matches!(job.status, JobStatus::Running | JobStatus::Cancelling) || is_deferred(job) {
             return Go::Wait;
         }
         let Some(workflow) = job.workflow.as_ref() else { return Go::Wait };
@@ -126,6 +127,7 @@ impl Fold<'_> {
         match state.status {
             StepStatus::Pending if workflow.skips() => self.close(id, index, StepStatus::Skipped, None),
             StepStatus::Pending if job.paused.is_some() => Go::Wait,
+            StepStatus::Pending if self.is_spent(id) => self.defer(id),
             StepStatus::Pending if self.lacks_sub_job(state) => self.ask_again(id),
             StepStatus::Pending => self.begin_step(id, index, &step, facts),
             StepStatus::Running if state.is_settled() => self.end_step(id, index, &step, facts),

@@ -12,6 +12,7 @@
 
 mod advance;
 mod cancel;
+mod defer;
 mod event;
 mod fanout;
 mod keep;
@@ -30,7 +31,7 @@ mod verdict;
 mod tests;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
     time::Duration,
 };
@@ -41,6 +42,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 pub use advance::Facts;
+pub use defer::MAX_ROUNDS;
 pub use fanout::BatchRow;
 pub(crate) use keep::report_of;
 pub use start::NewJob;
@@ -69,7 +71,7 @@ pub trait Catalog: Send + Sync {
     fn current(&self, name: &JobType) -> Option<Arc<Definition>>;
 }
 
-/// The limits that a fold obeys. All configurable. The history names them only where they are not the defaults: another
+/// The limits that a fold obeys. All but the last are configurable. The history names them only where they are not the defaults: another
 /// default changes what older lines say.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Limits {
@@ -83,6 +85,15 @@ pub struct Limits {
     pub poison_losses: u32,
     /// Deepest nesting of workflows.
     pub depth: usize,
+    /// Jobs made and questions asked for a tree in one fold, after which it begins no more in it. A round of questions counts as
+    /// twenty.
+    #[serde(default = "effort")]
+    pub effort: u32,
+}
+
+/// What 500 events of a tree lead to, the most that is read at once, stays far below; a fold that reaches it takes some 100 ms.
+const fn effort() -> u32 {
+    4_000
 }
 
 impl Default for Limits {
@@ -92,6 +103,7 @@ impl Default for Limits {
             timeout_grace: Duration::from_secs(30),
             poison_losses: 3,
             depth: 8,
+            effort: effort(),
         }
     }
 }
@@ -169,6 +181,10 @@ pub struct Fold<'a> {
     given: BTreeMap<JobId, Given>,
     /// The workflows that were looked up by name: whoever asks twice gets the same answer.
     current: HashMap<JobType, Option<Arc<Definition>>>,
+    /// What was done for each tree, by root, as [`Limits::effort`] counts it.
+    done: HashMap<JobId, u32>,
+    /// The roots of the trees that begin no more in this fold.
+    spent: HashSet<JobId>,
     /// The pauses of jobs that ended in this fold: should one of them have another round, that is paused, too.
     held: HashMap<JobId, Paused>,
 }
@@ -193,6 +209,8 @@ impl<'a> Fold<'a> {
             effects: Vec::new(),
             given: BTreeMap::new(),
             current: HashMap::new(),
+            done: HashMap::new(),
+            spent: HashSet::new(),
             held: HashMap::new(),
         }
     }
@@ -233,16 +251,20 @@ impl<'a> Fold<'a> {
 
     /// What the touched workflows need next. Empty: the fold is done.
     pub fn plan(&mut self) -> Vec<Command> {
+        self.note_spent();
         let mut plan = std::mem::take(&mut self.requests);
-        if !plan.is_empty() {
-            // A result must be put together, a list cut into batches, before anything above reads of it.
-            return plan;
-        }
-        for id in std::mem::take(&mut self.touched) {
-            if let Some(need) = self.need(id) {
-                plan.push(need);
+        if plan.is_empty() {
+            for id in std::mem::take(&mut self.touched) {
+                match self.need(id) {
+                    Some(Command::Window { .. }) if self.is_spent(id) => {
+                        self.defer(id);
+                    }
+                    need => plan.extend(need),
+                }
             }
         }
+        // Else: a result must be put together, a list cut into batches, before anything above reads of it.
+        self.note_asked(&plan);
         plan
     }
 

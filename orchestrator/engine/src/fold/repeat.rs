@@ -76,12 +76,7 @@ impl Fold<'_> {
     ) -> Result<(), JobError> {
         let Some(job) = self.tree.get(child) else { return Ok(()) };
         let params = params_of(step, job.workflow.as_ref(), params, None)?;
-        // A workflow of which nothing runs would fill this fold with its rounds.
-        let at_once = job.workflow.is_some() && job.started_at == Some(self.now);
-        let due_at = match repeat.delay {
-            Some(delay) => after(self.now, delay),
-            None => at_once.then_some(self.now),
-        };
+        let due_at = repeat.delay.and_then(|delay| after(self.now, delay));
         if let Some(state) = self.step_mut(id, index) {
             state.rounds = round.saturating_sub(1);
         }

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use drover_protocol::{JobError, JobId, JobStatus, JobType, RunningJob};
 use serde_json::Value;
 
-use super::{Fold, Seen, kept_time};
+use super::{Fold, Seen, defer::is_deferred, kept_time};
 use crate::{
     Command, Ignored, Job, Outcome, Parent, Progress, Stamped, Trigger, Workflow, expression::BatchScope, job::Policy,
     record::Kept,
@@ -73,6 +73,7 @@ impl Fold<'_> {
             workflow: new.workflow,
         };
         let waits = job.due_at.is_some();
+        self.note_made(job.root_id);
         self.tree.created.insert(id);
         self.tree.jobs.insert(id, job);
         self.touch(id);
@@ -87,13 +88,17 @@ impl Fold<'_> {
         }
     }
 
-    /// The job's time has come: a retry's, or that of a job submitted for later.
+    /// The job's time has come: a retry's, that of a job submitted for later, that of a workflow which goes on in another fold.
     pub(super) fn due(&mut self, id: JobId) -> Outcome {
         let Some(job) = self.tree.get(id) else { return Outcome::Ignored(Ignored::UnknownJob) };
         // One that is paused begins when it is resumed.
         let waits = job.paused.is_some() || job.due_at.is_none_or(|due_at| due_at > self.now);
-        if job.status != JobStatus::Pending || waits {
+        if waits {
             return Outcome::Ignored(Ignored::Repeat);
+        }
+        if is_deferred(job) {
+            self.end_deferral(id);
+            return Outcome::Applied;
         }
         let seen = Seen::of(job);
         self.take_turn(id);

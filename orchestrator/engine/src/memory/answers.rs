@@ -14,12 +14,9 @@ use crate::{
     Command, Job, Tree,
     command::ItemsSource,
     expression::Template,
-    fold::{BatchRow, Facts, Fold},
+    fold::{BatchRow, Facts, Fold, MAX_ROUNDS},
     view::{self, SubJobEnd},
 };
-
-/// More rounds than nesting, steps and skips of any definition can need.
-const ROUNDS: usize = 2_000;
 
 /// A sub-job's step and batch.
 type Position = (usize, Option<u32>);
@@ -58,7 +55,7 @@ impl Memory {
     /// When rows are missing that it asks for, or it does not come to rest.
     pub fn settle(&mut self, fold: &mut Fold<'_>) -> Result<Vec<Command>, MemoryError> {
         let mut effects = Vec::new();
-        for _ in 0..ROUNDS {
+        for _ in 0..MAX_ROUNDS {
             let plan = fold.plan();
             // A list that came with this very batch may be what a fan-out is cut from.
             self.keep_items(fold.effects(), &mut effects);
@@ -67,7 +64,7 @@ impl Memory {
             }
             self.answer(fold, Round::of(plan))?;
         }
-        Err(MemoryError::Unrest(ROUNDS))
+        Err(MemoryError::Unrest(MAX_ROUNDS))
     }
 
     fn keep_items(&mut self, decided: Vec<Command>, effects: &mut Vec<Command>) {

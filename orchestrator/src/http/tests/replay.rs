@@ -290,3 +290,29 @@ async fn a_tree_that_goes_on_meanwhile_is_compared_with_the_history_that_led_to_
     assert!(replays > 0);
     assert_eq!(api.is_rebuilt(id).await, (12, 0));
 }
+
+#[tokio::test]
+async fn what_takes_several_folds_without_a_worker_ends_and_is_rebuilt() {
+    let api = Api::new().await;
+    let steps = "[{ key: no, job: validate, if: '${false}' }]";
+    let each = format!("{{ key: each, for_each: '${{input.n}}', max_parallel: 1, steps: {steps} }}");
+    api.desk.apply(&format!("name: nothing\ninput: {{ n: {{ type: array }} }}\nsteps: [{each}]")).await;
+    let list: Vec<u32> = (0..300).collect();
+    let id = api.submit(json!({ "type": "nothing", "params": { "n": list } })).await;
+    let view = api.get(&format!("/api/v1/jobs/{id}")).await.ok();
+    assert_eq!((&view["status"], &view["run_at"]), (&json!("running"), &Value::Null));
+    let app = &api.desk.app;
+    let mut folds = 0;
+    loop {
+        let due = app.store.due(100).await.unwrap();
+        if due.is_empty() {
+            break;
+        }
+        app.store.fold(&app.context, due).await.unwrap();
+        folds += 1;
+    }
+    assert!(folds > 2, "{folds}");
+    let view = api.get(&format!("/api/v1/jobs/{id}")).await.ok();
+    assert_eq!((&view["status"], &view["metadata"]["steps"][0]["done"]), (&json!("completed"), &json!(300)));
+    api.is_rebuilt(id).await;
+}

@@ -79,7 +79,8 @@ impl Store {
         assert_eq!(job.finished_at.is_some(), job.is_terminal(), "finished_iff_terminal: {job:?}");
         let at_work = matches!(job.status, JobStatus::Running | JobStatus::Cancelling);
         assert!(job.lease.is_none() || at_work, "lease_only_at_work: {job:?}");
-        assert!(job.due_at.is_none() || job.status == JobStatus::Pending, "due_only_when_pending: {job:?}");
+        let may_be_due = job.status == JobStatus::Pending || job.workflow.is_some() && !job.is_terminal();
+        assert!(job.due_at.is_none() || may_be_due, "due_before_it_goes_on: {job:?}");
         let may_wait = matches!(job.status, JobStatus::Pending | JobStatus::Running);
         assert!(job.paused.is_none() || may_wait, "paused_only_before_the_end: {job:?}");
         assert!(job.status != JobStatus::Failed || job.error.is_some(), "failed_has_error: {job:?}");

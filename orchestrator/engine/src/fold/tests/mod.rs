@@ -6,6 +6,7 @@ mod batch_sizes;
 mod cancels;
 mod chaos;
 mod data_import;
+mod deferred;
 mod ends;
 mod events;
 mod fanout;

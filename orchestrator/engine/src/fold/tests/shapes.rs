@@ -6,5 +6,8 @@ use crate::fold::simulation::shapes::workflows;
 /// A world with two random workflows, `root` and the `child` that it may run.
 pub(super) fn world(tape: &mut Tape) -> World {
     let [root, child] = workflows(tape, 2);
-    World::with(&[&root, &child])
+    let mut world = World::with(&[&root, &child]);
+    // How soon what is left of a tree waits for the next fold.
+    world.limits.effort = tape.of(&[world.limits.effort, 200, 60, 1]).unwrap();
+    world
 }
