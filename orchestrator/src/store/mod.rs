@@ -15,6 +15,7 @@ mod outbox;
 mod overview;
 mod passages;
 mod pauses;
+mod pool;
 mod prune;
 mod registry;
 mod replay;
@@ -34,8 +35,8 @@ mod write;
 
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, QueueMode, RecyclingMethod, Runtime};
-use secrecy::{ExposeSecret, SecretString};
+use deadpool_postgres::{Object, Pool};
+use secrecy::SecretString;
 
 use confirmed::Confirmed;
 use unit::Unit;
@@ -62,9 +63,6 @@ pub(crate) use standing::AHEAD;
 pub use submit::{Accepted, NewRoot, SubmissionKey};
 pub use trails::{Found, HistoryLine, LogLine, LogSearch};
 pub use view::{SeenJob, Trail, Version};
-
-/// A connection whose other end acknowledges nothing for this long is dead.
-const UNACKNOWLEDGED: Duration = Duration::from_secs(20);
 
 /// How to reach the database.
 #[derive(Clone, Debug)]
@@ -112,9 +110,8 @@ impl Store {
     pub fn new(config: &StoreConfig) -> Result<Self, StoreError> {
         let by_key = config.connections / 2;
         Ok(Self {
-            pool: pool(config, config.connections - by_key, "", RecyclingMethod::Verified)?,
-            // Whoever uses these tries again: a connection that has died without a word needs no question each time.
-            by_key: pool(config, by_key, BY_KEY, RecyclingMethod::Fast)?,
+            pool: pool::new(config, config.connections - by_key, "")?,
+            by_key: pool::new(config, by_key, BY_KEY)?,
             confirmed: Confirmed::default(),
         })
     }
@@ -151,43 +148,4 @@ impl Store {
     async fn unit(&self) -> Result<Unit, StoreError> {
         Ok(Unit::new(self.by_key().await?))
     }
-}
-
-fn pool(
-    config: &StoreConfig,
-    connections: usize,
-    planner: &str,
-    recycling_method: RecyclingMethod,
-) -> Result<Pool, StoreError> {
-    let mut postgres: tokio_postgres::Config = config.url.expose_secret().parse()?;
-    let milliseconds = config.statement_timeout.as_millis();
-    // A time-out on our side would leave the statement running on the server. Nothing here runs long enough to be worth compiling: that
-    // took 100 ms at each look for the next batches of a fan-out, once its table was large enough for the estimate.
-    let settings = format!(
-        "-c timezone=UTC -c jit=off -c statement_timeout={milliseconds} -c lock_timeout={milliseconds} \
-             -c idle_in_transaction_session_timeout={milliseconds} {planner}"
-    );
-    let options = match postgres.get_options() {
-        Some(options) => format!("{options} {settings}"),
-        None => settings,
-    };
-    postgres.options(options);
-    postgres.application_name("drover-orchestrator");
-    postgres.connect_timeout(config.wait);
-    // A host that went without a word is noticed: by what it does not acknowledge, or by its silence.
-    postgres.tcp_user_timeout(UNACKNOWLEDGED);
-    postgres.keepalives_idle(Duration::from_secs(30));
-    postgres.keepalives_interval(Duration::from_secs(5));
-    postgres.keepalives_retries(3);
-    let manager = Manager::from_config(postgres, migrate::tls(), ManagerConfig { recycling_method });
-    Pool::builder(manager)
-        .max_size(connections)
-        .wait_timeout(Some(config.wait))
-        .create_timeout(Some(config.wait))
-        .recycle_timeout(Some(config.wait))
-        // The connection that was used last has its statements prepared and its caches warm.
-        .queue_mode(QueueMode::Lifo)
-        .runtime(Runtime::Tokio1)
-        .build()
-        .map_err(|error| StoreError::Migrate(error.to_string()))
 }
