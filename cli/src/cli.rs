@@ -320,8 +320,9 @@ Examples:
   drover dev
   drover dev --port 0 --data-dir /tmp/drover --workflows ./workflows
 
-Orchestrator and import worker, a private Postgres server from the binaries of this machine, and a
-broker of its own. The data stay: the next start goes on where the last one ended, killed or not.
+Orchestrator, import worker and, where ffmpeg is, media worker, a private Postgres server from the
+binaries of this machine, and a broker of its own. The data stay: the next start goes on where the
+last one ended, killed or not.
 Settings come from DROVER_CONFIG and DROVER__SECTION__KEY, as for drover-orchestrator.")]
     Dev(Dev),
     /// See it work: import generated files, from nothing to a search hit; or take short videos into a library.

@@ -68,6 +68,8 @@ pub struct AmqpSection {
     pub prefix: String,
     /// Largest message, in bytes.
     pub message_bytes: usize,
+    /// A file with the certificates, in PEM, that `amqps://` trusts besides those of the system.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// The database.
@@ -371,5 +373,16 @@ mod tests {
             let refused = load(&[(name, value)]).expect_err("refused");
             assert!(refused.contains(&name.to_lowercase()) && refused.contains(value), "{refused}");
         }
+    }
+
+    #[test]
+    fn one_file_may_configure_a_whole_system() {
+        let workers = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../workers/sdk/src/default.toml"));
+        let text = workers.expect("it is there").replace("# ca_file", "ca_file");
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), text).expect("written");
+        let loader = Loader::new(DEFAULTS).file(Some(file.path())).secrets(SECRETS).only(SECTIONS);
+        let config: Config = loader.environment(HashMap::new()).load().expect("it passes over what is not its own");
+        assert_eq!(config.amqp.ca_file.as_deref(), Some(std::path::Path::new("/etc/drover/ca.pem")));
     }
 }

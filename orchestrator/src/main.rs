@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 
 /// Accepts jobs, dispatches them to workers, folds what they report.
 ///
-/// Configured by a TOML file and by the environment (DROVER__SECTION__KEY); config/default.toml lists every knob.
+/// Configured by a TOML file and by the environment (DROVER__SECTION__KEY); config/default.toml lists every knob of it.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
@@ -95,6 +95,10 @@ async fn start(arguments: &Arguments) -> anyhow::Result<()> {
         .with_context(|| format!("http.listen: {} cannot be used", config.http.listen))?;
     let mut amqp = AmqpConfig::new(config.amqp.url.expose_secret(), &config.amqp.prefix);
     amqp.heartbeat = Pace::of(&config).amqp_heartbeat();
+    if let Some(path) = &config.amqp.ca_file {
+        let pem = std::fs::read_to_string(path);
+        amqp.ca_pem = Some(pem.with_context(|| format!("amqp.ca_file: {} cannot be read", path.display()))?);
+    }
     let broker = AmqpBroker::connect(amqp).await.context("amqp.url")?;
     run::run(&config, Arc::clone(&broker) as _, listener, shutdown).await
 }

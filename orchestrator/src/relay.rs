@@ -1,6 +1,10 @@
 //! The relay: what committed transactions owe goes to the broker; a row of the outbox goes only after the confirm.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use chrono::Utc;
@@ -84,9 +88,9 @@ pub async fn clear(app: Arc<App>, shutdown: CancellationToken) {
 
 /// Looks through the outbox for what nobody sends, until shutdown.
 pub async fn sweep(app: Arc<App>, pace: Pace, shutdown: CancellationToken) {
-    let limit = i64::try_from(BATCH).unwrap_or(i64::MAX);
+    let mut released = None::<Instant>;
     loop {
-        match app.store.claim_outbox(limit, app.context.claim, pace.silence()).await {
+        match left_over(&app, pace.silence(), &mut released).await {
             Ok(rows) if !rows.is_empty() => {
                 tracing::info!(count = rows.len(), "publishing what was left in the outbox");
                 send(&app, rows).await;
@@ -105,6 +109,15 @@ pub async fn sweep(app: Arc<App>, pace: Pace, shutdown: CancellationToken) {
             }
         }
     }
+}
+
+/// What nobody sends. Whether a replica has fallen silent is asked once in the time that it takes to be so.
+async fn left_over(app: &App, silence: Duration, released: &mut Option<Instant>) -> Result<Vec<OutboxRow>, StoreError> {
+    if released.is_none_or(|at| at.elapsed() >= silence) {
+        app.store.release_claims(silence).await?;
+        *released = Some(Instant::now());
+    }
+    app.store.claim_outbox(i64::try_from(BATCH).unwrap_or(i64::MAX), app.context.claim).await
 }
 
 /// A message on its way, with the row that owes it.
@@ -372,7 +385,8 @@ mod tests {
         let silence = Duration::from_secs(3);
         let client = desk.database.connect().await.expect("a connection");
         client.execute("UPDATE outbox SET claimed_until = clock_timestamp()", &[]).await.expect("its claim is over");
-        let rows = desk.app.store.claim_outbox(10, desk.app.context.claim, silence).await.expect("claimed");
+        desk.app.store.release_claims(silence).await.expect("released");
+        let rows = desk.app.store.claim_outbox(10, desk.app.context.claim).await.expect("claimed");
         send(&desk.app, rows).await;
         let published = desk.broker.published();
         let message = published.iter().find(|message| message.properties.message_id == Some(id.to_string()));

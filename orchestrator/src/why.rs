@@ -220,6 +220,9 @@ fn workflow(job: &Standing) -> String {
             running => format!("paused: {running} of its sub-jobs still run to their end, nothing else begins"),
         };
     }
+    if job.due_seconds.is_some() {
+        return "running: much of it ended at once, it goes on in a moment".into();
+    }
     let Some(step) = metadata.steps.get(metadata.current_step.saturating_sub(1)) else { return "running".into() };
     let title = &step.title;
     if let Some(seconds) = job.waiting_seconds {

@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 
 use crate::Limits;
 
-pub(crate) use kept::{Envelope, Kept, Reports, is_end};
+pub(crate) use kept::{Envelope, Kept, Reports, is_end, is_of_worker};
 
 /// A line of the history.
 #[derive(Clone, Debug, PartialEq)]

@@ -94,8 +94,9 @@ fn shown(job: &Job, workflow: &Workflow) -> usize {
     let WorkflowState { current, steps, ending } = &workflow.state;
     let regular = workflow.definition.steps.len();
     let has_begun = |step: &StepState| step.started_at.is_some();
-    // Between two steps of a paused workflow the next one may never have its turn.
-    let waits = job.paused.is_some() && job.status == JobStatus::Running && !steps.get(*current).is_some_and(has_begun);
+    // Between two steps of a workflow that is paused, or goes on in another fold, the next one may never have its turn.
+    let rests = (job.paused.is_some() || job.due_at.is_some()) && job.status == JobStatus::Running;
+    let waits = rests && !steps.get(*current).is_some_and(has_begun);
     if *current < regular && !waits {
         return *current;
     }

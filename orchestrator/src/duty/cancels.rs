@@ -6,7 +6,7 @@ use drover_engine::Input;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{Pace, ROUND, fold};
+use super::{Pace, ROUND, Round, fold};
 use crate::{app::App, store::StoreError};
 
 /// A worker that is of another make and acknowledges no withdrawals is waited for this many leases.
@@ -18,14 +18,14 @@ pub async fn run(app: Arc<App>, pace: Pace, mut cancelling: watch::Receiver<bool
         if cancelling.wait_for(|cancelling| *cancelling).await.is_err() || shutdown.is_cancelled() {
             return;
         }
-        let more = match settled(&app, pace).await {
+        let round = match settled(&app, pace).await {
             Ok(inputs) => fold(&app, "settling cancels and withdrawals", inputs).await,
             Err(error) => {
                 tracing::warn!(%error, "cancels and withdrawals that could settle cannot be read");
-                false
+                Round::Broken
             }
         };
-        let wait = if more { Duration::ZERO } else { pace.pressing() };
+        let wait = if round == Round::Applied { Duration::ZERO } else { pace.pressing() };
         if shutdown.run_until_cancelled(app.press.next_settling(wait)).await.is_none() {
             return;
         }

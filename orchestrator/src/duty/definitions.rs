@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 
-const PERIOD: Duration = Duration::from_secs(1);
+const PERIOD: Duration = Duration::from_secs(2);
 
 /// Keeps the registry up to date until shutdown. Submissions ask the database itself; this is for child workflows.
 pub async fn run(app: Arc<App>, shutdown: CancellationToken) {

@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{ROUND, fold};
+use super::{ROUND, Round, fold};
 use crate::{
     app::App,
     store::{Place, StoreError},
@@ -83,7 +83,7 @@ async fn dispatch_again(app: &App, epoch: &str) -> Result<usize, RoundError> {
         after = last.clone();
         count += lost.len();
         let inputs = lost.into_iter().map(|(_, input)| input).collect();
-        if !fold(app, "dispatching again what the broker lost", inputs).await {
+        if fold(app, "dispatching again what the broker lost", inputs).await == Round::Broken {
             return Err(RoundError::Unfolded);
         }
     }

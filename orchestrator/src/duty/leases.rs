@@ -10,7 +10,7 @@ use crate::{app::App, store::StoreError};
 
 /// Watches over leases until shutdown.
 pub async fn run(app: Arc<App>, pace: Pace, shutdown: CancellationToken) {
-    while shutdown.run_until_cancelled(tokio::time::sleep(pace.beat())).await.is_some() {
+    while shutdown.run_until_cancelled(tokio::time::sleep(pace.look())).await.is_some() {
         if let Err(error) = round(&app, pace).await {
             tracing::warn!(%error, "leases cannot be looked at");
         }

@@ -15,7 +15,7 @@ mod timers;
 
 use std::time::Duration;
 
-use drover_engine::Input;
+use drover_engine::{Input, Outcome};
 
 use crate::{
     app::App,
@@ -47,6 +47,12 @@ impl Pace {
     #[must_use]
     pub fn beat(self) -> Duration {
         (self.lease / 8).min(Duration::from_secs(1))
+    }
+
+    /// How often it is looked for workers that are lost: an eighth of what it takes to be lost.
+    #[must_use]
+    pub fn look(self) -> Duration {
+        self.lease / 8
     }
 
     /// How often while a cancel waits to settle: a person is looking.
@@ -104,27 +110,74 @@ async fn is_eldest(app: &App, pace: Pace) -> Result<bool, StoreError> {
     Ok(app.store.eldest_replica(pace.silence()).await? == Some(app.context.claim.by))
 }
 
-/// Folds what a duty found. Whether there was anything.
-async fn fold(app: &App, what: &'static str, inputs: Vec<Input>) -> bool {
-    if inputs.is_empty() {
-        return false;
-    }
-    match app.store.fold(&app.context, inputs.clone()).await {
-        Ok(folded) => app.committed(folded),
-        Err(error) if inputs.len() == 1 || error.is_transient() => {
-            tracing::warn!(%error, "{what} is tried again");
-            return false;
-        }
-        Err(error) => {
-            tracing::warn!(%error, "{what}: the round is folded one by one");
-            for input in inputs {
-                let job_id = input.job_id();
-                match app.store.fold(&app.context, vec![input]).await {
-                    Ok(folded) => app.committed(folded),
-                    Err(error) => tracing::error!(%error, job.id = %job_id, "{what} failed for a job"),
+/// What came of a round of a duty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Round {
+    /// Something changed: there may be more at once.
+    Applied,
+    /// All of it was folded, or given up with a word in the log, and nothing changed.
+    Idle,
+    /// The database is away: the rest is found again.
+    Broken,
+}
+
+/// Folds what a duty found, in one transaction, or in smaller ones where that does not succeed.
+async fn fold(app: &App, what: &'static str, inputs: Vec<Input>) -> Round {
+    let mut round = Round::Idle;
+    let mut work = vec![inputs];
+    while let Some(mut inputs) = work.pop() {
+        let Some(job_id) = inputs.first().map(Input::job_id) else { continue };
+        match app.store.fold(&app.context, inputs.clone()).await {
+            Ok(folded) => {
+                if folded.outcomes.contains(&Outcome::Applied) {
+                    round = Round::Applied;
                 }
+                app.committed(folded);
             }
+            Err(error) if inputs.len() > 1 && (error.took_too_long() || !error.is_transient()) => {
+                tracing::warn!(%error, count = inputs.len(), "{what}: the round is halved");
+                let rest = inputs.split_off(inputs.len() / 2);
+                work.extend([rest, inputs]);
+            }
+            Err(error) if error.is_transient() => {
+                tracing::warn!(%error, "{what} is tried again");
+                return Round::Broken;
+            }
+            Err(error) => tracing::error!(%error, job.id = %job_id, "{what} failed for a job"),
         }
     }
-    true
+    round
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Desk;
+
+    #[tokio::test]
+    async fn one_that_cannot_be_folded_holds_up_no_other_and_is_not_asked_for_without_a_pause() {
+        let desk = Desk::new().await;
+        desk.announce(&["work"]).await;
+        let mut jobs = Vec::new();
+        for _ in 0..5 {
+            jobs.push(desk.submit("work").await);
+        }
+        let bad = jobs[2];
+        let client = desk.database.connect().await.expect("a connection");
+        let refuse = format!(
+            "UPDATE jobs SET dispatch = 0, due_at = clock_timestamp();
+            CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$;
+            CREATE TRIGGER refuse BEFORE UPDATE ON jobs FOR EACH ROW WHEN (OLD.id = '{bad}') EXECUTE FUNCTION refuse()"
+        );
+        client.batch_execute(&refuse).await.expect("set up");
+        let round = async || {
+            let due = desk.app.store.due(ROUND).await.expect("read");
+            (due.len(), fold(&desk.app, "firing timers", due).await)
+        };
+        assert_eq!(round().await, (5, Round::Applied));
+        let count = "SELECT count(*) FROM jobs WHERE dispatch = 1 AND status = 'pending'";
+        let row = client.query_one(count, &[]).await.expect("read");
+        assert_eq!(row.get::<_, i64>(0), 4);
+        assert_eq!(round().await, (1, Round::Idle), "nothing changed: the next look can wait");
+    }
 }

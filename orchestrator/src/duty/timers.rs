@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{ROUND, fold};
+use super::{ROUND, Round, fold};
 use crate::app::App;
 
 /// How late a timer may be.
@@ -13,14 +13,14 @@ const PERIOD: Duration = Duration::from_millis(200);
 /// Fires timers until shutdown.
 pub async fn run(app: Arc<App>, shutdown: CancellationToken) {
     loop {
-        let more = match app.store.due(ROUND).await {
+        let round = match app.store.due(ROUND).await {
             Ok(inputs) => fold(&app, "firing timers", inputs).await,
             Err(error) => {
                 tracing::warn!(%error, "timers cannot be read");
-                false
+                Round::Broken
             }
         };
-        let wait = if more { Duration::ZERO } else { PERIOD };
+        let wait = if round == Round::Applied { Duration::ZERO } else { PERIOD };
         if shutdown.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
             return;
         }

@@ -140,12 +140,12 @@ async fn fold_all(app: &App, inputs: Vec<Input>, shutdown: &CancellationToken) -
         if inputs.is_empty() {
             continue;
         }
-        let outcome: Result<Folded, StoreError> =
-            until_done!("folding events", shutdown, app.store.fold(&app.context, inputs.clone()))?;
-        match outcome {
-            Ok(folded) => app.committed(folded),
-            Err(error) if inputs.len() == 1 => culprit(app, inputs.remove(0), &error, shutdown).await?,
-            Err(error) => {
+        match until_done!("folding events", shutdown, fold(app, &inputs))? {
+            Ok(Ok(folded)) => app.committed(folded),
+            Ok(Err(error)) | Err(error) if inputs.len() == 1 => {
+                culprit(app, inputs.remove(0), &error, shutdown).await?
+            }
+            Ok(Err(error)) | Err(error) => {
                 tracing::warn!(%error, count = inputs.len(), "a batch cannot be folded; it is halved");
                 let rest = inputs.split_off(inputs.len() / 2);
                 // The first half is folded first.
@@ -155,6 +155,14 @@ async fn fold_all(app: &App, inputs: Vec<Input>, shutdown: &CancellationToken) -
         }
     }
     Some(())
+}
+
+/// The inner error: what is tried again in halves, since all of it took too long.
+async fn fold(app: &App, inputs: &[Input]) -> Result<Result<Folded, StoreError>, StoreError> {
+    match app.store.fold(&app.context, inputs.to_vec()).await {
+        Err(error) if error.took_too_long() && inputs.len() > 1 => Ok(Err(error)),
+        outcome => outcome.map(Ok),
+    }
 }
 
 /// An event that breaks the transaction: it goes to the dead letters, and its job fails with the reason.

@@ -22,17 +22,7 @@ pub async fn run(app: Arc<App>, shutdown: CancellationToken) {
     let queue = app.names.submit_queue();
     let Some(mut deliveries) = subscribe(&app, &queue, PREFETCH, &shutdown).await else { return };
     while let Some(taken) = batch(&mut deliveries, &behind, &shutdown).await {
-        let Some(outcome) = until_done!("accepting submissions", &shutdown, accept(&app, &taken)) else {
-            return;
-        };
-        let replies = match outcome {
-            Ok(replies) => replies,
-            Err(error) => {
-                tracing::error!(%error, "submissions cannot be accepted");
-                let error = refusal("internal", "the orchestrator cannot accept it; see its log", None);
-                taken.iter().map(|_| error.clone()).collect()
-            }
-        };
+        let Some(replies) = accept_all(&app, &taken, &shutdown).await else { return };
         let kept = bury(&app, &queue, &taken, refusals(&taken, &replies), &shutdown).await;
         answer(&app, &taken, replies).await;
         settle(&*deliveries, &taken, &kept).await;
@@ -47,6 +37,27 @@ fn refusals(taken: &[Delivery], replies: &[SubmissionReply]) -> Vec<Bad> {
         SubmissionReply::Accepted { .. } => None,
     };
     taken.iter().zip(replies).enumerate().filter_map(bad).collect()
+}
+
+/// One reply for each delivery. One that breaks the transaction is found by halving. `None`: shutdown.
+async fn accept_all(app: &App, taken: &[Delivery], shutdown: &CancellationToken) -> Option<Vec<SubmissionReply>> {
+    let mut replies = Vec::with_capacity(taken.len());
+    let mut work = vec![taken];
+    while let Some(taken) = work.pop() {
+        match until_done!("accepting submissions", shutdown, accept(app, taken))? {
+            Ok(accepted) => replies.extend(accepted),
+            Err(error) if taken.len() > 1 => {
+                tracing::warn!(%error, count = taken.len(), "submissions cannot be accepted together; they are halved");
+                let (first, rest) = taken.split_at(taken.len() / 2);
+                work.extend([rest, first]);
+            }
+            Err(error) => {
+                tracing::error!(%error, "a submission cannot be accepted");
+                replies.push(refusal("internal", "the orchestrator cannot accept it; see its log", None));
+            }
+        }
+    }
+    Some(replies)
 }
 
 /// One reply for each delivery; everything that is accepted, in one transaction.
@@ -103,6 +114,13 @@ fn read(app: &App, delivery: &Delivery) -> Result<(Submission, Idempotency), Sub
         return Err(refusal("malformed", &message, Some("message_id")));
     };
     let sender = properties.app_id.clone().unwrap_or_default();
+    for (field, text) in [("message_id", &key), ("app_id", &sender)] {
+        if text.contains('\0') {
+            let message =
+                format!("the property {field} contains the character NUL, which cannot be stored; leave it out");
+            return Err(refusal("malformed", &message, Some(field)));
+        }
+    }
     Ok((submission, Idempotency { scope: format!("amqp:{sender}"), key }))
 }
 
@@ -198,5 +216,47 @@ mod tests {
         let place = "00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01";
         assert_eq!(submitted("a", place).await.as_deref(), Some(place));
         assert_eq!(submitted("b", "00-1").await, None, "what cannot be read is none");
+    }
+
+    fn delivery(number: u64, key: &str, sender: &str, body: &'static str) -> Delivery {
+        let properties = Properties {
+            message_id: Some(key.into()),
+            app_id: Some(sender.into()),
+            kind: Some(Submission::type_property()),
+            ..Properties::default()
+        };
+        let body = Bytes::from_static(body.as_bytes());
+        let (exchange, routing_key) = (String::new(), String::new());
+        Delivery { tag: Tag { session: 1, number }, body, properties, exchange, routing_key, redelivered: false }
+    }
+
+    fn shown(replies: &[SubmissionReply]) -> Vec<String> {
+        let shown = |reply: &SubmissionReply| match reply {
+            SubmissionReply::Accepted { .. } => "accepted".to_owned(),
+            SubmissionReply::Refused { error } => {
+                format!("{} {}", error.kind, error.field.as_deref().unwrap_or_default())
+            }
+        };
+        replies.iter().map(shown).collect()
+    }
+
+    #[tokio::test]
+    async fn one_that_cannot_be_accepted_takes_no_other_with_it() {
+        let desk = Desk::new().await;
+        desk.announce(&["work", "refused"]).await;
+        let client = desk.database.connect().await.expect("a connection");
+        let refuse = "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$;
+            CREATE TRIGGER refuse BEFORE INSERT ON jobs FOR EACH ROW WHEN (NEW.type = 'refused') EXECUTE FUNCTION refuse()";
+        client.batch_execute(refuse).await.expect("set up");
+        let taken = [
+            delivery(1, "a", "shop", r#"{"type": "work"}"#),
+            delivery(2, "b\0", "shop", r#"{"type": "work"}"#),
+            delivery(3, "c", "sh\0p", r#"{"type": "work"}"#),
+            delivery(4, "d", "shop", r#"{"type": "refused"}"#),
+            delivery(5, "e", "shop", r#"{"type": "work"}"#),
+        ];
+        let replies = accept_all(&desk.app, &taken, &CancellationToken::new()).await.expect("no shutdown");
+        let expected = ["accepted", "malformed message_id", "malformed app_id", "internal ", "accepted"];
+        assert_eq!(shown(&replies), expected);
     }
 }

@@ -79,7 +79,7 @@ impl Store {
     /// # Errors
     /// When the database is away.
     pub async fn unheld(&self, older_than: Duration, limit: i64) -> Result<Vec<Input>, StoreError> {
-        let mut rows = self.rows(sql::LEASES_OF_LOST, &[&limit]).await?;
+        let mut rows = self.rows(sql::LEASES_OF_LOST, &[&limit, &seconds(older_than)]).await?;
         rows.extend(self.rows(sql::UNLISTED_JOBS, &[&seconds(older_than), &limit]).await?);
         rows.iter().map(lease_lost).collect()
     }

@@ -63,6 +63,12 @@ impl StoreError {
         }
     }
 
+    /// Whether the server gave the work up because it took too long: less of it at once may succeed.
+    #[must_use]
+    pub fn took_too_long(&self) -> bool {
+        matches!(self, Self::Postgres(error) if error.code() == Some(&SqlState::QUERY_CANCELED))
+    }
+
     pub(super) fn corrupt(what: impl Into<String>, reason: impl std::fmt::Display) -> Self {
         Self::Corrupt { what: what.into(), reason: reason.to_string() }
     }

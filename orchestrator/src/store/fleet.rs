@@ -16,6 +16,9 @@ use super::{
     statements as sql,
 };
 
+/// Workflows that go on in another fold, at most, of one round of the timers.
+const DEFERRED: i64 = 8;
+
 /// A worker's newest heartbeat of a batch.
 #[derive(Clone, Debug)]
 pub struct WorkerBeat {
@@ -217,7 +220,7 @@ impl Store {
         let client = self.by_key().await?;
         let lost = client.prepare_cached(sql::LEASES_OF_LOST).await?;
         let missing = client.prepare_cached(sql::MISSING_JOBS).await?;
-        let mut rows = client.query(&lost, &[&limit]).await?;
+        let mut rows = client.query(&lost, &[&limit, &seconds(lease)]).await?;
         rows.extend(client.query(&missing, &[&seconds(lease), &limit]).await?);
         rows.iter().map(lease_lost).collect()
     }
@@ -250,6 +253,7 @@ impl Store {
             let statement = client.prepare_cached(sql).await?;
             client.execute(&statement, &[&seconds(age), &limit]).await?;
         }
+        client.execute(&client.prepare_cached(sql::DELETE_ACKS).await?, &[&limit]).await?;
         Ok(())
     }
 
@@ -265,7 +269,7 @@ impl Store {
                 None => Input::Due { job_id },
             })
         };
-        self.rows(sql::DUE_JOBS, &[&limit]).await?.iter().map(input).collect()
+        self.rows(sql::DUE_JOBS, &[&limit, &DEFERRED]).await?.iter().map(input).collect()
     }
 }
 

@@ -77,9 +77,11 @@ impl Store {
         let tx = self.unit().await?;
         let ids: Vec<Uuid> = inputs.iter().map(|input| input.job_id().0).collect::<BTreeSet<_>>().into_iter().collect();
         let mut tree = Tree::default();
-        let Locked { roots, params, waiting, traces } =
-            tx.first(load::lock(&tx, &context.registry, &ids, &mut tree)).await?;
+        let Locked { params, waiting, traces } = tx.first(load::lock(&tx, &context.registry, &ids, &mut tree)).await?;
         if inputs.iter().any(Input::needs_descendants) {
+            let asking = inputs.iter().filter(|input| input.needs_descendants());
+            let asked = asking.filter_map(|input| tree.get(input.job_id())).map(|job| job.root_id.0);
+            let roots: Vec<Uuid> = asked.collect::<BTreeSet<_>>().into_iter().collect();
             load::unfinished(&tx, &context.registry, &roots, &mut tree).await?;
         }
         let is_report = |input: &&Input| matches!(input, Input::Event(_));
@@ -190,7 +192,8 @@ async fn finish(
         }
         rounds += 1;
         if rounds > MAX_ROUNDS {
-            return Err(StoreError::Unrest { roots: fold.tree.jobs().count(), rounds: MAX_ROUNDS });
+            let roots = fold.tree.jobs().map(|job| job.root_id).collect::<BTreeSet<_>>().len();
+            return Err(StoreError::Unrest { roots, rounds: MAX_ROUNDS });
         }
         answer(tx, context, &mut fold, &beside.params, plan).await?;
     }

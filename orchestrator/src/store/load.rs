@@ -7,7 +7,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use drover_engine::{
-    Parent, Tree,
+    Tree,
     expression::Template,
     fold::{BatchRow, Facts},
     view::{self, SubJobEnd},
@@ -36,7 +36,6 @@ pub(super) type RootTraces = HashMap<JobId, TraceParent>;
 
 /// What a lock found beside the jobs.
 pub(super) struct Locked {
-    pub(super) roots: Vec<Uuid>,
     pub(super) params: KnownParams,
     /// Where the traces of the roots begin that are part of one.
     pub(super) traces: RootTraces,
@@ -66,7 +65,7 @@ pub(super) async fn lock(tx: &Unit, registry: &Registry, jobs: &[Uuid], tree: &m
             traces.insert(JobId(row.try_get("id")?), place);
         }
     }
-    Ok(Locked { roots: roots.iter().map(|row| row.get(0)).collect(), params, traces, waiting })
+    Ok(Locked { params, traces, waiting })
 }
 
 /// Loads these jobs and all above them.
@@ -284,9 +283,8 @@ pub(super) async fn ends(
         ends.entry(parent).or_default().insert((step, batch), end);
     }
     // What this very fold has changed is not in the rows yet.
-    for job in tree.jobs() {
-        let listed = |parent: &Parent| workflows.contains(&parent.id) && view::is_listed(parent.batch);
-        let Some(parent) = job.parent.filter(listed) else { continue };
+    for job in workflows.iter().flat_map(|id| tree.children(*id)) {
+        let Some(parent) = job.parent.filter(|parent| view::is_listed(parent.batch)) else { continue };
         let ends = ends.entry(parent.id).or_default();
         let stored = ends.get(&(parent.step, parent.batch)).and_then(|end| end.result.clone());
         let end = SubJobEnd {

@@ -156,19 +156,23 @@ pub(super) async fn insert(
 }
 
 impl Store {
-    /// Takes up to `limit` rows that nobody sends: their claim is over, or their replica was silent for `silence`.
+    /// Ends the claims of replicas that were silent for so long: what they owe is for whoever looks next.
     ///
     /// # Errors
     /// When the database is away.
-    pub async fn claim_outbox(
-        &self,
-        limit: i64,
-        claim: Claim,
-        silence: Duration,
-    ) -> Result<Vec<OutboxRow>, StoreError> {
+    pub async fn release_claims(&self, silence: Duration) -> Result<(), StoreError> {
         let client = self.client().await?;
         let statement = client.prepare_cached(sql::RELEASE_CLAIMS).await?;
         client.execute(&statement, &[&seconds(silence)]).await?;
+        Ok(())
+    }
+
+    /// Takes up to `limit` rows that nobody sends: their claim is over.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn claim_outbox(&self, limit: i64, claim: Claim) -> Result<Vec<OutboxRow>, StoreError> {
+        let client = self.client().await?;
         let statement = client.prepare_cached(sql::CLAIM_OUTBOX).await?;
         let rows = client.query(&statement, &[&limit, &seconds(claim.lasts), &claim.by]).await?;
         let mut claimed = Vec::with_capacity(rows.len());

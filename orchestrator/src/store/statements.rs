@@ -82,6 +82,7 @@ statements! {
     SETTLED_WITHDRAWALS = "settled_withdrawals",
     DELETE_TOMBSTONES = "delete_tombstones",
     DELETE_WITHDRAWALS = "delete_withdrawals",
+    DELETE_ACKS = "delete_acks",
     ORCHESTRATOR_BEAT = "orchestrator_beat",
     DELETE_ORCHESTRATORS = "delete_orchestrators",
     ELDEST_ORCHESTRATOR = "eldest_orchestrator",

@@ -112,7 +112,8 @@ fn replica(desk: &Desk) -> App {
 
 /// How many rows this replica may publish.
 async fn claimed(app: &App) -> usize {
-    app.store.claim_outbox(100, app.context.claim, SILENCE).await.expect("claimed").len()
+    app.store.release_claims(SILENCE).await.expect("released");
+    app.store.claim_outbox(100, app.context.claim).await.expect("claimed").len()
 }
 
 #[tokio::test]
@@ -182,4 +183,86 @@ async fn no_session_compiles_what_runs_for_a_millisecond() {
         let jit: String = client.query_one("SHOW jit", &[]).await.expect("an answer").get(0);
         assert_eq!(jit, "off");
     }
+}
+
+#[tokio::test]
+async fn a_marker_of_the_future_is_forged() {
+    let desk = Desk::new().await;
+    let store = &desk.app.store;
+    let client = desk.database.connect().await.expect("a connection");
+    let marker_at = async || {
+        let row = client.query_one("SELECT marker_at FROM intake WHERE queue = 'heartbeats'", &[]).await.expect("read");
+        row.get::<_, chrono::DateTime<Utc>>(0)
+    };
+    let received = async |at| {
+        store.marker_received("heartbeats", at, Duration::from_secs(5), Duration::from_secs(7)).await.expect("taken");
+    };
+    desk.folded().await;
+    let hour = Duration::from_secs(3_600);
+    received(Utc::now() + 2 * hour).await;
+    assert!(marker_at().await < Utc::now() + hour, "it would make every worker look silent");
+    let now = Utc::now();
+    received(now).await;
+    assert!((marker_at().await - now).abs() < chrono::TimeDelta::milliseconds(1));
+}
+
+#[tokio::test]
+async fn a_lease_of_a_worker_that_was_never_known_is_taken_back() {
+    const LEASE: Duration = Duration::from_secs(15);
+    let desk = Desk::new().await;
+    desk.announce(&["work"]).await;
+    let id = desk.submit("work").await;
+    desk.start(id).await;
+    let client = desk.database.connect().await.expect("a connection");
+    client.execute("DELETE FROM workers", &[]).await.expect("deleted");
+    desk.folded().await;
+    let lost = async || desk.app.store.lost_leases(LEASE, 100).await.expect("read").len();
+    client.execute("UPDATE intake SET folded_at = clock_timestamp()", &[]).await.expect("folded");
+    assert_eq!(lost().await, 0, "it began just now: what tells of its worker may be under way");
+    client.execute("UPDATE jobs SET leased_at = leased_at - interval '16 seconds'", &[]).await.expect("aged");
+    assert_eq!(lost().await, 1);
+}
+
+#[tokio::test]
+async fn acknowledgements_go_with_the_last_that_they_are_of() {
+    let desk = Desk::new().await;
+    desk.announce(&["work"]).await;
+    let client = desk.database.connect().await.expect("a connection");
+    client
+        .batch_execute(
+            "INSERT INTO tombstones (job_id, dispatch, control_id, created_at) VALUES
+                (gen_random_uuid(), 1, '00000000-0000-0000-0000-000000000001', clock_timestamp() - interval '3 hours'),
+                (gen_random_uuid(), 1, '00000000-0000-0000-0000-000000000001', clock_timestamp()),
+                (gen_random_uuid(), 1, '00000000-0000-0000-0000-000000000002', clock_timestamp() - interval '3 hours');
+            INSERT INTO withdrawals (job_id, dispatch, control_id, created_at) VALUES
+                (gen_random_uuid(), 1, '00000000-0000-0000-0000-000000000003', clock_timestamp() - interval '3 hours'),
+                (gen_random_uuid(), 1, '00000000-0000-0000-0000-000000000004', clock_timestamp());
+            INSERT INTO cancel_acks (control_id, session)
+                SELECT ('00000000-0000-0000-0000-00000000000' || number)::uuid, session FROM workers, generate_series(1, 4) AS number",
+        )
+        .await
+        .expect("there");
+    desk.app.store.delete_tombstones(Duration::from_secs(2 * 60 * 60), 100).await.expect("deleted");
+    let rows = client.query("SELECT control_id::text FROM cancel_acks ORDER BY 1", &[]).await.expect("read");
+    let left: Vec<String> = rows.iter().map(|row| row.get::<_, String>(0).split_off(35)).collect();
+    assert_eq!(left, ["1", "4"], "one tombstone of the first is young, and the withdrawal of the fourth");
+}
+
+#[tokio::test]
+async fn a_round_of_the_timers_takes_few_of_what_goes_on_in_another_fold() {
+    let desk = Desk::new().await;
+    desk.announce(&["work"]).await;
+    desk.apply("name: flow\nsteps: [{ key: a, job: work }]").await;
+    for _ in 0..20 {
+        desk.submit("flow").await;
+    }
+    let client = desk.database.connect().await.expect("a connection");
+    let later = "UPDATE jobs SET due_at = clock_timestamp() - interval '1 minute' WHERE definition_hash IS NOT NULL";
+    client.execute(later, &[]).await.expect("due");
+    let id = desk.submit("work").await;
+    let waits = "UPDATE jobs SET due_at = clock_timestamp() WHERE id = $1";
+    client.execute(waits, &[&id.0]).await.expect("due");
+    let due = desk.app.store.due(100).await.expect("read");
+    assert_eq!(due.len(), 9, "eight of them, and the job that waits for its time");
+    assert!(due.iter().any(|input| input.job_id() == id));
 }

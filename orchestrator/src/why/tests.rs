@@ -184,3 +184,9 @@ fn what_waits_for_an_answer_says_since_when_and_how_to_give_it() {
     let above = Standing { id, waiting_seconds: Some(12.0), ..workflow(1, 0, 1) };
     assert_eq!(said(&above), format!("step analysis is waiting for approval since 12 s: drover approve {id}"));
 }
+
+#[test]
+fn a_workflow_that_goes_on_in_another_fold_waits_for_no_worker() {
+    let job = Standing { due_seconds: Some(-0.1), ..workflow(1_000, 200, 0) };
+    assert_eq!(said(&job), "running: much of it ended at once, it goes on in a moment");
+}

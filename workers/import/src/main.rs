@@ -12,7 +12,7 @@ use drover_import_worker::{
 };
 
 #[derive(Parser)]
-#[command(version, about)]
+#[command(version, about, after_help = ROOTS)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -20,6 +20,10 @@ struct Cli {
     #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
 }
+
+const ROOTS: &str = "\
+DROVER_IMPORT_ROOTS, folders joined by `:`, limits every path of a job to them. Unset, a job may read and
+write wherever the worker's user may.";
 
 #[derive(Subcommand)]
 enum Command {

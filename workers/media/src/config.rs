@@ -1,6 +1,9 @@
 //! The media worker's own settings: from the command line or the environment.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::{Args, FromArgMatches};
 use secrecy::SecretString;
@@ -18,6 +21,9 @@ pub struct MediaArgs {
     /// The library's Postgres database, postgres://…; the worker keeps its tables in the schema `media`
     #[arg(long, value_name = "URL", env = "DROVER_MEDIA_DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<SecretString>,
+    /// A file that holds that address instead
+    #[arg(long, value_name = "FILE", env = "DROVER_MEDIA_DATABASE_URL_FILE", conflicts_with = "database_url")]
+    pub database_url_file: Option<PathBuf>,
     /// Folder in which downloads arrive
     #[arg(long, value_name = "FOLDER", env = "DROVER_MEDIA_DOWNLOADS")]
     pub downloads: Option<PathBuf>,
@@ -75,6 +81,15 @@ pub enum MediaError {
         /// The environment variable.
         variable: &'static str,
     },
+    /// The file with the address of the database.
+    #[error("--database-url-file: {path:?} cannot be read: {reason}")]
+    Secret {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        reason: std::io::Error,
+    },
     /// A folder.
     #[error(transparent)]
     Folder(#[from] FolderError),
@@ -111,7 +126,9 @@ impl MediaArgs {
         ) -> Result<&'a T, MediaError> {
             value.ok_or(MediaError::Missing { option, variable })
         }
-        let url = given(self.database_url.as_ref(), "--database-url", "DROVER_MEDIA_DATABASE_URL")?;
+        let from_file = self.database_url_file.as_deref().map(secret_in).transpose()?;
+        let url =
+            given(self.database_url.as_ref().or(from_file.as_ref()), "--database-url", "DROVER_MEDIA_DATABASE_URL")?;
         let downloads = given(self.downloads.as_ref(), "--downloads", "DROVER_MEDIA_DOWNLOADS")?;
         let library = given(self.library.as_ref(), "--library", "DROVER_MEDIA_LIBRARY")?;
         let generated = given(self.generated.as_ref(), "--generated", "DROVER_MEDIA_GENERATED")?;
@@ -121,4 +138,9 @@ impl MediaArgs {
             tools: self.tools(),
         })
     }
+}
+
+fn secret_in(path: &Path) -> Result<SecretString, MediaError> {
+    let text = std::fs::read_to_string(path).map_err(|reason| MediaError::Secret { path: path.to_owned(), reason })?;
+    Ok(text.trim_end_matches(['\r', '\n']).into())
 }

@@ -40,6 +40,8 @@ pub struct AmqpSection {
     pub prefix: String,
     /// A file with the certificates, in PEM, that `amqps://` trusts besides those of the system.
     pub ca_file: Option<PathBuf>,
+    /// The orchestrators' limit, which may stand in a file that is theirs, too. A worker has [`WorkerSection::message_bytes`].
+    pub message_bytes: Option<usize>,
 }
 
 /// How a worker works. Durations are in seconds.
@@ -210,5 +212,14 @@ mod tests {
         assert!(text.starts_with("`amqp.prefix` = \"Not Good\""), "{text}");
         let text = load(&[("DROVER__WORKER__LOG_LEVEL", "loud")]).unwrap_err();
         assert!(text.ends_with("expected one of trace, debug, info, warn, error"), "{text}");
+    }
+
+    #[test]
+    fn one_file_may_configure_a_whole_system() {
+        let orchestrators = concat!(env!("CARGO_MANIFEST_DIR"), "/../../config/default.toml");
+        let loader = Loader::new(DEFAULTS).file(Some(orchestrators.as_ref())).secrets(&["amqp.url"]).only(SECTIONS);
+        let config: WorkerConfig =
+            loader.environment(HashMap::new()).load().expect("it passes over what is not its own");
+        assert_eq!(config.worker, WorkerSection::default());
     }
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{
     Fold,
-    defer::is_deferred,
+    defer::waits_for_its_time,
     event::errors_of_stop,
     repeat::Round,
     report::{raise_bar, step_begins},
@@ -44,7 +44,7 @@ impl Fold<'_> {
     pub(super) fn need(&self, id: JobId) -> Option<Command> {
         let job = self.tree.get(id)?;
         let workflow = job.workflow.as_ref()?;
-        if !matches!(job.status, JobStatus::Running | JobStatus::Cancelling) || is_deferred(job) {
+        if !matches!(job.status, JobStatus::Running | JobStatus::Cancelling) || waits_for_its_time(job) {
             return None;
         }
         let Some((definition, step)) = workflow.current() else {
@@ -71,9 +71,10 @@ impl Fold<'_> {
         }
     }
 
-    /// Whether the sub-job that an earlier run or round made for a step is yet to be read.
+    /// Whether the sub-job that an earlier run or round made for a step is yet to be read. That it is in the tree says nothing where
+    /// nothing was done to it: an input that is ignored may have brought it, and a replay knows nothing of that.
     fn lacks_sub_job(&self, step: &StepState) -> bool {
-        step.job_id.is_some_and(|child| self.tree.get(child).is_none())
+        step.job_id.is_some_and(|child| !self.fetched.contains(&child) && !self.tree.changed.contains(&child))
     }
 
     /// Results that the end of this step and the beginning of the next are likely to read.
@@ -115,7 +116,7 @@ impl Fold<'_> {
 
     fn advance_once(&mut self, id: JobId, facts: &Facts) -> Go {
         let Some(job) = self.tree.get(id) else { return Go::Wait };
-        if !matches!(job.status, JobStatus::Running | JobStatus::Cancelling) || is_deferred(job) {
+        if !matches!(job.status, JobStatus::Running | JobStatus::Cancelling) || waits_for_its_time(job) {
             return Go::Wait;
         }
         let Some(workflow) = job.workflow.as_ref() else { return Go::Wait };

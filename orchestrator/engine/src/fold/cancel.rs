@@ -224,8 +224,8 @@ impl Fold<'_> {
     }
 
     pub(super) fn unfinished_children(&self, id: JobId) -> Vec<JobId> {
-        let is_child = |job: &&Job| job.parent.is_some_and(|parent| parent.id == id) && !job.is_terminal();
-        let mut children: Vec<JobId> = self.tree.jobs().filter(is_child).map(|job| job.id).collect();
+        let unfinished = self.tree.children(id).filter(|job| !job.is_terminal());
+        let mut children: Vec<JobId> = unfinished.map(|job| job.id).collect();
         children.sort_unstable();
         children
     }

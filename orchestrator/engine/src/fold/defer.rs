@@ -6,10 +6,10 @@
 
 use std::collections::BTreeSet;
 
-use drover_protocol::{JobId, JobStatus};
+use drover_protocol::{JobId, JobStatus, StepStatus};
 
 use super::{Fold, advance::Go};
-use crate::{Command, Job};
+use crate::{Command, Job, StepState, Workflow};
 
 /// What a round of questions counts beside its questions: it is a trip to the database.
 const ROUND: u32 = 20;
@@ -74,4 +74,12 @@ impl Fold<'_> {
 /// Whether the workflow goes on in another fold than the one that brought it here.
 pub(super) fn is_deferred(job: &Job) -> bool {
     job.due_at.is_some() && matches!(job.status, JobStatus::Running | JobStatus::Cancelling)
+}
+
+/// Whether it does so only when its time has come. One that is paused has no time, and may end nevertheless: with the last of its
+/// sub-jobs.
+pub(super) fn waits_for_its_time(job: &Job) -> bool {
+    let settled = |(_, step): (_, &StepState)| step.status == StepStatus::Running && step.is_settled();
+    let ends = || job.workflow.as_ref().and_then(Workflow::current).is_none_or(settled);
+    is_deferred(job) && !(job.paused.is_some() && ends())
 }

@@ -125,6 +125,9 @@ pub(super) fn briefly(mut effects: Vec<Command>) -> Vec<Command> {
             {
                 begun.extend(started.remove(&dispatch).map(|started| (started, index)));
             }
+            // What it did to other jobs may depend on whether they had begun, and they may have no line of it: a pause holds back what has
+            // not begun, a cancel that waits for clean-up notes what is reported of it.
+            _ if record.input.is_some_and(|input| !record::is_of_worker(input)) => started.clear(),
             // What came between must come between again, also where it came from above, as a cancel does.
             _ => drop(started.remove(&dispatch)),
         }

@@ -48,7 +48,7 @@ pub(crate) use keep::report_of;
 pub use start::NewJob;
 
 use crate::{
-    Command, Given, Ignored, Input, Job, Next, Outcome, Paused, Progress, Refusal, Trigger,
+    Command, Given, Ignored, Input, Job, Next, Outcome, PauseReason, Paused, Progress, Refusal, Trigger,
     definition::{Definition, RetryPolicy},
     transition::next,
 };
@@ -132,6 +132,8 @@ fn kept_time(time: DateTime<Utc>) -> DateTime<Utc> {
 #[derive(Debug, Default)]
 pub struct Tree {
     jobs: HashMap<JobId, Job>,
+    /// By workflow, in no order: whoever looks below one must not look through all.
+    children: HashMap<JobId, Vec<JobId>>,
     created: BTreeSet<JobId>,
     changed: BTreeSet<JobId>,
 }
@@ -139,7 +141,16 @@ pub struct Tree {
 impl Tree {
     /// Puts a loaded job in; one that is there already is newer than what was loaded.
     pub fn load(&mut self, job: Job) {
-        self.jobs.entry(job.id).or_insert(job);
+        if !self.jobs.contains_key(&job.id) {
+            self.enter(job);
+        }
+    }
+
+    fn enter(&mut self, job: Job) {
+        if let Some(parent) = job.parent {
+            self.children.entry(parent.id).or_default().push(job.id);
+        }
+        self.jobs.insert(job.id, job);
     }
 
     /// A job, if it is in the tree.
@@ -156,6 +167,11 @@ impl Tree {
     /// The loaded jobs that the fold changed: to be updated, in order of their ids.
     pub fn changed(&self) -> impl Iterator<Item = &Job> {
         self.changed.difference(&self.created).filter_map(|id| self.jobs.get(id))
+    }
+
+    /// Those of a workflow's sub-jobs that are in the tree.
+    pub fn children(&self, id: JobId) -> impl Iterator<Item = &Job> {
+        self.children.get(&id).into_iter().flatten().filter_map(|id| self.jobs.get(id))
     }
 
     /// Every job in the tree.
@@ -181,11 +197,13 @@ pub struct Fold<'a> {
     given: BTreeMap<JobId, Given>,
     /// The workflows that were looked up by name: whoever asks twice gets the same answer.
     current: HashMap<JobType, Option<Arc<Definition>>>,
+    /// Sub-jobs of earlier runs that were asked for.
+    fetched: HashSet<JobId>,
     /// What was done for each tree, by root, as [`Limits::effort`] counts it.
     done: HashMap<JobId, u32>,
     /// The roots of the trees that begin no more in this fold.
     spent: HashSet<JobId>,
-    /// The pauses of jobs that ended in this fold: should one of them have another round, that is paused, too.
+    /// The pauses, by themselves, of jobs that ended in this fold: should one of them run again in it, that is paused, too.
     held: HashMap<JobId, Paused>,
 }
 
@@ -209,6 +227,7 @@ impl<'a> Fold<'a> {
             effects: Vec::new(),
             given: BTreeMap::new(),
             current: HashMap::new(),
+            fetched: HashSet::new(),
             done: HashMap::new(),
             spent: HashSet::new(),
             held: HashMap::new(),
@@ -259,7 +278,12 @@ impl<'a> Fold<'a> {
                     Some(Command::Window { .. }) if self.is_spent(id) => {
                         self.defer(id);
                     }
-                    need => plan.extend(need),
+                    need => {
+                        if let Some(Command::Load { jobs, .. }) = &need {
+                            self.fetched.extend(jobs);
+                        }
+                        plan.extend(need);
+                    }
                 }
             }
         }
@@ -317,7 +341,7 @@ impl<'a> Fold<'a> {
             }
             // What ends is not held back.
             _ => {
-                if let Some(paused) = job.paused.take() {
+                if let Some(paused) = job.paused.take().filter(|paused| paused.reason == PauseReason::Asked) {
                     self.held.insert(id, Paused { time_left_ms: None, ..paused });
                 }
             }

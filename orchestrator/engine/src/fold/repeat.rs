@@ -96,11 +96,8 @@ impl Fold<'_> {
         if self.renew(id, Trigger::Restart, Some(params)).is_err() {
             return;
         }
-        let held = self.held.remove(&id);
         if let Some(job) = self.tree.jobs.get_mut(&id) {
             (job.round, job.due_at) = (round, due_at);
-            // A worker may complete a round before it hears that its job is paused: the next one is held back.
-            job.paused = held.or_else(|| job.paused.take());
         }
         self.record(id, "repeated", json!({ "round": round, "due_at": due_at }));
         if self.tree.get(id).is_some_and(|job| job.workflow.is_some()) {

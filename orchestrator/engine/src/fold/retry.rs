@@ -17,7 +17,10 @@ impl Fold<'_> {
             return Outcome::Illegal(Refusal::Transition { status: job.status, trigger: Trigger::Retry });
         }
         match job.parent.map(|parent| (parent.id, self.waits_for(parent))) {
-            None | Some((_, Waits::Now)) => self.start_again(id, Trigger::Retry, from_start, None),
+            None | Some((_, Waits::Now)) => {
+                self.held.remove(&id);
+                self.start_again(id, Trigger::Retry, from_start, None)
+            }
             Some((_, Waits::Later)) => Outcome::Ignored(Ignored::Repeat),
             Some((parent, Waits::No)) => Outcome::Illegal(Refusal::ParentPast { parent }),
         }
@@ -47,7 +50,10 @@ impl Fold<'_> {
     /// Makes a new run of an ended job, which has not begun.
     pub(super) fn renew(&mut self, id: JobId, trigger: Trigger, params: Option<Value>) -> Result<(), Outcome> {
         self.transit(id, trigger)?;
+        let held = self.held.remove(&id);
         let Some(job) = self.tree.jobs.get_mut(&id) else { return Err(Outcome::Ignored(Ignored::UnknownJob)) };
+        // A worker may end a job before it hears that it is paused: the next run is held back.
+        job.paused = held.or_else(|| job.paused.take());
         job.run += 1;
         job.attempt += 1;
         clear(job);

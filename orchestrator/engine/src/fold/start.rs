@@ -75,7 +75,7 @@ impl Fold<'_> {
         let waits = job.due_at.is_some();
         self.note_made(job.root_id);
         self.tree.created.insert(id);
-        self.tree.jobs.insert(id, job);
+        self.tree.enter(job);
         self.touch(id);
         self.record(id, "created", Value::Null);
         if let (Some(kept), Some(Command::Record(record))) = (submitted, self.effects.last_mut()) {

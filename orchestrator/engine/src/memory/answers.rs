@@ -171,8 +171,8 @@ impl Memory {
             self.rows.get(id).map(|row| ((*step, *batch), (&row.job, row.result.as_ref())))
         };
         let mut found: BTreeMap<_, _> = rows.filter_map(row).collect();
-        for job in tree.jobs() {
-            let Some(parent) = job.parent.filter(|parent| parent.id == workflow) else { continue };
+        for job in tree.children(workflow) {
+            let Some(parent) = job.parent else { continue };
             let stored = found.get(&(parent.step, parent.batch)).and_then(|(_, result)| *result);
             found.insert((parent.step, parent.batch), (job, job.result.as_ref().or(stored)));
         }

@@ -287,6 +287,11 @@ pub(crate) fn is_end(input: &str) -> bool {
     matches!(input, "completed" | "completed_with_errors" | "failed" | "cancelled" | "released")
 }
 
+/// Whether the input of that name is an event of a worker.
+pub(crate) fn is_of_worker(input: &str) -> bool {
+    is_end(input) || matches!(input, "started" | "items")
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {

@@ -182,3 +182,18 @@ fn a_retry_policy_serializes_in_the_definitions_own_form() {
     assert_eq!(stored, form);
     assert_eq!(serde_json::from_value::<RetryPolicy>(stored).unwrap(), policy);
 }
+
+#[test]
+fn the_examples_of_the_reference_are_valid() {
+    let page = include_str!("../../../../../docs/definitions.md");
+    let blocks: Vec<&str> = page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert_eq!(blocks.len(), 4);
+    for block in blocks {
+        let text = match block {
+            whole if whole.starts_with("name:") => whole.to_owned(),
+            steps if steps.starts_with("steps:") => format!("name: w\n{steps}"),
+            step => format!("name: w\nsteps:\n{step}"),
+        };
+        parse(&text);
+    }
+}

@@ -3,7 +3,7 @@
 use drover_protocol::{JobId, JobStatus as S};
 use serde_json::json;
 
-use super::world::World;
+use super::{play::broken, world::World};
 use crate::{Input, Outcome};
 
 /// A fan-out whose batches have nothing to do.
@@ -20,6 +20,7 @@ steps:
 "
     );
     let mut world = World::with(&[&text]);
+    world.limits.effort = 600;
     let list: Vec<u32> = (0..batches).collect();
     let id = world.submit("w", json!({ "n": list }));
     (world, id)
@@ -42,17 +43,17 @@ fn completed(world: &World, id: JobId) -> u32 {
 
 #[test]
 fn batches_that_end_where_they_begin_fill_no_fold() {
-    for max_parallel in [1, 16, 1_000] {
-        let (mut world, id) = nothing(5_000, max_parallel);
+    for max_parallel in [1, 16, 200] {
+        let (mut world, id) = nothing(1_000, max_parallel);
         let mut folds = 1;
         let mut seen = completed(&world, id);
         while world.status(id) == S::Running {
             go_on(&mut world);
             let done = completed(&world, id);
-            assert!(done > seen && done - seen <= 3_000, "{max_parallel}: from {seen} to {done} in one fold");
+            assert!(done > seen && done - seen <= 400, "{max_parallel}: from {seen} to {done} in one fold");
             (seen, folds) = (done, folds + 1);
         }
-        assert_eq!((world.status(id), completed(&world, id)), (S::Completed, 5_000), "{max_parallel}");
+        assert_eq!((world.status(id), completed(&world, id)), (S::Completed, 1_000), "{max_parallel}");
         assert!(folds > 2, "{max_parallel}: {folds}");
     }
 }
@@ -98,7 +99,7 @@ fn steps_that_end_where_they_begin_are_a_chain_over_several_folds() {
 
 #[test]
 fn nothing_but_its_time_lets_it_go_on() {
-    let (mut world, id) = nothing(2_000, 1);
+    let (mut world, id) = nothing(200, 1);
     let done = completed(&world, id);
     assert_eq!(world.apply(Input::Pause { job_id: id }), Outcome::Applied);
     assert_eq!(world.apply(Input::Due { job_id: id }), Outcome::Ignored(crate::Ignored::Repeat), "it is paused");
@@ -110,12 +111,34 @@ fn nothing_but_its_time_lets_it_go_on() {
 
 #[test]
 fn a_cancel_ends_it() {
-    let (mut world, id) = nothing(2_000, 1);
+    let (mut world, id) = nothing(200, 1);
     assert_eq!(world.cancel(id), Outcome::Applied);
     assert_eq!((world.status(id), world.job(id).due_at), (S::Cancelled, None));
     assert_eq!(world.retry(id), Outcome::Applied);
     while !deferred(&world).is_empty() {
         go_on(&mut world);
     }
-    assert_eq!((world.status(id), completed(&world, id)), (S::Completed, 2_000));
+    assert_eq!((world.status(id), completed(&world, id)), (S::Completed, 200));
+}
+
+#[test]
+fn under_a_pause_it_ends_with_the_last_of_its_sub_jobs() {
+    let text = "
+name: w
+steps:
+  - key: each
+    for_each: '${input.n}'
+    max_parallel: 2
+    tolerate: 0
+    params: { item: '${batch.items[0]}' }
+    steps: [{ key: work, job: work, if: '${input.item == 0}', on_failure: fail }]
+";
+    let mut world = World::with(&[text]);
+    let list: Vec<u32> = (0..2_000).collect();
+    let id = world.submit("w", json!({ "n": list }));
+    assert_eq!(deferred(&world), [id]);
+    let work = world.leaves()[0];
+    assert_eq!(world.apply(Input::Pause { job_id: id }), Outcome::Applied);
+    world.fail(work, broken());
+    assert_eq!(world.status(id), S::CompletedWithErrors, "nothing of it runs, and nothing more is begun");
 }

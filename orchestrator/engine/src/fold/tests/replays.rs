@@ -190,3 +190,13 @@ fn a_row_too_many_and_a_row_too_few_are_told() {
     assert!(told(batches[1]).is_some_and(|difference| difference.stored.is_null()));
     world.store = store;
 }
+
+#[test]
+fn a_pause_between_a_begin_and_its_end_in_one_fold_comes_between_again() {
+    let mut world = World::with(&["name: w\nsteps: [{ key: a, job: work }, { key: b, job: work }]"]);
+    let id = world.submit("w", json!({}));
+    let work = world.sub_job(id, "a");
+    let (started, ended) = (world.event(work, JobEventKind::Started), world.event(work, completed(json!({}))));
+    world.fold(vec![Input::Event(started), Input::Pause { job_id: id }, Input::Event(ended)]);
+    world.archive.check(&world.store);
+}
