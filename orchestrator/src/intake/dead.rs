@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Behind, batch,
     letter::{self, is_of_jobs},
-    subscribe, until_done,
+    subscribe_apart, until_done,
 };
 use crate::{app::App, relay::properties, store::DeadLetter};
 
@@ -72,7 +72,7 @@ pub(super) async fn bury_event(
 /// Takes what the broker gave up into the database until shutdown.
 pub async fn run(app: Arc<App>, shutdown: CancellationToken) {
     let behind = Behind::default();
-    let Some(mut deliveries) = subscribe(&app, &app.names.dead(), PREFETCH, &shutdown).await else { return };
+    let Some(mut deliveries) = subscribe_apart(&app, &app.names.dead(), PREFETCH, &shutdown).await else { return };
     while let Some(taken) = batch(&mut deliveries, &behind, &shutdown).await {
         let letters: Vec<DeadLetter> = taken.iter().map(|delivery| letter::dead(&app, delivery)).collect();
         let Some(kept) = keep(&app, &letters, &shutdown).await else { return };

@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use drover_broker::{Deliveries, Delivery, Settle};
+use drover_broker::{BrokerError, Deliveries, Delivery, Settle};
 use drover_service::retry::Backoff;
 use tokio_util::sync::CancellationToken;
 
@@ -122,9 +122,30 @@ use until_done;
 
 /// Subscribes to a queue, trying until it succeeds. `None`: shutdown came first.
 async fn subscribe(app: &App, queue: &str, prefetch: u16, shutdown: &CancellationToken) -> Option<Box<dyn Deliveries>> {
+    subscribed(queue, shutdown, || app.broker.consume(queue, prefetch)).await
+}
+
+/// The same for a queue into which others than workers write.
+async fn subscribe_apart(
+    app: &App,
+    queue: &str,
+    prefetch: u16,
+    shutdown: &CancellationToken,
+) -> Option<Box<dyn Deliveries>> {
+    subscribed(queue, shutdown, || app.broker.consume_apart(queue, prefetch)).await
+}
+
+async fn subscribed<F>(
+    queue: &str,
+    shutdown: &CancellationToken,
+    consume: impl Fn() -> F,
+) -> Option<Box<dyn Deliveries>>
+where
+    F: Future<Output = Result<Box<dyn Deliveries>, BrokerError>>,
+{
     let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
     loop {
-        match app.broker.consume(queue, prefetch).await {
+        match consume().await {
             Ok(deliveries) => return Some(deliveries),
             Err(error) => {
                 tracing::warn!(%error, queue, "subscribing failed; it is tried again");

@@ -8,7 +8,7 @@ use drover_protocol::{DecodeError, JobStatus, Submission, SubmissionError, Submi
 use drover_service::telemetry::{SpanKind, TraceParent};
 use tokio_util::sync::CancellationToken;
 
-use super::{Bad, Behind, PREFETCH, batch, bury, settle, subscribe, until_done};
+use super::{Bad, Behind, PREFETCH, batch, bury, settle, subscribe_apart, until_done};
 use crate::{
     app::{ActionError, App, Idempotency, Submitted},
     gather::Offer,
@@ -20,7 +20,7 @@ use crate::{
 pub async fn run(app: Arc<App>, shutdown: CancellationToken) {
     let behind = Behind::default();
     let queue = app.names.submit_queue();
-    let Some(mut deliveries) = subscribe(&app, &queue, PREFETCH, &shutdown).await else { return };
+    let Some(mut deliveries) = subscribe_apart(&app, &queue, PREFETCH, &shutdown).await else { return };
     while let Some(taken) = batch(&mut deliveries, &behind, &shutdown).await {
         let Some(replies) = accept_all(&app, &taken, &shutdown).await else { return };
         let kept = bury(&app, &queue, &taken, refusals(&taken, &replies), &shutdown).await;

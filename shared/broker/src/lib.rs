@@ -44,6 +44,15 @@ pub trait Broker: Send + Sync + 'static {
     /// When the queue does not exist, or the broker cannot be reached in time.
     async fn consume(&self, queue: &str, prefetch: u16) -> Result<Box<dyn Deliveries>, BrokerError>;
 
+    /// The same, for a queue into which strangers write: what cannot even be decoded breaks the connection at each delivery, so it
+    /// is one that carries nothing else.
+    ///
+    /// # Errors
+    /// As [`Broker::consume`].
+    async fn consume_apart(&self, queue: &str, prefetch: u16) -> Result<Box<dyn Deliveries>, BrokerError> {
+        self.consume(queue, prefetch).await
+    }
+
     /// Listens to an exchange from now on, on a queue of its own that goes with the connection. What is sent while the
     /// connection is down is not heard; the stream says when it listens (again), so that the caller can ask what it missed.
     ///

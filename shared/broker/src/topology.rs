@@ -46,7 +46,7 @@ pub struct Queue {
 ///
 /// Only a back-stop: attempts are counted by the orchestrator. Up to RabbitMQ 4.2 each give-back counts, and a busy
 /// fleet gives a message back a few times per change of hands, so it must be high. It must not be endless, because a
-/// message that no client can decode breaks the connection at each delivery. The broker's own default is 20 from 4.0
+/// message that no client can decode breaks the connection at each delivery (see [`crate::Broker::consume_apart`]). The broker's own default is 20 from 4.0
 /// on and none before; one number makes them alike.
 pub(crate) const DELIVERY_LIMIT: i32 = 1_000;
 

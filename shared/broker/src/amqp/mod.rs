@@ -2,7 +2,8 @@
 //!
 //! lapin's own recovery is not used. Two connections, one that publishes and one that does everything else (the broker
 //! blocks a publishing connection as a whole, acknowledgements included), are kept by a [`link::Link`] each: connect,
-//! declare again what was declared, work; and when anything breaks, drop all of it and begin anew after a delay.
+//! declare again what was declared, work; and when anything breaks, drop all of it and begin anew after a delay. A third is
+//! there once it is wanted: over it comes what strangers write, which may be what no client can decode.
 //!
 //! | file | what |
 //! | --- | --- |
@@ -30,7 +31,10 @@ mod publisher;
 mod session;
 mod subscription;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use lapin::{options::QueueDeclareOptions, types::FieldTable};
@@ -64,11 +68,14 @@ pub struct AmqpBroker {
     publishing: Arc<Link>,
     /// Does everything else.
     consuming: Arc<Link>,
+    /// Consumes what strangers write.
+    apart: OnceLock<Arc<Link>>,
+    address: Address,
+    config: AmqpConfig,
     publisher: Arc<Publisher>,
     /// One reader of the epoch at a time: the lock at the broker is the connection's.
     epoch_reader: tokio::sync::Mutex<()>,
     closing: CancellationToken,
-    idle_renewal: Duration,
     detection: Duration,
 }
 
@@ -88,15 +95,31 @@ impl AmqpBroker {
         consuming.up_by(deadline, config.startup_timeout).await?;
         Ok(Arc::new(Self {
             publisher: Arc::new(Publisher::start(&publishing, &config)),
-            prefix: config.prefix,
+            prefix: config.prefix.clone(),
             declared,
             publishing,
             consuming,
+            apart: OnceLock::new(),
             epoch_reader: tokio::sync::Mutex::default(),
             closing: CancellationToken::new(),
-            idle_renewal: config.idle_renewal,
             detection: config.heartbeat * 2 + DETECTION_MARGIN,
+            address,
+            config,
         }))
+    }
+
+    async fn consume_by(
+        &self,
+        link: &Arc<Link>,
+        queue: &str,
+        prefetch: u16,
+    ) -> Result<Box<dyn Deliveries>, BrokerError> {
+        let declared = Arc::clone(&self.declared);
+        let subscription =
+            Subscription::new(Arc::clone(link), declared, queue.to_owned(), prefetch, self.closing.clone());
+        let open = &subscription;
+        let subscribed = link.run(|session| async move { open.subscribe(session).await }).await?;
+        Ok(Box::new(AmqpDeliveries::new(subscription, subscribed, self.config.idle_renewal)))
     }
 }
 
@@ -113,11 +136,12 @@ impl Broker for AmqpBroker {
     }
 
     async fn consume(&self, queue: &str, prefetch: u16) -> Result<Box<dyn Deliveries>, BrokerError> {
-        let (link, declared) = (Arc::clone(&self.consuming), Arc::clone(&self.declared));
-        let subscription = Subscription::new(link, declared, queue.to_owned(), prefetch, self.closing.clone());
-        let open = &subscription;
-        let subscribed = self.consuming.run(|session| async move { open.subscribe(session).await }).await?;
-        Ok(Box::new(AmqpDeliveries::new(subscription, subscribed, self.idle_renewal)))
+        self.consume_by(&self.consuming, queue, prefetch).await
+    }
+
+    async fn consume_apart(&self, queue: &str, prefetch: u16) -> Result<Box<dyn Deliveries>, BrokerError> {
+        let link = || Link::start("strangers", &self.address, &self.config, Arc::clone(&self.declared));
+        self.consume_by(self.apart.get_or_init(link), queue, prefetch).await
     }
 
     async fn listen(&self, exchange: &str, routing_key: &str) -> Result<Box<dyn Broadcasts>, BrokerError> {
@@ -168,7 +192,12 @@ impl Broker for AmqpBroker {
     async fn close(&self) {
         self.publisher.close().await;
         self.closing.cancel();
-        tokio::join!(self.publishing.close(), self.consuming.close());
+        let apart = async {
+            if let Some(link) = self.apart.get() {
+                link.close().await;
+            }
+        };
+        tokio::join!(self.publishing.close(), self.consuming.close(), apart);
     }
 }
 

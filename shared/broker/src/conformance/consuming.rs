@@ -24,6 +24,24 @@ pub async fn ack_removes(fixture: &dyn Fixture) {
     assert!(deliveries.try_next().is_none());
 }
 
+/// Over a connection apart it is the same, beside what is consumed as ever.
+pub async fn what_strangers_write_is_consumed_as_all_else(fixture: &dyn Fixture) {
+    let broker = fixture.connect().await;
+    let (place, strangers) = (Place::declare(&broker).await, Place::declare(&broker).await);
+    place.fill(&broker, 1).await;
+    strangers.fill(&broker, 2).await;
+    let mut deliveries = broker.consume(&place.queue, 10).await.unwrap();
+    let mut apart = broker.consume_apart(&strangers.queue, 10).await.unwrap();
+    let first = next(&mut apart).await;
+    assert!(apart.settle(first.tag, Settle::Ack).await);
+    drop(apart);
+    let mut apart = broker.consume_apart(&strangers.queue, 10).await.unwrap();
+    assert_eq!(text(&next(&mut apart).await), "1");
+    assert_eq!(text(&next(&mut deliveries).await), "0");
+    let missing = broker.consume_apart(&format!("{}.missing", strangers.queue), 10).await;
+    assert!(matches!(missing, Err(BrokerError::Refused { .. })));
+}
+
 /// What is given back comes again.
 pub async fn give_back_redelivers(fixture: &dyn Fixture) {
     let broker = fixture.connect().await;

@@ -62,6 +62,7 @@ macro_rules! conformance_tests {
             timestamps_are_whole_seconds
             many_publish_at_once
             ack_removes
+            what_strangers_write_is_consumed_as_all_else
             give_back_redelivers
             dead_letter_lands_in_the_dead_queue
             settling_side_by_side_settles_no_other

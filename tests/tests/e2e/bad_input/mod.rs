@@ -6,6 +6,7 @@ mod messages;
 mod nested;
 mod oversized;
 mod submissions;
+mod undecodable;
 
 use drover_tests::{
     Fleet,
