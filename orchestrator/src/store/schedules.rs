@@ -184,9 +184,14 @@ impl Store {
             Err(error) if error.is_transient() => Err(error),
             Err(_) => {
                 let tx = self.unit().await?;
-                let Some(row) = locked(&tx, sql::LOCK_DUE_SCHEDULE, name).await? else { return tx.rollback().await };
-                let runs: Vec<Uuid> = row.try_get(2)?;
+                // Waits: the transaction that failed may hold the row for a moment yet.
+                let Some(row) = locked(&tx, sql::LOCK_SCHEDULE, name).await? else { return tx.rollback().await };
+                let (next_at, queued, runs): (Option<DateTime<Utc>>, Vec<DateTime<Utc>>, Vec<Uuid>) =
+                    (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
                 let now: DateTime<Utc> = tx.query_one(sql::CLOCK, &[]).await?.try_get(0)?;
+                if queued.is_empty() && next_at.is_none_or(|next_at| next_at > now) {
+                    return tx.rollback().await;
+                }
                 let last = Some(failed(&Turn::default(), now, reason.to_owned()));
                 let written = Written { next_at: Some(now + LATER), queued: &[], runs: &runs, last, last_job: None };
                 commit(&tx, name, &written).await
