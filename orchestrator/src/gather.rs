@@ -146,7 +146,7 @@ async fn accept_batch(app: &App, batch: Vec<Waiting>) {
     let offers = |batch: &[Waiting]| batch.iter().map(|one| one.offer.clone()).collect();
     match app.accept(offers(&batch), SpanKind::Server).await {
         Ok(outcomes) => answer(batch, outcomes),
-        Err(error) if batch.len() > 1 && !error.is_transient() => {
+        Err(error) if batch.len() > 1 && !error.is_worth_repeating(batch.len()) => {
             tracing::warn!(%error, count = batch.len(), "submissions cannot be accepted together; each is tried alone");
             for one in batch {
                 let alone = vec![one];

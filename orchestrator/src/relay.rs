@@ -1,10 +1,8 @@
 //! The relay: what committed transactions owe goes to the broker; a row of the outbox goes only after the confirm.
 
-use std::{
-    collections::HashMap,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+mod sweep;
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use chrono::Utc;
@@ -16,9 +14,10 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+pub use sweep::sweep;
+
 use crate::{
     app::App,
-    duty::Pace,
     store::{OutboxRow, Outgoing, StoreError, TracedMessage},
 };
 
@@ -84,40 +83,6 @@ pub async fn clear(app: Arc<App>, shutdown: CancellationToken) {
         }
         wait = if forget(&app).await { LINGER } else { SWEEP };
     }
-}
-
-/// Looks through the outbox for what nobody sends, until shutdown.
-pub async fn sweep(app: Arc<App>, pace: Pace, shutdown: CancellationToken) {
-    let mut released = None::<Instant>;
-    loop {
-        match left_over(&app, pace.silence(), &mut released).await {
-            Ok(rows) if !rows.is_empty() => {
-                tracing::info!(count = rows.len(), "publishing what was left in the outbox");
-                send(&app, rows).await;
-                forget(&app).await;
-            }
-            Ok(_) => {
-                if shutdown.run_until_cancelled(tokio::time::sleep(SWEEP)).await.is_none() {
-                    return;
-                }
-            }
-            Err(error) => {
-                tracing::warn!(%error, "the outbox cannot be read");
-                if shutdown.run_until_cancelled(tokio::time::sleep(SWEEP)).await.is_none() {
-                    return;
-                }
-            }
-        }
-    }
-}
-
-/// What nobody sends. Whether a replica has fallen silent is asked once in the time that it takes to be so.
-async fn left_over(app: &App, silence: Duration, released: &mut Option<Instant>) -> Result<Vec<OutboxRow>, StoreError> {
-    if released.is_none_or(|at| at.elapsed() >= silence) {
-        app.store.release_claims(silence).await?;
-        *released = Some(Instant::now());
-    }
-    app.store.claim_outbox(i64::try_from(BATCH).unwrap_or(i64::MAX), app.context.claim).await
 }
 
 /// A message on its way, with the row that owes it.
@@ -331,7 +296,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::testing::{Desk, job_type};
+    use crate::{
+        duty::Pace,
+        testing::{Desk, job_type},
+    };
 
     /// Submits a job, relays its message to a broker that refuses it, and gives the job and what the outbox still owes.
     async fn relayed(refusal: PublishError) -> (Value, i64) {

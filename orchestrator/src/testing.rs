@@ -231,6 +231,24 @@ impl Desk {
         client.execute(set, &[]).await.expect("set");
     }
 
+    /// From now on the server gives up what writes more jobs at once than so many, as if it took too long.
+    pub(crate) async fn slow_above(&self, jobs: u32) {
+        let triggers = ["INSERT", "UPDATE"].map(|event| {
+            format!(
+                "CREATE OR REPLACE TRIGGER slow_{event} AFTER {event} ON jobs REFERENCING NEW TABLE AS written
+                    FOR EACH STATEMENT EXECUTE FUNCTION slow({jobs});"
+            )
+        });
+        let client = self.database.connect().await.expect("a connection");
+        let function = "CREATE OR REPLACE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            IF (SELECT count(*) FROM written) > TG_ARGV[0]::int THEN
+                RAISE EXCEPTION 'too slow' USING ERRCODE = 'query_canceled';
+            END IF;
+            RETURN NULL;
+        END $$;";
+        client.batch_execute(&format!("{function} {}", triggers.concat())).await.expect("set up");
+    }
+
     /// Registers a definition.
     pub(crate) async fn apply(&self, text: &str) {
         self.app.apply("test.yaml", text).await.expect("a valid definition");

@@ -134,14 +134,14 @@ async fn fold(app: &App, what: &'static str, inputs: Vec<Input>) -> Round {
                 }
                 app.committed(folded);
             }
-            Err(error) if inputs.len() > 1 && (error.took_too_long() || !error.is_transient()) => {
+            Err(error) if error.is_worth_repeating(inputs.len()) => {
+                tracing::warn!(%error, "{what} is tried again");
+                return Round::Broken;
+            }
+            Err(error) if inputs.len() > 1 => {
                 tracing::warn!(%error, count = inputs.len(), "{what}: the round is halved");
                 let rest = inputs.split_off(inputs.len() / 2);
                 work.extend([rest, inputs]);
-            }
-            Err(error) if error.is_transient() => {
-                tracing::warn!(%error, "{what} is tried again");
-                return Round::Broken;
             }
             Err(error) => tracing::error!(%error, job.id = %job_id, "{what} failed for a job"),
         }
@@ -179,5 +179,23 @@ mod tests {
         let row = client.query_one(count, &[]).await.expect("read");
         assert_eq!(row.get::<_, i64>(0), 4);
         assert_eq!(round().await, (1, Round::Idle), "nothing changed: the next look can wait");
+    }
+
+    #[tokio::test]
+    async fn what_takes_too_long_together_is_folded_apart() {
+        let desk = Desk::new().await;
+        desk.announce(&["work"]).await;
+        let inputs = async |count| {
+            let mut inputs = Vec::new();
+            for _ in 0..count {
+                inputs.push(Input::Republish { job_id: desk.submit("work").await, dispatch: 1 });
+            }
+            inputs
+        };
+        let (one, five) = (inputs(1).await, inputs(5).await);
+        desk.slow_above(1).await;
+        assert_eq!(fold(&desk.app, "dispatching again", five).await, Round::Applied);
+        desk.slow_above(0).await;
+        assert_eq!(fold(&desk.app, "dispatching again", one).await, Round::Broken, "by itself it is tried again");
     }
 }

@@ -11,11 +11,7 @@ use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
 use super::{Bad, Behind, Marker, PREFETCH, Pulse, batch, bury, bury_event, logs, settle, subscribe, until_done};
-use crate::{
-    app::App,
-    duty::Pace,
-    store::{Folded, StoreError},
-};
+use crate::{app::App, duty::Pace, store::StoreError};
 
 /// Folds the events queue until shutdown.
 pub async fn run(app: Arc<App>, behind: Behind, mut pulse: Pulse, pace: Pace, shutdown: CancellationToken) {
@@ -140,12 +136,12 @@ async fn fold_all(app: &App, inputs: Vec<Input>, shutdown: &CancellationToken) -
         if inputs.is_empty() {
             continue;
         }
-        match until_done!("folding events", shutdown, fold(app, &inputs))? {
-            Ok(Ok(folded)) => app.committed(folded),
-            Ok(Err(error)) | Err(error) if inputs.len() == 1 => {
-                culprit(app, inputs.remove(0), &error, shutdown).await?
-            }
-            Ok(Err(error)) | Err(error) => {
+        let folded =
+            until_done!("folding events", shutdown, inputs.len(), app.store.fold(&app.context, inputs.clone()))?;
+        match folded {
+            Ok(folded) => app.committed(folded),
+            Err(error) if inputs.len() == 1 => culprit(app, inputs.remove(0), &error, shutdown).await?,
+            Err(error) => {
                 tracing::warn!(%error, count = inputs.len(), "a batch cannot be folded; it is halved");
                 let rest = inputs.split_off(inputs.len() / 2);
                 // The first half is folded first.
@@ -155,14 +151,6 @@ async fn fold_all(app: &App, inputs: Vec<Input>, shutdown: &CancellationToken) -
         }
     }
     Some(())
-}
-
-/// The inner error: what is tried again in halves, since all of it took too long.
-async fn fold(app: &App, inputs: &[Input]) -> Result<Result<Folded, StoreError>, StoreError> {
-    match app.store.fold(&app.context, inputs.to_vec()).await {
-        Err(error) if error.took_too_long() && inputs.len() > 1 => Ok(Err(error)),
-        outcome => outcome.map(Ok),
-    }
 }
 
 /// An event that breaks the transaction: it goes to the dead letters, and its job fails with the reason.
@@ -282,5 +270,23 @@ mod tests {
         assert!(settled.load(Ordering::SeqCst));
         let job = desk.app.store.view_job(id, false).await.expect("read").expect("it is there");
         assert_eq!(job.view["status"], "running");
+    }
+
+    #[tokio::test]
+    async fn what_takes_too_long_together_is_folded_apart() {
+        let desk = Desk::new().await;
+        desk.announce(&["work"]).await;
+        let (mut jobs, mut inputs) = (Vec::new(), Vec::new());
+        for _ in 0..3 {
+            let id = desk.submit("work").await;
+            jobs.push(id);
+            inputs.push(Input::Event(desk.event(id, JobEventKind::Started)));
+        }
+        desk.slow_above(1).await;
+        fold_all(&desk.app, inputs, &CancellationToken::new()).await.expect("no shutdown");
+        for id in jobs {
+            let job = desk.app.store.view_job(id, false).await.expect("read").expect("it is there");
+            assert_eq!(job.view["status"], "running");
+        }
     }
 }

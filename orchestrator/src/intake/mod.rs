@@ -99,15 +99,18 @@ async fn settle(deliveries: &dyn Deliveries, batch: &[Delivery], kept: &[usize])
     }
 }
 
-/// Tries a unit of work until it succeeds or fails for good; `None`: shutdown came first. A macro, since the compiler
+/// Tries a unit of work, of so many pieces, until it succeeds or fails for good; `None`: shutdown came first. A macro, since the compiler
 /// cannot yet tell that the future of an async closure is `Send`.
 macro_rules! until_done {
-    ($what:expr, $shutdown:expr, $work:expr) => {{
+    ($what:expr, $shutdown:expr, $work:expr) => {
+        until_done!($what, $shutdown, 1, $work)
+    };
+    ($what:expr, $shutdown:expr, $pieces:expr, $work:expr) => {{
         let mut backoff =
             drover_service::retry::Backoff::new(std::time::Duration::from_millis(50), std::time::Duration::from_secs(5));
         loop {
             match $work.await {
-                Err(error) if $crate::store::StoreError::is_transient(&error) => {
+                Err(error) if $crate::store::StoreError::is_worth_repeating(&error, $pieces) => {
                     tracing::warn!(%error, "{} is tried again", $what);
                     if !backoff.wait($shutdown).await {
                         break None;

@@ -44,7 +44,7 @@ async fn accept_all(app: &App, taken: &[Delivery], shutdown: &CancellationToken)
     let mut replies = Vec::with_capacity(taken.len());
     let mut work = vec![taken];
     while let Some(taken) = work.pop() {
-        match until_done!("accepting submissions", shutdown, accept(app, taken))? {
+        match until_done!("accepting submissions", shutdown, taken.len(), accept(app, taken))? {
             Ok(accepted) => replies.extend(accepted),
             Err(error) if taken.len() > 1 => {
                 tracing::warn!(%error, count = taken.len(), "submissions cannot be accepted together; they are halved");
@@ -258,5 +258,15 @@ mod tests {
         let replies = accept_all(&desk.app, &taken, &CancellationToken::new()).await.expect("no shutdown");
         let expected = ["accepted", "malformed message_id", "malformed app_id", "internal ", "accepted"];
         assert_eq!(shown(&replies), expected);
+    }
+
+    #[tokio::test]
+    async fn what_takes_too_long_together_is_accepted_apart() {
+        let desk = Desk::new().await;
+        desk.announce(&["work"]).await;
+        desk.slow_above(1).await;
+        let taken = ["a", "b", "c"].map(|key| delivery(1, key, "shop", r#"{"type": "work"}"#));
+        let replies = accept_all(&desk.app, &taken, &CancellationToken::new()).await.expect("no shutdown");
+        assert_eq!(shown(&replies), ["accepted", "accepted", "accepted"]);
     }
 }

@@ -63,10 +63,12 @@ impl StoreError {
         }
     }
 
-    /// Whether the server gave the work up because it took too long: less of it at once may succeed.
+    /// Whether work that is made of so many pieces is to be tried again as it is. Not if the server gave it up because it took too
+    /// long: a part of it may succeed.
     #[must_use]
-    pub fn took_too_long(&self) -> bool {
-        matches!(self, Self::Postgres(error) if error.code() == Some(&SqlState::QUERY_CANCELED))
+    pub fn is_worth_repeating(&self, pieces: usize) -> bool {
+        let too_long = matches!(self, Self::Postgres(error) if error.code() == Some(&SqlState::QUERY_CANCELED));
+        self.is_transient() && !(too_long && pieces > 1)
     }
 
     pub(super) fn corrupt(what: impl Into<String>, reason: impl std::fmt::Display) -> Self {

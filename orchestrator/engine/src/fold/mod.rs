@@ -25,6 +25,7 @@ mod signal;
 #[cfg(any(test, feature = "simulation"))]
 pub mod simulation;
 mod start;
+mod tree;
 mod verdict;
 
 #[cfg(test)]
@@ -46,6 +47,7 @@ pub use defer::MAX_ROUNDS;
 pub use fanout::BatchRow;
 pub(crate) use keep::report_of;
 pub use start::NewJob;
+pub use tree::Tree;
 
 use crate::{
     Command, Given, Ignored, Input, Job, Next, Outcome, PauseReason, Paused, Progress, Refusal, Trigger,
@@ -126,58 +128,6 @@ mod microseconds {
 /// Times are kept to the microsecond, and whoever folds again from what is kept must come to the same times.
 fn kept_time(time: DateTime<Utc>) -> DateTime<Utc> {
     time.trunc_subsecs(6)
-}
-
-/// The jobs of one or more trees that a fold works on: whatever was loaded and locked, and what it makes.
-#[derive(Debug, Default)]
-pub struct Tree {
-    jobs: HashMap<JobId, Job>,
-    /// By workflow, in no order: whoever looks below one must not look through all.
-    children: HashMap<JobId, Vec<JobId>>,
-    created: BTreeSet<JobId>,
-    changed: BTreeSet<JobId>,
-}
-
-impl Tree {
-    /// Puts a loaded job in; one that is there already is newer than what was loaded.
-    pub fn load(&mut self, job: Job) {
-        if !self.jobs.contains_key(&job.id) {
-            self.enter(job);
-        }
-    }
-
-    fn enter(&mut self, job: Job) {
-        if let Some(parent) = job.parent {
-            self.children.entry(parent.id).or_default().push(job.id);
-        }
-        self.jobs.insert(job.id, job);
-    }
-
-    /// A job, if it is in the tree.
-    #[must_use]
-    pub fn get(&self, id: JobId) -> Option<&Job> {
-        self.jobs.get(&id)
-    }
-
-    /// The jobs made by the fold: to be inserted, in order of their ids.
-    pub fn created(&self) -> impl Iterator<Item = &Job> {
-        self.created.iter().filter_map(|id| self.jobs.get(id))
-    }
-
-    /// The loaded jobs that the fold changed: to be updated, in order of their ids.
-    pub fn changed(&self) -> impl Iterator<Item = &Job> {
-        self.changed.difference(&self.created).filter_map(|id| self.jobs.get(id))
-    }
-
-    /// Those of a workflow's sub-jobs that are in the tree.
-    pub fn children(&self, id: JobId) -> impl Iterator<Item = &Job> {
-        self.children.get(&id).into_iter().flatten().filter_map(|id| self.jobs.get(id))
-    }
-
-    /// Every job in the tree.
-    pub fn jobs(&self) -> impl Iterator<Item = &Job> {
-        self.jobs.values()
-    }
 }
 
 /// One run of the fold over a tree.
