@@ -277,15 +277,20 @@ async fn one_that_fails_says_so_goes_on_and_harms_no_other() {
 async fn one_whose_definition_cannot_be_read_is_looked_at_again_later() {
     let desk = nightly("").await;
     desk.sql("UPDATE definitions SET document = jsonb_set(document, '{schedule,cron}', '\"61 3 * * *\"')").await;
+    desk.sql("UPDATE schedules SET queued = ARRAY[clock_timestamp() - interval '2 days']").await;
     desk.away(1).await;
     let other = Desk::on(desk.database.url(), 1_000_000);
     assert!(other.fire_schedule("nightly").await.unwrap());
     let client = desk.database.connect().await.unwrap();
-    let row = "SELECT last_outcome, last_reason, next_at > clock_timestamp() FROM schedules";
+    let row = "SELECT last_outcome, last_reason, next_at > clock_timestamp(), cardinality(queued) FROM schedules";
     let row = client.query_one(row, &[]).await.unwrap();
     let (outcome, reason): (String, String) = (row.get(0), row.get(1));
     assert!(outcome == "failed" && reason.contains("schedule.cron"), "{outcome}: {reason}");
     assert!(row.get::<_, bool>(2));
+    assert_eq!(row.get::<_, i32>(3), 1, "what waited for a run of before waits still");
+    assert!(desk.due().await.is_empty() && !other.fire_schedule("nightly").await.unwrap(), "for a minute");
+    desk.sql("UPDATE schedules SET last_at = last_at - interval '2 minutes'").await;
+    assert_eq!(desk.due().await, ["nightly"]);
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ use super::{
 /// How many runs of a schedule are known to it: of more, those that have not ended and the latest of the others, which somebody may
 /// retry.
 const RUNS: usize = 1_000;
-/// When a schedule is looked at again whose definition cannot be read.
+/// When a schedule is looked at again whose definition cannot be read: its queued times wait as long.
 const LATER: TimeDelta = TimeDelta::minutes(1);
 
 /// A schedule whose time has come, locked until it is settled.
@@ -193,7 +193,8 @@ impl Store {
                     return tx.rollback().await;
                 }
                 let last = Some(failed(&Turn::default(), now, reason.to_owned()));
-                let written = Written { next_at: Some(now + LATER), queued: &[], runs: &runs, last, last_job: None };
+                let written =
+                    Written { next_at: Some(now + LATER), queued: &queued, runs: &runs, last, last_job: None };
                 commit(&tx, name, &written).await
             }
         }
