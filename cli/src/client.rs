@@ -177,7 +177,11 @@ fn refusal(status: StatusCode, url: String, retry_after_seconds: Option<u64>, bo
         .ok()
         .filter(|answer| answer.body.kind.is_some() || !answer.body.title.is_empty());
     let Some(Answer { body: problem, raw }) = problem else {
-        return Failure::NotTheApi { url, reason: format!("{status} {:?}", excerpt(body)) };
+        let reason = format!("{status} {:?}", excerpt(body));
+        // What stands before the server says so while that one is away.
+        let is_away =
+            [StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE, StatusCode::GATEWAY_TIMEOUT].contains(&status);
+        return if is_away { Failure::Broken { url, reason } } else { Failure::NotTheApi { url, reason } };
     };
     let problem = Box::new(Problem { status: status.as_u16(), raw, retry_after_seconds, ..problem });
     // Who asks too often may again in a while.

@@ -127,6 +127,11 @@ impl Failure {
         matches!(self, Self::Unavailable(_) | Self::Broken { .. })
     }
 
+    /// Whether it may be otherwise soon, where the server was there before.
+    pub(crate) const fn may_pass(&self) -> bool {
+        self.is_transient() || matches!(self, Self::Connect { .. })
+    }
+
     /// Adds what to do about a refusal of the given HTTP status.
     pub(crate) fn with_hint(self, status: u16, hint: impl FnOnce(&Problem) -> Option<String>) -> Self {
         match self {

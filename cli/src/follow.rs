@@ -93,10 +93,13 @@ impl Follower {
     /// Reads one stream to its end; without its `end` event it is broken.
     async fn stream(&mut self) -> Result<Box<Answer<JobView>>, Failure> {
         let mut response = self.client.events(self.id).await?;
+        self.heard = Some(Instant::now());
         let url = response.url().to_string();
         let mut parser = sse::Parser::default();
         let broken = |reason: String| Failure::Broken { url: url.clone(), reason };
         while let Some(bytes) = response.chunk().await.map_err(|error| self.client.broken(&error))? {
+            // Also what only keeps the connection alive: a job may be quiet for hours.
+            self.heard = Some(Instant::now());
             for event in parser.push(&bytes).map_err(|error| broken(error.to_string()))? {
                 let read = || {
                     let job = serde_json::from_str(&event.data).and_then(Answer::<JobView>::read);

@@ -111,7 +111,8 @@ impl App {
         let began = Instant::now();
         let (jobs, more) = self.matching_jobs(filter, before, limit).await?;
         let mut swept = Swept::default();
-        while swept.matched < jobs.len() && began.elapsed() < SPELL {
+        // A look that took all the time is followed by a part all the same: else nothing would ever be done.
+        while swept.matched < jobs.len() && (swept.matched == 0 || began.elapsed() < SPELL) {
             let rest = jobs.get(swept.matched..).unwrap_or_default();
             let part = rest.get(..action.part(rest)).unwrap_or(rest);
             for (job, outcome) in part.iter().zip(self.act_on(action, part).await) {

@@ -11,6 +11,7 @@ pub mod gather;
 pub mod http;
 pub mod intake;
 pub mod live;
+mod loops;
 pub mod metrics;
 pub mod prune;
 pub mod recover;

@@ -81,26 +81,37 @@ impl App {
     /// waited for.
     ///
     /// # Errors
-    /// When the database is away; what was deleted before stays so.
+    /// When the database is away, or could not delete of some type, after the others; what was deleted stays so.
     pub async fn prune(&self, from: Option<&JobType>) -> Result<Pruned, StoreError> {
-        let (began, mut pruned) = (Instant::now(), Pruned::default());
+        let (began, mut pruned, mut failed) = (Instant::now(), Pruned::default(), None);
         if from.is_none() {
             pruned.dead_letters = self.prune_dead(began).await?;
         }
         for job_type in self.store.ended_types(from.map_or("", JobType::as_str), TYPES).await? {
             let Some(first_kept) = self.first_kept(&job_type, Utc::now()).await? else { continue };
             let mut of_type = PrunedType { job_type, trees: 0, jobs: 0, more: false };
-            let whole = self.prune_type(&mut of_type, first_kept, began).await?;
+            let whole = self.prune_type(&mut of_type, first_kept, began).await;
             let job_type = of_type.job_type.clone();
             if of_type.trees > 0 {
                 pruned.types.push(of_type);
             }
-            if !whole {
-                pruned.next = Some(job_type);
-                break;
+            match whole {
+                Ok(true) => {}
+                Ok(false) => {
+                    pruned.next = Some(job_type);
+                    break;
+                }
+                // One tree that cannot go keeps no other type.
+                Err(error) => {
+                    tracing::warn!(%error, job.r#type = %job_type, "its jobs cannot be pruned now");
+                    failed = Some(error);
+                }
             }
         }
-        Ok(pruned)
+        match failed {
+            Some(error) if pruned.next.is_none() => Err(error),
+            _ => Ok(pruned),
+        }
     }
 
     /// Where the trees of a type begin that are kept; `None`: all are.

@@ -85,7 +85,8 @@ impl App {
         let (ids, more) = self.matching_dead(filter, range, limit).await?;
         let mut swept = Swept::default();
         let mut rest = ids.as_slice();
-        while !rest.is_empty() && began.elapsed() < SPELL {
+        // A look that took all the time is followed by a part all the same: else nothing would ever be done.
+        while !rest.is_empty() && (swept.matched == 0 || began.elapsed() < SPELL) {
             let letters = self.store.take_dead(rest, BYTES).await?;
             // Those that are gone by now were somebody else's.
             let through = letters.last().map_or(i64::MAX, |letter| letter.id);

@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use drover_broker::{Broker, Topology};
 use drover_engine::Limits;
 use drover_protocol::Names;
@@ -13,7 +13,7 @@ use tokio::{
     net::TcpListener,
     sync::{Notify, watch},
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
@@ -24,6 +24,7 @@ use crate::{
     duty::{self, Identity, Pace},
     http, intake,
     live::Live,
+    loops::Loops,
     metrics::Metrics,
     relay::{self, RelayHandle},
     store::{Claim, FoldContext, ReplayLimits, Store, StoreConfig},
@@ -38,13 +39,16 @@ const COMMAND_LINE: &str = "the command line";
 /// Runs until `shutdown`, then finishes what it is at. `ready` is told where HTTP listens.
 ///
 /// # Errors
-/// When the configuration, the database or the definitions folder is no good. What goes wrong later is tried again.
+/// When the configuration, the database or the definitions folder is no good, or a loop has panicked. What goes wrong otherwise is
+/// tried again.
 pub async fn run(
     config: &Config,
     broker: Arc<dyn Broker>,
     listener: TcpListener,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
+    // Whoever asked for the end is not told of one that has another cause.
+    let shutdown = shutdown.child_token();
     let names = Names::new(&config.amqp.prefix)?;
     let store = migrated(config).await?;
     broker.declare(&Topology::base(&names)).await.context("declaring exchanges and queues")?;
@@ -98,24 +102,26 @@ pub async fn run(
     }
 
     let pace = Pace::of(config);
-    let tasks = TaskTracker::new();
+    let tasks = Loops::new(shutdown.clone());
     // The intake ends first; the relay and the HTTP server go on until what it committed is published.
     let relay_shutdown = CancellationToken::new();
     tasks.spawn(relay::run(Arc::clone(&app), owed, relay_shutdown.clone()));
     tasks.spawn(relay::clear(Arc::clone(&app), relay_shutdown.clone()));
     tasks.spawn(changes::tell(Arc::clone(&app), changed, relay_shutdown.clone()));
-    let loops = start(&app, identity, pace, new_epoch, &shutdown);
+    let loops = tasks.others();
+    start(&loops, &app, identity, pace, new_epoch, &shutdown);
     tracing::info!(address = %listener.local_addr()?, "orchestrator is ready");
     http::serve(Arc::clone(&app), listener, shutdown.clone()).await.context("serving HTTP")?;
 
     let drain = duration(own.drain_seconds);
-    if !drover_service::shutdown::drain(&loops, drain).await {
+    if !loops.drain(drain).await {
         tracing::warn!("a loop did not end in time; what it was at is done by whoever starts next");
     }
     relay_shutdown.cancel();
-    drover_service::shutdown::drain(&tasks, drain).await;
+    tasks.drain(drain).await;
     app.broker.close().await;
     traces.shutdown().await;
+    ensure!(!loops.panicked(), "a loop has panicked; the log says where");
     Ok(())
 }
 
@@ -162,13 +168,13 @@ async fn migrated(config: &Config) -> anyhow::Result<Store> {
 }
 
 fn start(
+    loops: &Loops,
     app: &Arc<App>,
     identity: Identity,
     pace: Pace,
     new_epoch: watch::Sender<Option<String>>,
     shutdown: &CancellationToken,
-) -> TaskTracker {
-    let loops = TaskTracker::new();
+) {
     let stop = || shutdown.clone();
     let it = || Arc::clone(app);
     let (events, heartbeats) = (intake::Behind::default(), intake::Behind::default());
@@ -193,7 +199,6 @@ fn start(
     loops.spawn(duty::logs(it(), pace, stop()));
     loops.spawn(duty::prune(it(), pace, stop()));
     loops.spawn(duty::beat(it(), identity, [events, heartbeats], beats, pace, tell_cancelling, stop()));
-    loops
 }
 
 /// Registers the definitions of a folder, in order of their names.

@@ -37,6 +37,7 @@ use crate::{
 #[derive(Default)]
 pub(crate) struct SilentBroker {
     away: AtomicBool,
+    held: AtomicBool,
     published: Mutex<Vec<Publication>>,
     depth: AtomicU64,
     refusal: Mutex<Option<PublishError>>,
@@ -45,6 +46,11 @@ pub(crate) struct SilentBroker {
 impl SilentBroker {
     pub(crate) fn set_away(&self, away: bool) {
         self.away.store(away, Ordering::SeqCst);
+    }
+
+    /// From now on no publication is answered.
+    pub(crate) fn hold(&self) {
+        self.held.store(true, Ordering::SeqCst);
     }
 
     /// Every queue has so many messages from now on.
@@ -70,6 +76,9 @@ impl Broker for SilentBroker {
     }
 
     async fn publish(&self, publications: Vec<Publication>) -> Vec<Result<(), PublishError>> {
+        if self.held.load(Ordering::SeqCst) {
+            return std::future::pending().await;
+        }
         let refusal = self.refusal.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let outcomes = publications.iter().map(|_| refusal.clone().map_or(Ok(()), Err)).collect();
         if refusal.is_none() {

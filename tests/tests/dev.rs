@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::{
+    fs,
     path::Path,
     process::{Command, Output},
     time::Duration,
@@ -218,11 +219,16 @@ async fn dev_ends_in_good_order_and_keeps_its_data() {
     let submitted = dev.ask(&["submit", "validate_import", "--param", "import_path=/nowhere"]);
     let id = submitted["id"].as_str().unwrap().to_owned();
     dev.until(&id, "it to fail", |job| job["status"] == "failed").await;
+    let mine = folder.path().join("mine.yaml");
+    fs::write(&mine, "name: data_import\ntitle: My own import\nsteps: [{ key: only, job: validate_import }]\n")
+        .unwrap();
+    dev.ask(&["apply", mine.to_str().unwrap()]);
     dev.process.signal(Signal::SIGTERM).unwrap();
     assert_eq!(dev.process.wait_for_exit(PATIENCE).await.unwrap().code(), Some(0));
     assert!(!is_at_work(folder.path()), "its server ended before it did");
     let dev = Dev::start(folder.path()).await;
     assert_eq!(dev.ask(&["show", &id])["status"], "failed");
+    assert_eq!(dev.ask(&["definitions", "data_import"])["title"], "My own import", "what somebody registered stays");
 }
 
 #[tokio::test]

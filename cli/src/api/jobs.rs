@@ -158,6 +158,9 @@ pub(crate) struct Logs {
     /// An id to ask for what comes after; a number or a text.
     #[serde(default)]
     pub(crate) next_after: Option<Value>,
+    /// Whether more comes after: a page is cut by its bytes, too.
+    #[serde(default)]
+    pub(crate) more: Option<bool>,
 }
 
 /// A log line of a job or of one of its sub-jobs.
@@ -179,6 +182,9 @@ pub(crate) struct History {
     pub(crate) events: Vec<HistoryEvent>,
     #[serde(default)]
     pub(crate) next_after: Option<Value>,
+    /// Whether more comes after: a page is cut by its bytes, too.
+    #[serde(default)]
+    pub(crate) more: Option<bool>,
 }
 
 /// One thing that happened.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::Context;
+use super::{Context, again::patiently};
 use crate::{
     api::{Draining, WorkerView, Workers},
     failure::{Exit, Failure},
@@ -62,7 +62,7 @@ fn meant<'a>(workers: &'a [WorkerView], worker: &str) -> Result<&'a WorkerView, 
 /// What became of it, once it is no longer live.
 async fn ended(ctx: &Context, session: &str) -> Result<String, Failure> {
     loop {
-        let workers = ctx.client.get::<Workers>("/workers", &[]).await?.body.workers;
+        let workers = patiently(|| ctx.client.get::<Workers>("/workers", &[])).await?.body.workers;
         let status = workers.into_iter().find(|worker| worker.session == session).map(|worker| worker.status);
         match status {
             Some(status) if status == "live" => tokio::time::sleep(LOOK).await,

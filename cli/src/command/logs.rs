@@ -29,7 +29,7 @@ pub(crate) async fn run(ctx: &Context, args: &cli::Logs) -> Result<Exit, Failure
         reader.follow().await?;
         return Ok(Exit::Done);
     }
-    while reader.page(ctx.output.json).await? == PAGE {}
+    while reader.page(ctx.output.json).await?.more {}
     if ctx.output.json {
         ctx.output.json(&serde_json::json!({ "logs": reader.all }))?;
     }
@@ -56,8 +56,8 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Prints (or keeps) the next page and says how many lines it had.
-    async fn page(&mut self, keep: bool) -> Result<usize, Failure> {
+    /// Prints (or keeps) the next page.
+    async fn page(&mut self, keep: bool) -> Result<Page, Failure> {
         let mut query = vec![("limit", PAGE.to_string())];
         query.extend(self.level.map(|level| ("level", level.to_owned())));
         query.extend(self.after.iter().map(|after| ("after", after.clone())));
@@ -77,7 +77,8 @@ impl Reader<'_> {
                 self.ctx.output.line(log::line(line, self.id))?;
             }
         }
-        Ok(page.body.logs.len())
+        let lines = page.body.logs.len();
+        Ok(Page { lines, more: page.body.more.unwrap_or(lines == PAGE) })
     }
 
     async fn follow(&mut self) -> Result<(), Failure> {
@@ -87,7 +88,7 @@ impl Reader<'_> {
                 Ok(Step::More) => (empty, failures) = (0, 0),
                 Ok(Step::Waiting) => failures = 0,
                 Ok(Step::Ended) => empty += 1,
-                Err(failure) if heard && failures < FAILURES && keeps_on(&failure) => {
+                Err(failure) if heard && failures < FAILURES && failure.may_pass() => {
                     failures += 1;
                     sleep(PAUSE).await;
                     continue;
@@ -106,8 +107,8 @@ impl Reader<'_> {
         let mut lines = 0;
         loop {
             let page = self.page(false).await?;
-            lines += page;
-            if page < PAGE {
+            lines += page.lines;
+            if !page.more {
                 break;
             }
         }
@@ -119,13 +120,15 @@ impl Reader<'_> {
     }
 }
 
+/// What a page had.
+struct Page {
+    lines: usize,
+    /// Whether another comes after it.
+    more: bool,
+}
+
 enum Step {
     More,
     Waiting,
     Ended,
-}
-
-/// The server was there before: a pause of it is waited out.
-const fn keeps_on(failure: &Failure) -> bool {
-    failure.is_transient() || matches!(failure, Failure::Connect { .. })
 }

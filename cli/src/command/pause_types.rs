@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Context;
+use super::{Context, again::patiently};
 use crate::{
     api::{Answer, PauseView, Pauses},
     cli::{Pause, What},
@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// How often it is asked who has acknowledged.
-const LOOK: Duration = Duration::from_millis(250);
+const LOOK: Duration = Duration::from_millis(500);
 
 pub(super) async fn pause(ctx: &Context, args: &Pause) -> Result<Exit, Failure> {
     let query: Vec<_> = args.reason.iter().map(|reason| ("reason", reason.clone())).collect();
@@ -55,7 +55,7 @@ fn path(what: &What, action: &str) -> String {
 async fn acknowledged(ctx: &Context, mut pause: Answer<PauseView>) -> Result<Answer<PauseView>, Failure> {
     while pause.body.paused && pause.body.workers.pending() > 0 {
         tokio::time::sleep(LOOK).await;
-        let all = ctx.client.get::<Pauses>("/pauses", &[]).await?;
+        let all = patiently(|| ctx.client.get::<Pauses>("/pauses", &[])).await?;
         let place = all.body.paused.iter().position(|other| other.job_type == pause.body.job_type);
         let raw = place.and_then(|place| all.raw["paused"].get(place)).cloned();
         pause = match raw.map(Answer::read) {

@@ -43,12 +43,11 @@ pub(crate) use media::MediaSetup;
 /// Whoever ends the system by hand does not want to wait for long; what is given back goes on with the next start.
 const DRAIN_SECONDS: f64 = 5.0;
 /// The workflows that come with the import worker.
-const WORKFLOWS: &[(&str, &str)] =
-    &[("workflows/data_import.yaml", include_str!("../../../workflows/data_import.yaml"))];
+const WORKFLOWS: &[(&str, &str)] = &[("data_import", include_str!("../../../workflows/data_import.yaml"))];
 /// Those that come with the media worker. Without it nobody would run them.
 const MEDIA_WORKFLOWS: &[(&str, &str)] = &[
-    ("workflows/process_new_scenes.yaml", include_str!("../../../workflows/process_new_scenes.yaml")),
-    ("workflows/media_cleanup.yaml", include_str!("../../../workflows/media_cleanup.yaml")),
+    ("process_new_scenes", include_str!("../../../workflows/process_new_scenes.yaml")),
+    ("media_cleanup", include_str!("../../../workflows/media_cleanup.yaml")),
 ];
 
 /// What to start.

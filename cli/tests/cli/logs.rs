@@ -32,6 +32,30 @@ async fn all_pages_are_printed() {
     assert_eq!(run.json()["logs"].as_array().unwrap().len(), 1001);
 }
 
+/// A page is cut by its bytes, too: few lines are not the last.
+#[tokio::test]
+async fn a_short_page_is_not_the_last_where_there_is_more() {
+    let event = |id: u64| json!({ "id": id, "at": "2026-07-26T12:00:00Z", "job_id": ID, "kind": "started" });
+    let server = Server::start(move |asked, _| {
+        let (name, one): (_, fn(u64) -> Value) = match asked.line.contains("/logs") {
+            true => ("logs", |id| line(id, "info", "x")),
+            false => ("events", event),
+        };
+        let (lines, more) =
+            if asked.line.contains("after=2") { (vec![one(3)], false) } else { (vec![one(1), one(2)], true) };
+        let last = if more { 2 } else { 3 };
+        Reply::Json(200, json!({ name: lines, "next_after": last, "more": more }))
+    })
+    .await;
+    for command in ["logs", "history"] {
+        let json = server.run(&[command, "--json", ID]).await.json();
+        let lines = json["logs"].as_array().or(json["events"].as_array()).unwrap();
+        assert_eq!(lines.len(), 3, "{command}");
+        assert_eq!(json.get("next_after").cloned().unwrap_or_default(), Value::Null);
+    }
+    assert_eq!(server.lines().len(), 4);
+}
+
 #[tokio::test]
 async fn lines_that_are_deleted_by_now_are_told_of_beside_the_lines() {
     let server = Server::always(200, json!({ "logs": [line(9, "info", "left")], "next_after": 9, "expired": 8 })).await;

@@ -21,8 +21,11 @@ async fn drain_finds_the_worker_by_the_end_of_its_session_and_waits() {
     for (last, code) in [("down", 0), ("lost", 1)] {
         let server = Server::start(move |asked, count| match asked.line.starts_with("POST") {
             true => Reply::Json(202, json!({ "session": one, "draining": true })),
+            // A look that fails is no end of the draining.
+            false if count == 2 => Reply::Busy(problem(429, "too_many_requests", "60 a minute", json!({}))),
+            false if count == 3 => Reply::Empty(502),
             false => {
-                let status = if count < 3 { "live" } else { last };
+                let status = if count < 5 { "live" } else { last };
                 Reply::Json(200, json!({ "workers": [worker(one, status), worker(other, "live")] }))
             }
         })

@@ -71,6 +71,18 @@ async fn a_broken_stream_is_opened_again() {
     }
 }
 
+/// What only keeps the connection alive was heard of the server, too.
+#[tokio::test]
+async fn a_quiet_stream_that_ends_is_opened_again() {
+    let server = Server::start(|asked, before| match (asked.line.ends_with("/events"), before) {
+        (true, 0) => events(vec![": keep-alive\n\n".into()]),
+        (true, _) => events(vec![event("end", &ended("completed"))]),
+        (false, _) => Reply::Busy(problem(503, "unavailable", "the database is away", json!({}))),
+    })
+    .await;
+    server.run(&["watch", ID]).await.code(0);
+}
+
 #[tokio::test]
 async fn without_a_stream_the_job_is_asked_for() {
     let server = Server::start(|asked, before| match (asked.line.ends_with("/events"), before) {

@@ -117,13 +117,13 @@ enum Round {
     Applied,
     /// All of it was folded, or given up with a word in the log, and nothing changed.
     Idle,
-    /// The database is away: the rest is found again.
+    /// The database is away, or a job of them took too long: the rest is found again, later.
     Broken,
 }
 
 /// Folds what a duty found, in one transaction, or in smaller ones where that does not succeed.
 async fn fold(app: &App, what: &'static str, inputs: Vec<Input>) -> Round {
-    let mut round = Round::Idle;
+    let (mut round, mut too_long) = (Round::Idle, false);
     let mut work = vec![inputs];
     while let Some(mut inputs) = work.pop() {
         let Some(job_id) = inputs.first().map(Input::job_id) else { continue };
@@ -133,6 +133,10 @@ async fn fold(app: &App, what: &'static str, inputs: Vec<Input>) -> Round {
                     round = Round::Applied;
                 }
                 app.committed(folded);
+            }
+            Err(error) if error.took_too_long() && inputs.len() == 1 => {
+                tracing::error!(%error, job.id = %job_id, "{what} takes too long for a job; it is tried again");
+                too_long = true;
             }
             Err(error) if error.is_worth_repeating(inputs.len()) => {
                 tracing::warn!(%error, "{what} is tried again");
@@ -146,7 +150,8 @@ async fn fold(app: &App, what: &'static str, inputs: Vec<Input>) -> Round {
             Err(error) => tracing::error!(%error, job.id = %job_id, "{what} failed for a job"),
         }
     }
-    round
+    // What took too long once is not asked for again without a pause.
+    if too_long { Round::Broken } else { round }
 }
 
 #[cfg(test)]

@@ -37,7 +37,8 @@ impl Told {
     }
 }
 
-/// The line of what was answered. What was no action, and what came too often, has none.
+/// The line of what was answered. What was no action, and what came too often, has none; nor has what somebody unknown asks for,
+/// but for the tokens that are tried, which are counted: else whoever reaches the port could fill the audit.
 pub(super) fn line(caller: &Caller, asked: Asked, response: &Response) -> Option<Line> {
     // Where nothing is, there is nothing but reading.
     let action = asked.action.filter(|action| *action != Action::Read)?;
@@ -47,6 +48,9 @@ pub(super) fn line(caller: &Caller, asked: Asked, response: &Response) -> Option
     }
     let told = response.extensions().get::<Told>().cloned().unwrap_or_default();
     let account = told.account.as_ref().or(caller.account.as_ref());
+    if account.is_none() && !(action == Action::LogIn && status == StatusCode::UNAUTHORIZED) {
+        return None;
+    }
     Some(Line {
         token_id: account.and_then(|account| account.id),
         token_name: account.map(|account| account.name.clone()),

@@ -145,7 +145,9 @@ async fn take(app: &App, read: &Read, pace: Pace) -> Result<(), StoreError> {
         welcome(app, arrivals, pace).await?;
     }
     if !read.beats.is_empty() {
-        let beats: Vec<WorkerBeat> = read.beats.values().cloned().collect();
+        let mut beats: Vec<WorkerBeat> = read.beats.values().cloned().collect();
+        // Two replicas that write the same workers lock their rows in the same order.
+        beats.sort_unstable_by_key(|beat| beat.session);
         let superseded = app.store.heartbeats(&beats).await?;
         stop(app, superseded).await;
         tell_pauses(app, &beats).await?;

@@ -38,6 +38,16 @@ pub enum StoreError {
     },
 }
 
+/// What passes, of the classes whose other errors are a verdict on the work. Read-only: a disk of a managed server is full, or another
+/// server is the primary now.
+const PASSING: [SqlState; 5] = [
+    SqlState::T_R_SERIALIZATION_FAILURE,
+    SqlState::T_R_DEADLOCK_DETECTED,
+    SqlState::LOCK_NOT_AVAILABLE,
+    SqlState::READ_ONLY_SQL_TRANSACTION,
+    SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
+];
+
 impl StoreError {
     /// Whether the same work may succeed later: the database is away, busy or chose this transaction as a victim.
     #[must_use]
@@ -49,13 +59,7 @@ impl StoreError {
                 None => is_broken(error),
                 Some(code) => {
                     let class = code.code().get(..2).unwrap_or_default();
-                    matches!(class, "08" | "53" | "57" | "58")
-                        || [
-                            SqlState::T_R_SERIALIZATION_FAILURE,
-                            SqlState::T_R_DEADLOCK_DETECTED,
-                            SqlState::LOCK_NOT_AVAILABLE,
-                        ]
-                        .contains(code)
+                    matches!(class, "08" | "53" | "57" | "58") || PASSING.contains(code)
                 }
             },
             Self::Shared(error) => error.is_transient(),
@@ -67,8 +71,13 @@ impl StoreError {
     /// long: a part of it may succeed.
     #[must_use]
     pub fn is_worth_repeating(&self, pieces: usize) -> bool {
-        let too_long = matches!(self, Self::Postgres(error) if error.code() == Some(&SqlState::QUERY_CANCELED));
-        self.is_transient() && !(too_long && pieces > 1)
+        self.is_transient() && !(self.took_too_long() && pieces > 1)
+    }
+
+    /// Whether the server gave the work up because of its length: other work may succeed.
+    #[must_use]
+    pub fn took_too_long(&self) -> bool {
+        matches!(self, Self::Postgres(error) if error.code() == Some(&SqlState::QUERY_CANCELED))
     }
 
     pub(super) fn corrupt(what: impl Into<String>, reason: impl std::fmt::Display) -> Self {
@@ -111,6 +120,9 @@ mod tests {
         assert!(!StoreError::from(ours).is_transient(), "our own mistake");
         let wrong = client.query("SELECT 1 / 0", &[]).await.expect_err("a division by zero");
         assert!(!StoreError::from(wrong).is_transient(), "the server's verdict");
+        client.batch_execute("SET default_transaction_read_only = on").await.expect("set");
+        let read_only = client.batch_execute("CREATE TABLE t ()").await.expect_err("read-only");
+        assert!(StoreError::from(read_only).is_transient(), "a server that takes no writes now");
         let killed =
             client.query("SELECT pg_terminate_backend(pg_backend_pid())", &[]).await.expect_err("it is cut off");
         assert!(StoreError::from(killed).is_transient(), "a connection that is cut off");

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use deadpool_postgres::Object;
 use refinery::Migration;
 use rustls::{ClientConfig, RootCertStore};
 use tokio_postgres::Client;
@@ -26,7 +27,9 @@ impl Store {
     /// When the database is away, a migration fails (then nothing of it is applied), or one is missing and the role may not
     /// apply it.
     pub async fn migrate(&self) -> Result<(), StoreError> {
-        let mut client = self.client().await?;
+        // A connection of its own: a migration may rewrite a table, for however long that takes.
+        let mut client = Object::take(self.client().await?);
+        client.batch_execute("SET statement_timeout = 0").await?;
         if !client.query_one(sql::MAY_MIGRATE, &[]).await?.try_get::<_, bool>(0)? {
             return up_to_date(&client).await;
         }
@@ -37,7 +40,7 @@ impl Store {
         let report = embedded::migrations::runner()
             .set_abort_missing(false)
             .set_abort_divergent(true)
-            .run_async(&mut **client.as_mut())
+            .run_async(&mut *client)
             .await;
         client.execute("SELECT pg_advisory_unlock($1)", &[&LOCK]).await?;
         let report = report.map_err(|error| StoreError::Migrate(error.to_string()))?;

@@ -97,6 +97,7 @@ impl Store {
             }
             trees.push(row.try_get(0)?);
         }
+        tx.query(&tx.prepare_cached(sql::TAKE_TIME).await?, &[]).await?;
         // One that was retried meanwhile, even if it has ended again, is none of these.
         let statement = tx.prepare_cached(sql::DELETE_JOBS).await?;
         let deleted = tx.query(&statement, &[&trees, &finished_at]).await?;

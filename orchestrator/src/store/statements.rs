@@ -154,6 +154,7 @@ statements! {
     COUNT_OLD_DEAD = "count_old_dead",
     COUNT_PRUNABLE = "count_prunable",
     DELETE_JOBS = "delete_jobs",
+    TAKE_TIME = "take_time",
     // accounts and the audit
     ANY_TOKEN = "any_token",
     DELETE_OLD_AUDIT = "delete_old_audit",

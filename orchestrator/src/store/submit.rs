@@ -69,7 +69,12 @@ impl Store {
     /// When the database is away; then all of them are there.
     pub async fn delete(&self, roots: &[JobId]) -> Result<BTreeSet<JobId>, StoreError> {
         let ids: Vec<Uuid> = roots.iter().map(|id| id.0).collect();
-        let gone = self.rows(sql::DELETE_JOBS, &[&ids, &None::<DateTime<Utc>>]).await?;
+        let mut client = self.client().await?;
+        let tx = client.transaction().await?;
+        tx.query(&tx.prepare_cached(sql::TAKE_TIME).await?, &[]).await?;
+        let statement = tx.prepare_cached(sql::DELETE_JOBS).await?;
+        let gone = tx.query(&statement, &[&ids, &None::<DateTime<Utc>>]).await?;
+        tx.commit().await?;
         gone.iter().map(|row| Ok(JobId(row.try_get(0)?))).collect()
     }
 }

@@ -249,6 +249,42 @@ async fn acknowledgements_go_with_the_last_that_they_are_of() {
 }
 
 #[tokio::test]
+async fn what_may_lie_in_a_queue_that_nobody_reads_is_not_forgotten() {
+    let desk = Desk::new().await;
+    desk.announce(&["work"]).await;
+    let client = desk.database.connect().await.expect("a connection");
+    let id = desk.submit("work").await.0;
+    let old = "'00000000-0000-0000-0000-000000000001', clock_timestamp() - interval '3 hours'";
+    let both = format!(
+        "INSERT INTO tombstones (job_id, dispatch, control_id, created_at) VALUES ('{id}', 1, {old});
+        INSERT INTO withdrawals (job_id, dispatch, control_id, created_at) VALUES ('{id}', 1, {old})"
+    );
+    client.batch_execute(&both).await.expect("there");
+    let left = async || {
+        desk.app.store.delete_tombstones(Duration::from_secs(2 * 60 * 60), 100).await.expect("deleted");
+        let count = "SELECT (SELECT count(*) FROM tombstones), (SELECT count(*) FROM withdrawals),
+            (SELECT count(*) FROM tombstones WHERE created_at > clock_timestamp() - interval '1 minute')";
+        let row = client.query_one(count, &[]).await.expect("read");
+        [0, 1, 2].map(|column| row.get::<_, i64>(column))
+    };
+    client.batch_execute("UPDATE workers SET status = 'down'").await.expect("set");
+    assert_eq!(
+        left().await,
+        [1, 1, 1],
+        "whoever comes next is told, however late, and has two hours for what it finds"
+    );
+    client
+        .batch_execute(
+            "UPDATE workers SET status = 'live';
+            UPDATE tombstones SET created_at = created_at - interval '3 hours';
+            UPDATE withdrawals SET created_at = created_at - interval '3 hours'",
+        )
+        .await
+        .expect("set");
+    assert_eq!(left().await, [0, 0, 0]);
+}
+
+#[tokio::test]
 async fn a_round_of_the_timers_takes_few_of_what_goes_on_in_another_fold() {
     let desk = Desk::new().await;
     desk.announce(&["work"]).await;

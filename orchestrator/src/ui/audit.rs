@@ -31,6 +31,7 @@ pub(super) async fn list(State(shared): State<Shared>, parameters: Parameters) -
     let narrowing: String =
         FILTER.iter().filter_map(|name| Some(format!("{name}={}&", encoded(parameters.text(name)?)))).collect();
     let next = next.map(|next| format!("/audit?{narrowing}cursor={next}"));
+    let first = format!("/audit?{narrowing}");
     let rows: Vec<Markup> = lines.iter().map(row).collect();
     let body = html! {
         h1 { "Audit" }
@@ -41,7 +42,7 @@ pub(super) async fn list(State(shared): State<Shared>, parameters: Parameters) -
         } @else {
             (parts::table("Audit", &["When", "Who", "Action", "To what", "Answer", "From", "More"], &rows))
         }
-        (parts::pager(before.map(|_| "/audit"), next.as_deref(), ("Newest", "Older")))
+        (parts::pager(before.map(|_| first.as_str()), next.as_deref(), ("Newest", "Older")))
     };
     Ok(Page::new("Audit", Tab::Audit, body))
 }

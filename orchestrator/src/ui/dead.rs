@@ -36,6 +36,7 @@ pub(super) async fn list(State(shared): State<Shared>, parameters: Parameters) -
         .filter_map(|name| Some(format!("{name}={}&", super::job::encoded(parameters.text(name)?))))
         .collect();
     let next = letters.last().filter(|_| more).map(|letter| format!("/dead?{narrowing}cursor={}", letter.id.encode()));
+    let first = format!("/dead?{narrowing}");
     let rows: Vec<Markup> = letters.iter().map(row).collect();
     let body = html! {
         h1 { "Dead letters" }
@@ -46,7 +47,7 @@ pub(super) async fn list(State(shared): State<Shared>, parameters: Parameters) -
             (parts::table("Dead letters", &["Came", "Queue", "Reason", "What is wrong", "Job", "Redrives", "-Actions"], &rows))
             p.muted { "Mend what was wrong first: what fails again comes back. Many at once: " code { "drover dead redrive --queue QUEUE" } "." }
         }
-        (parts::pager(before.map(|_| "/dead"), next.as_deref(), ("Newest", "Older")))
+        (parts::pager(before.map(|_| first.as_str()), next.as_deref(), ("Newest", "Older")))
     };
     Ok(Page::new("Dead letters", Tab::Dead, body).noting(parameters).live(15))
 }

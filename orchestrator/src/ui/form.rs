@@ -7,10 +7,16 @@ use axum::{
 };
 
 use super::{Failure, page::Note};
-use crate::http::{
-    Problem, Shared,
-    body::{self, Kind},
+use crate::{
+    access::caller,
+    http::{
+        Problem, Shared,
+        body::{self, Kind},
+    },
 };
+
+/// What somebody unknown may send: a token, and where to go on.
+const STRANGERS_BYTES: usize = 16 * 1024;
 
 /// The fields of a form, in its order.
 #[derive(Debug, Default)]
@@ -23,8 +29,9 @@ impl FromRequest<Shared> for Form {
 
     async fn from_request(request: Request, shared: &Shared) -> Result<Self, Failure> {
         let (head, body) = request.into_parts();
+        let is_stranger = shared.app.door.asks() && caller().account.is_none();
         // Every character may be written as three.
-        let limit = shared.app.message_bytes.saturating_mul(3);
+        let limit = if is_stranger { STRANGERS_BYTES } else { shared.app.message_bytes.saturating_mul(3) };
         let body = body::read(&head.headers, body, Kind::Form, limit).await?;
         let pairs: Vec<(String, String)> = form_urlencoded::parse(&body).into_owned().collect();
         if let Some((name, _)) = pairs.iter().find(|(_, value)| value.contains('\0')) {

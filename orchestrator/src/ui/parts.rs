@@ -125,10 +125,10 @@ pub(super) fn pager(first: Option<&str>, next: Option<&str>, words: (&str, &str)
     }
 }
 
-/// A form with one button.
+/// A form with one button. It has a key: what a page shows live never becomes another button under somebody's finger.
 pub(super) fn action(path: &str, label: &str, class: &str, fields: &[(&str, &str)]) -> Markup {
     html! {
-        form method="post" action=(path) {
+        form method="post" action=(path) data-key=(key(path, fields)) {
             @for (name, value) in fields { input type="hidden" name=(name) value=(value); }
             button class=(class) { (label) }
         }
@@ -138,11 +138,16 @@ pub(super) fn action(path: &str, label: &str, class: &str, fields: &[(&str, &str
 /// The same, behind one more click that says what it does.
 pub(super) fn careful(path: &str, label: &str, words: &str, fields: &[(&str, &str)]) -> Markup {
     html! {
-        details.careful {
+        details.careful data-key=(key(path, fields)) {
             summary class="button danger" { (label) "…" }
             div.sheet { p { (words) } (action(path, label, "danger", fields)) }
         }
     }
+}
+
+/// What an action does, as what the script knows its element by.
+fn key(path: &str, fields: &[(&str, &str)]) -> String {
+    fields.iter().fold(path.to_owned(), |key, (name, value)| format!("{key} {name}={value}"))
 }
 
 /// A value as indented JSON.

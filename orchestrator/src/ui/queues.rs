@@ -96,7 +96,12 @@ fn pause_form(job_type: &str) -> Markup {
 
 /// `POST /queues/pause`
 pub(super) async fn pause(State(shared): State<Shared>, form: Form) -> Result<Response, Failure> {
-    let reason = form.text("reason").filter(|reason| reason.len() <= limits::KEY_BYTES);
+    let reason = form.text("reason");
+    if let Some(reason) = reason.filter(|reason| reason.len() > limits::KEY_BYTES) {
+        let (long, limit) = (reason.len(), limits::KEY_BYTES);
+        let problem = format!("the reason has {long} bytes, the limit is {limit}; nothing is paused");
+        return Err(Problem::bad_request(problem).field("reason").into());
+    }
     let types = types(&form)?;
     shared.app.pause_types(&types, reason).await?;
     Ok(Told::of(types.name()).with(json!({ "reason": reason })).to(form.back("/queues", Note::Paused)))

@@ -205,6 +205,12 @@ pub(crate) fn submission(submission: &Submission) -> Checked {
         if key.is_empty() {
             return refuse(format_args!("/labels"), "has a label without a name");
         }
+        if key.contains(':') {
+            return refuse(
+                format_args!("/labels/{part}"),
+                "has a name with a colon, which ends it where jobs are looked for",
+            );
+        }
         at_most(format_args!("the name of the label /labels/{part}"), key.len(), limits::NAME_BYTES, "bytes")?;
         text(format_args!("/labels/{part}"), value, limits::KEY_BYTES)
     })

@@ -21,9 +21,9 @@ pub struct Submission {
     /// The parameters; checked against the workflow's `input` or the type's announced schema.
     #[serde(default = "empty_object")]
     pub params: Value,
-    /// Free labels to find the job by.
+    /// Free labels to find the job by. A name holds no colon.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = limits::LABELS))]
+    #[schemars(extend("maxProperties" = limits::LABELS, "propertyNames" = serde_json::json!({ "pattern": "^[^:]+$" })))]
     pub labels: BTreeMap<String, String>,
     /// Not before this time.
     #[serde(default, skip_serializing_if = "Option::is_none")]

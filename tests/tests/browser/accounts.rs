@@ -87,12 +87,21 @@ async fn an_admin_makes_a_token_and_who_has_it_is_logged_out_when_it_is_revoked(
     other.goto(&format!("{}/jobs", fleet.url())).await.expect("loaded");
     log_in(&other, &secret).await;
     other.until("h1", "Jobs").await.expect("it comes in");
+    // As if another tab were shown: this one lets go of its stream, and asks for nothing.
+    let shown = |hidden: bool| {
+        format!(
+            "Object.defineProperty(document, 'hidden', {{ value: {hidden}, configurable: true }});
+            document.dispatchEvent(new Event('visibilitychange'))"
+        )
+    };
+    other.script(&shown(true)).await.expect("hidden");
 
     admin.goto(&format!("{}/tokens", fleet.url())).await.expect("loaded");
     admin.click_words("summary", "Revoke…").await.expect("opened");
     admin.click_words("button", "Revoke").await.expect("pressed");
     admin.until(".note", "It was revoked").await.expect("it says so");
-    other.until("h1", "Log in").await.expect("its live page finds out by itself");
+    other.script(&shown(false)).await.expect("shown");
+    other.until("h1", "Log in").await.expect("its live page finds out by itself, though no stream is given to it");
     admin.goto(&format!("{}/audit", fleet.url())).await.expect("loaded");
     admin.until("tbody tr:first-child", "revoke_token").await.expect("the newest line");
     other.silence();

@@ -23,6 +23,28 @@ async fn a_cancel_says_what_it_waits_for_until_nothing_runs() {
     done(fleet, browser);
 }
 
+/// What was opened or has the focus is never another action a moment later.
+#[tokio::test]
+async fn a_button_that_is_about_to_be_pressed_does_not_become_another() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let gate = folder.path().join("gate");
+    let (fleet, browser) = stage(1, Screen::WIDE).await;
+    let id = fleet.submit("script", json!({ "gate": gate, "stubborn": true })).await.expect("accepted");
+    browser.goto(&page(&fleet, &id)).await.expect("loaded");
+    browser.until("h1 .badge", "running").await.expect("it runs");
+    browser.click_words("button", "Cancel").await.expect("cancelled");
+    browser.until("h1 .badge", "cancelling").await.expect("it waits");
+    browser.click_words("summary", "Cancel now…").await.expect("opened");
+    browser.script("document.querySelector('details.careful button').focus()").await.expect("focused");
+    std::fs::write(&gate, "").expect("opened");
+    browser.until("h1 .badge", "cancelled").await.expect("it ends");
+    browser.until(".actions summary", "Delete…").await.expect("what may be done now");
+    assert_eq!(browser.count("details.careful[open]").await.expect("counted"), 0);
+    let focused = "return document.activeElement.closest('form') === null";
+    assert_eq!(browser.script(focused).await.expect("read"), json!(true));
+    done(fleet, browser);
+}
+
 #[tokio::test]
 async fn a_failed_batch_is_opened_and_what_failed_is_retried() {
     let (fleet, browser) = stage(1, Screen::WIDE).await;

@@ -90,6 +90,22 @@ async fn log_ins_have_lines_and_failed_ones_only_so_many() {
     assert_eq!(brief(&lines[20]), json!([null, null, "log_in", 401]));
 }
 
+/// Lines are kept for long: whoever reaches the port could fill the database.
+#[tokio::test]
+async fn who_has_no_token_leaves_no_line_and_sends_little() {
+    let api = Api::asking().await;
+    let send = async |path: &str, kind: &str, body: String| {
+        let request = axum::http::Request::post(path).header("content-type", kind);
+        api.ask(request.body(body.into()).unwrap()).await.status.as_u16()
+    };
+    let form = "application/x-www-form-urlencoded";
+    assert_eq!(send("/logout", form, String::new()).await, 303);
+    assert_eq!(send("/login", "application/json", "{}".into()).await, 415);
+    assert_eq!(send("/login", form, format!("token={}", "x".repeat(20_000))).await, 413);
+    assert_eq!(send("/api/v1/jobs", "application/json", "{}".into()).await, 401);
+    assert!(api.audit().await.is_empty());
+}
+
 #[tokio::test]
 async fn no_secret_is_in_the_database_in_an_answer_or_in_a_page() {
     let api = Api::asking().await;

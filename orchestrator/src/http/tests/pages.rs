@@ -5,7 +5,7 @@ use drover_protocol::{JobId, LogLevel};
 use serde_json::json;
 
 use super::{Answer, Api};
-use crate::store::DeadLetter;
+use crate::{http::cursor::Cursor as _, store::DeadLetter};
 
 /// What a form needs that is drawn from a schema.
 const SCHEMA: &str = "
@@ -377,6 +377,10 @@ async fn queues_are_paused_with_a_reason_and_resumed() {
     assert!(api.page("/").await.contains("Paused: validate"));
     assert_eq!(api.send_form("/queues/resume", &[("type", "validate")]).await.leads_to(), "/queues?note=resumed");
     assert_eq!(api.send_form("/queues/pause", &[("type", "unheard")]).await.status, 404);
+    let long = "ж".repeat(200);
+    let refused = api.send_form("/queues/pause", &[("type", "validate"), ("reason", &long)]).await;
+    assert!(refused.status == 400 && refused.html().contains("400 bytes"), "{}", refused.body);
+    assert!(!api.page("/").await.contains("Paused: validate"));
 }
 
 #[tokio::test]
@@ -386,6 +390,10 @@ async fn a_dead_letter_is_read_and_discarded() {
     let list = api.page("/dead").await;
     assert!(list.contains("it is no JSON") && list.contains(&format!("/dead/{letter}")), "{list}");
     assert!(api.page(&format!("/dead/{letter}")).await.contains("&lt;nothing&gt;"), "its body is text");
+    for (list, filter) in [("/dead", "reason=malformed"), ("/audit", "name=ci")] {
+        let later = api.page(&format!("{list}?{filter}&cursor={}", 1_000_000_i64.encode())).await;
+        assert!(later.contains(&format!("href=\"{list}?{filter}&amp;\"")), "the newest of the same: {later}");
+    }
     assert_eq!(api.send_form(&format!("/dead/{letter}/discard"), &[]).await.leads_to(), "/dead?note=discarded");
     assert_eq!(api.get(&format!("/dead/{letter}")).await.status, 404);
 }

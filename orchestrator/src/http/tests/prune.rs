@@ -199,6 +199,38 @@ async fn a_replica_that_is_at_it_is_waited_for() {
 }
 
 #[tokio::test]
+async fn a_tree_that_cannot_go_keeps_no_other_type() {
+    let api = keeping(RetentionSection { days: 30.0, ..RetentionSection::default() }).await;
+    let stuck = api.ended("process", 31.0).await;
+    let other = api.ended("validate", 31.0).await;
+    let client = api.desk.database.connect().await.unwrap();
+    let refuse = format!(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$;
+        CREATE TRIGGER refuse BEFORE DELETE ON jobs FOR EACH ROW WHEN (OLD.id = '{stuck}') EXECUTE FUNCTION refuse()"
+    );
+    client.batch_execute(&refuse).await.unwrap();
+    assert!(api.desk.app.prune(None).await.is_err(), "it is told");
+    assert_eq!(api.there(&[stuck, other]).await, [true, false]);
+}
+
+/// A tree is deleted whole, and a large one takes its time.
+#[tokio::test]
+async fn deleting_may_take_longer_than_other_statements() {
+    let api = keeping(RetentionSection { days: 30.0, ..RetentionSection::default() }).await;
+    let jobs = [api.ended("validate", 31.0).await, api.ended("validate", 1.0).await];
+    let client = api.desk.database.connect().await.unwrap();
+    let slow = "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            IF current_setting('statement_timeout') <> '10min' THEN RAISE EXCEPTION 'too slow'; END IF;
+            RETURN OLD;
+        END $$;
+        CREATE TRIGGER slow BEFORE DELETE ON jobs FOR EACH ROW EXECUTE FUNCTION slow()";
+    client.batch_execute(slow).await.unwrap();
+    api.prune(json!({})).await;
+    assert_eq!(api.there(&jobs).await, [false, true]);
+    assert_eq!(api.delete(&format!("/api/v1/jobs/{}", jobs[1])).await.status, 204);
+}
+
+#[tokio::test]
 async fn what_makes_no_sense_is_refused() {
     let api = Api::new().await;
     let unknown = api.post_json("/api/v1/prune", &json!({ "days": 3 })).await;

@@ -116,6 +116,7 @@ async fn a_malformed_body_names_its_field() {
         (r#"{"params": {}}"#, Some("/type")),
         (r#"{"type": "No Name"}"#, Some("/type")),
         (r#"{"type": "validate", "labels": []}"#, Some("/labels")),
+        (r#"{"type": "validate", "labels": {"ci:env": "prod"}}"#, Some("/labels/ci:env")),
         (r#"{"type": "validate", "run_at": "soon"}"#, Some("/run_at")),
         (r#"{"type": "validate", "params": {"a": "\u0000"}}"#, Some("/params/a")),
         (r#"{"type": "#, None),

@@ -3,6 +3,8 @@
 
 // Looks come no closer together than this, in milliseconds: people do not read faster.
 const PAUSE = 500;
+// After this a stream that the server refused is asked for again.
+const REOPEN = 30000;
 
 // --- Making the page that is shown into the one that was rendered anew ------------------------------------------------
 
@@ -68,6 +70,7 @@ const main = document.getElementById("main");
 const sign = document.getElementById("live");
 let stream = null;
 let timer = null;
+let reopening = null;
 let looking = false;
 let again = false;
 let last = 0;
@@ -95,6 +98,8 @@ async function look() {
         if (response.ok && fresh) {
             morph(main, fresh);
             document.title = page.title;
+            // How often to look is the new state's: what has ended is looked at less.
+            document.body.dataset.every = page.body.dataset.every ?? document.body.dataset.every;
             dress();
         }
         say(response.ok);
@@ -116,12 +121,19 @@ function follow() {
     stream?.close();
     stream = null;
     clearTimeout(timer);
+    clearTimeout(reopening);
     if (document.hidden) return;
     stream = new EventSource(document.body.dataset.events);
     stream.addEventListener("changed", () => schedule(0));
     // What changed before it was open is looked at once.
     stream.addEventListener("open", () => schedule(0));
-    stream.addEventListener("error", () => say(false));
+    // One that the server refused is not opened again by the browser: looks go on without it, and lead to the log-in.
+    stream.addEventListener("error", () => {
+        say(false);
+        if (stream?.readyState !== EventSource.CLOSED) return;
+        schedule(0);
+        reopening = setTimeout(follow, REOPEN);
+    });
 }
 
 // --- Small things ---------------------------------------------------------------------------------------------------
@@ -143,7 +155,9 @@ function tick() {
 
 // What only works with scripts is shown by them.
 function dress() {
-    for (const button of document.querySelectorAll("[data-copy], [data-tick]")) button.hidden = false;
+    for (const button of document.querySelectorAll("[data-tick]")) button.hidden = false;
+    // Over plain HTTP a browser lets pages copy only where the server is this machine.
+    for (const button of document.querySelectorAll("[data-copy]")) button.hidden = !navigator.clipboard;
     tick();
 }
 
