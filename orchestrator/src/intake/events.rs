@@ -1,6 +1,6 @@
 //! Job events: decoded, folded in one transaction a batch, acknowledged after the commit.
 
-use std::{sync::Arc, time::Instant};
+use std::{collections::HashSet, sync::Arc, time::Instant};
 
 use drover_broker::{Deliveries, Delivery};
 use drover_engine::Input;
@@ -12,6 +12,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Bad, Behind, Marker, PREFETCH, Pulse, batch, bury, bury_event, logs, settle, subscribe, until_done};
 use crate::{app::App, duty::Pace, store::StoreError};
+
+/// Most jobs of one fold: by them goes what it holds in memory, and for how long others wait for its locks. Deliveries that bring more,
+/// as those of a fleet whose orchestrators were away do, are folded in several.
+const JOBS: usize = 2_048;
 
 /// Folds the events queue until shutdown.
 pub async fn run(app: Arc<App>, behind: Behind, mut pulse: Pulse, pace: Pace, shutdown: CancellationToken) {
@@ -131,11 +135,10 @@ fn failure_of(part: &BadPart) -> Option<Input> {
 
 /// Folds the inputs of a batch; one that cannot be folded is found by halving and put away alone. `None`: shutdown.
 async fn fold_all(app: &App, inputs: Vec<Input>, shutdown: &CancellationToken) -> Option<()> {
-    let mut work = vec![inputs];
+    let mut work = parts(inputs, JOBS);
+    // The first is folded first.
+    work.reverse();
     while let Some(mut inputs) = work.pop() {
-        if inputs.is_empty() {
-            continue;
-        }
         let folded =
             until_done!("folding events", shutdown, inputs.len(), app.store.fold(&app.context, inputs.clone()))?;
         match folded {
@@ -151,6 +154,23 @@ async fn fold_all(app: &App, inputs: Vec<Input>, shutdown: &CancellationToken) -
         }
     }
     Some(())
+}
+
+/// Cuts inputs into parts of so many jobs at most, in their order.
+fn parts(inputs: Vec<Input>, most: usize) -> Vec<Vec<Input>> {
+    let mut parts: Vec<Vec<Input>> = Vec::new();
+    let mut jobs = HashSet::new();
+    for input in inputs {
+        let is_more = jobs.insert(input.job_id());
+        match parts.last_mut() {
+            Some(part) if !is_more || jobs.len() <= most => part.push(input),
+            _ => {
+                jobs = HashSet::from([input.job_id()]);
+                parts.push(vec![input]);
+            }
+        }
+    }
+    parts
 }
 
 /// An event that breaks the transaction: it goes to the dead letters, and its job fails with the reason.
@@ -270,6 +290,18 @@ mod tests {
         assert!(settled.load(Ordering::SeqCst));
         let job = desk.app.store.view_job(id, false).await.expect("read").expect("it is there");
         assert_eq!(job.view["status"], "running");
+    }
+
+    #[test]
+    fn a_fold_has_so_many_jobs_at_most_and_the_order_stays() {
+        let ids: Vec<JobId> = (0..4).map(|_| JobId(uuid::Uuid::now_v7())).collect();
+        let input = |job: usize, dispatch| Input::Republish { job_id: ids[job], dispatch };
+        let all = [(0, 1), (1, 2), (0, 3), (2, 4), (0, 5), (2, 6), (3, 7)];
+        let cut = parts(all.iter().map(|(job, number)| input(*job, *number)).collect(), 2);
+        assert_eq!(cut.iter().map(Vec::len).collect::<Vec<_>>(), [3, 3, 1]);
+        let expected: Vec<Input> = all.iter().map(|(job, number)| input(*job, *number)).collect();
+        assert_eq!(format!("{:?}", cut.concat()), format!("{expected:?}"));
+        assert!(parts(Vec::new(), 2).is_empty());
     }
 
     #[tokio::test]

@@ -37,7 +37,7 @@ async fn a_button_that_is_about_to_be_pressed_does_not_become_another() {
     browser.click_words("summary", "Cancel now…").await.expect("opened");
     browser.script("document.querySelector('details.careful button').focus()").await.expect("focused");
     std::fs::write(&gate, "").expect("opened");
-    browser.until("h1 .badge", "cancelled").await.expect("it ends");
+    browser.until("h1 .badge", "completed").await.expect("it was done before it could be cancelled");
     browser.until(".actions summary", "Delete…").await.expect("what may be done now");
     assert_eq!(browser.count("details.careful[open]").await.expect("counted"), 0);
     let focused = "return document.activeElement.closest('form') === null";

@@ -191,7 +191,9 @@ impl RowSource {
 
     fn append_to(&self, json: &mut Vec<u8>, row: &Row<'_>) {
         json.pop();
-        if json.len() > 1 {
+        // An object of one line keeps its blanks: `{ }` is empty, too.
+        json.truncate(json.trim_ascii_end().len());
+        if json.last() != Some(&b'{') {
             json.push(b',');
         }
         json.extend_from_slice(&self.before_line);

@@ -60,7 +60,8 @@ pub struct WorkerSection {
     pub grace_seconds: f64,
     /// How long running jobs may go on after SIGTERM before they are told to stop.
     pub drain_seconds: f64,
-    /// After this long without the broker the worker stops its jobs.
+    /// After this long without the broker the worker stops its jobs, but not before two leases
+    /// (`orchestrator.lease_seconds`) have passed.
     pub isolation_seconds: f64,
     /// How often `worker_up` is repeated until it is answered.
     pub announce_seconds: f64,
@@ -68,7 +69,7 @@ pub struct WorkerSection {
     pub log_level: LogLevel,
     /// Most lines per second that one job may log.
     pub log_lines_per_second: u32,
-    /// Largest message.
+    /// Largest message of what a job reports: its result, a part of a list, log lines. What the worker is told may be larger.
     pub message_bytes: usize,
 }
 
@@ -107,8 +108,8 @@ impl Default for WorkerSection {
 const DAY_SECONDS: f64 = 86_400.0;
 /// Smaller messages would not hold the texts that the wire allows.
 const LEAST_MESSAGE_BYTES: usize = 64 * 1024;
-/// RabbitMQ 4 refuses messages over twice this, and what it refuses would be sent again for ever.
-const MOST_MESSAGE_BYTES: usize = 8 * 1024 * 1024;
+/// RabbitMQ 4 refuses messages over twice this, and what it refuses would be sent again for ever. No orchestrator sends larger ones.
+pub(crate) const MOST_MESSAGE_BYTES: usize = 8 * 1024 * 1024;
 
 impl Validate for WorkerConfig {
     fn validate(&self) -> Result<(), Invalid> {

@@ -2,7 +2,7 @@
 
 use std::{panic::resume_unwind, sync::Arc};
 
-use drover_protocol::{JobId, LogLevel, ProgressReport, limits};
+use drover_protocol::{JobId, LogLevel, ProgressReport};
 use serde::Serialize;
 use serde_json::{Map, Value, value::RawValue};
 use tokio_util::sync::CancellationToken;
@@ -70,22 +70,12 @@ impl JobContext {
         match chunks.finish() {
             Some(last) => self.send_items(name, last).await,
             // A list without values is known and empty: the end says so, and nothing needs to be sent before it.
-            None => self.count_items(name, 0),
+            None => self.state.count_items(name, 0),
         }
     }
 
     async fn send_items(&self, name: &str, values: Vec<Box<RawValue>>) -> Result<(), JobFailure> {
-        self.count_items(name, values.len())?;
         self.state.sink.items(&self.state, name, values).await
-    }
-
-    fn count_items(&self, name: &str, values: usize) -> Result<(), JobFailure> {
-        if !self.state.count_items(name, values) {
-            let limit = limits::ITEM_LISTS;
-            let message = format!("items of {name:?}: the job has {limit} lists already, which is the limit");
-            return Err(JobFailure::permanent("invalid_items", message));
-        }
-        Ok(())
     }
 
     /// Adds a line to the job's log, which people see in the UI. Never waits; lines above the rate limit are counted

@@ -2,13 +2,20 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
+use chrono::Utc;
 use drover_broker::{Broadcasts, Delivery, Heard};
-use drover_protocol::{Control, ControlId, JobTypeInfo, PausedTypes, RunningJob, WorkerEventKind, decode};
+use drover_protocol::{
+    Control, ControlId, DecodeError, JobTypeInfo, PausedTypes, RunningJob, WorkerEvent, WorkerEventKind, WorkerSession,
+    decode, encode,
+};
 use drover_service::retry::{Backoff, retry};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
-use crate::{heartbeat::Heartbeat, pauses::Pauses, permits::Permits, session::Session, table::Table};
+use crate::{
+    config::MOST_MESSAGE_BYTES, heartbeat::Heartbeat, pauses::Pauses, permits::Permits, session::Session, table::Table,
+};
 
 /// Delay before listening is tried again. Short, since a worker that came before the first orchestrator waits here.
 const RETRY_INITIAL: Duration = Duration::from_millis(200);
@@ -20,6 +27,21 @@ pub(crate) struct Introduction {
     pub(crate) types: Vec<JobTypeInfo>,
     pub(crate) version: String,
     pub(crate) host: String,
+}
+
+impl Introduction {
+    /// Its event; `concurrency` is how many jobs the worker runs at once.
+    fn event(&self, concurrency: u32) -> WorkerEventKind {
+        let Self { types, version, host } = self.clone();
+        WorkerEventKind::WorkerUp { types, version, host, concurrency }
+    }
+
+    /// Whether it can be sent: otherwise the worker would try for ever, and never be welcomed.
+    pub(crate) fn check(&self, concurrency: u32) -> Result<(), DecodeError> {
+        let worker_session = WorkerSession(Uuid::nil());
+        let event = WorkerEvent { worker_session, seq: 0, at: Utc::now(), kind: self.event(concurrency) };
+        encode(&event, MOST_MESSAGE_BYTES).map(drop)
+    }
 }
 
 /// See the module.
@@ -116,8 +138,7 @@ impl ControlLoop {
 
     /// Asks to be welcomed, on this queue.
     async fn ask(&self, queue: &str) {
-        let Introduction { types, version, host } = self.introduction.clone();
-        let up = WorkerEventKind::WorkerUp { types, version, host, concurrency: self.session.settings.concurrency };
+        let up = self.introduction.event(self.session.settings.concurrency);
         // Without a limit a publish that hangs would keep control messages waiting.
         match tokio::time::timeout(self.session.settings.announce, self.session.report(up, Some(queue))).await {
             Ok(Ok(())) => tracing::debug!(queue, "announced; waiting for the orchestrator's welcome"),
@@ -129,7 +150,7 @@ impl ControlLoop {
     /// Does what the message says. `true`: it was a welcome; `asked_at` says since when one is waited for.
     fn obey(&self, message: &Delivery, asked_at: Option<Instant>) -> bool {
         let kind = message.properties.kind.as_deref();
-        match decode::<Control>(kind, &message.body, self.session.settings.message_bytes) {
+        match decode::<Control>(kind, &message.body, MOST_MESSAGE_BYTES) {
             Ok(control) => self.apply(control, asked_at),
             Err(error) => {
                 tracing::error!(error = %error, "a control message is not understood and passed over");

@@ -44,8 +44,10 @@ pub(crate) async fn execute(
         let handler = handlers.spawn(handle(job, Arc::clone(state), params, give_up.clone()).in_current_span());
         supervise(handler, state, grace, &give_up).await
     };
-    crate::logs::report_left_out(state);
     state.end();
+    if !crate::logs::report_left_out(state) {
+        tracing::warn!("the job's log does not say how many of its lines are missing: too much waits to be sent");
+    }
     ending::of(returned, state.stop_reason(), state.ran())
 }
 

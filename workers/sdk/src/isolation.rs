@@ -9,9 +9,15 @@ use crate::{session::Session, state::Stop, table::Table};
 /// How often an isolated worker looks whether it may have begun something anew.
 const RECHECK: Duration = Duration::from_secs(1);
 
+/// Two leases at least: a worker without news says nothing from one heartbeat to the next, and before its lease has ended nobody
+/// takes its jobs.
+fn limit(session: &Session) -> Duration {
+    session.settings.isolation.max(session.lease.length().unwrap_or_default() * 2)
+}
+
 pub(crate) async fn run(session: Arc<Session>, table: Arc<Table>, stop: CancellationToken) {
-    let limit = session.settings.isolation;
     loop {
+        let limit = limit(&session);
         let silence = session.silence();
         let wait = if silence >= limit {
             let stopped = table.stop_all(Stop::Isolation);

@@ -30,6 +30,11 @@ impl OwnLease {
         self.heard(asked_at);
     }
 
+    /// How long silence may last. `None`: nobody has said so yet.
+    pub(crate) fn length(&self) -> Option<Duration> {
+        self.inner().length
+    }
+
     /// The broker holds an event of the worker that was sent then. When it was sent counts: the worker may have been stopped
     /// before it saw the confirm.
     pub(crate) fn heard(&self, sent_at: Instant) {

@@ -91,20 +91,25 @@ fn record(job: &Arc<JobState>, level: LogLevel, message: String, fields: Map<Str
     if !job.log_gate.admit() {
         return;
     }
-    report_left_out(job);
     let message = text::clean(message, limits::LOG_MESSAGE_BYTES);
-    job.sink.log(job, level, message, clean_fields(fields));
+    if !(report_left_out(job) && job.sink.log(job, level, message, clean_fields(fields))) {
+        job.log_gate.count_left_out(1);
+    }
 }
 
-/// Says in the job's log how many of its lines are missing there, if any.
-pub(crate) fn report_left_out(job: &Arc<JobState>) {
-    match job.log_gate.take_left_out() {
-        0 => {}
-        count => {
-            let message = format!("{count} log lines were left out: more came than could be sent");
-            job.sink.log(job, LogLevel::Warn, message, Map::new());
-        }
+/// Says in the job's log how many of its lines are missing there, if any. `false`: there is no room for that either; they stay
+/// counted.
+pub(crate) fn report_left_out(job: &Arc<JobState>) -> bool {
+    let count = job.log_gate.take_left_out();
+    if count == 0 {
+        return true;
     }
+    let message = format!("{count} log lines were left out: more came than could be sent");
+    let taken = job.sink.log(job, LogLevel::Warn, message, Map::new());
+    if !taken {
+        job.log_gate.count_left_out(count);
+    }
+    taken
 }
 
 fn clean_fields(fields: Map<String, Value>) -> Map<String, Value> {

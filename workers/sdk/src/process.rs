@@ -1,7 +1,10 @@
 //! A worker as a program: what its `main` does.
 
 use std::{
-    env, io,
+    env,
+    ffi::{OsStr, OsString},
+    io,
+    os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
@@ -73,7 +76,7 @@ impl WorkerBuilder {
     /// ```
     #[must_use]
     pub fn main(self) -> ExitCode {
-        match config_argument(env::args().skip(1)) {
+        match config_argument(env::args_os().skip(1)) {
             Ok(file) => self.main_with(file.as_deref()),
             Err(error) => fail(&error),
         }
@@ -159,13 +162,14 @@ async fn connect(config: AmqpConfig, shutdown: &CancellationToken) -> Result<Opt
     }
 }
 
-fn config_argument(mut arguments: impl Iterator<Item = String>) -> Result<Option<PathBuf>, ProcessError> {
+fn config_argument(mut arguments: impl Iterator<Item = OsString>) -> Result<Option<PathBuf>, ProcessError> {
     let mut file = None;
     while let Some(argument) = arguments.next() {
-        let value = match argument.split_once('=') {
-            Some(("--config", value)) => Some(value.to_owned()),
+        // A path need not be a text.
+        let value = match argument.as_bytes().strip_prefix(b"--config=") {
+            Some(value) => Some(OsStr::from_bytes(value).to_owned()),
             None if argument == "--config" => arguments.next(),
-            _ => return Err(ProcessError::Usage(format!("unknown argument {argument:?}"))),
+            None => return Err(ProcessError::Usage(format!("unknown argument {argument:?}"))),
         };
         let value = value.filter(|value| !value.is_empty());
         file = Some(value.ok_or_else(|| ProcessError::Usage("--config needs the path of a file".into()))?.into());
@@ -184,13 +188,14 @@ fn fail(error: &ProcessError) -> ExitCode {
 mod tests {
     use super::*;
 
-    fn argument(arguments: &[&str]) -> Result<Option<PathBuf>, String> {
-        config_argument(arguments.iter().map(|&argument| argument.to_owned())).map_err(|error| error.to_string())
+    fn argument<A: AsRef<OsStr>>(arguments: &[A]) -> Result<Option<PathBuf>, String> {
+        config_argument(arguments.iter().map(|argument| argument.as_ref().to_owned()))
+            .map_err(|error| error.to_string())
     }
 
     #[test]
     fn the_command_line_names_the_configuration() {
-        assert_eq!(argument(&[]), Ok(None));
+        assert_eq!(argument::<&str>(&[]), Ok(None));
         assert_eq!(argument(&["--config", "a.toml"]), Ok(Some("a.toml".into())));
         assert_eq!(argument(&["--config=a=b.toml"]), Ok(Some("a=b.toml".into())));
         for (arguments, text) in [
@@ -199,5 +204,14 @@ mod tests {
         ] {
             assert_eq!(argument(&arguments).unwrap_err(), text);
         }
+    }
+
+    #[test]
+    fn the_command_line_may_hold_what_is_no_text() {
+        let odd = OsStr::from_bytes(b"a\xff.toml");
+        assert_eq!(argument(&[OsStr::new("--config"), odd]), Ok(Some(odd.into())));
+        assert_eq!(argument(&[OsStr::from_bytes(b"--config=a\xff.toml")]), Ok(Some(odd.into())));
+        let text = "unknown argument \"a\\xFF.toml\"; usage: PROGRAM [--config FILE]";
+        assert_eq!(argument(&[odd]).unwrap_err(), text);
     }
 }

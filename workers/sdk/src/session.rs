@@ -17,7 +17,11 @@ use drover_protocol::{
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::{config::Settings, lease::OwnLease, state::Facts};
+use crate::{
+    config::{MOST_MESSAGE_BYTES, Settings},
+    lease::OwnLease,
+    state::Facts,
+};
 
 /// One life of a worker process.
 pub(crate) struct Session {
@@ -61,7 +65,8 @@ impl Session {
     /// Publishes an event of the worker itself, once.
     pub(crate) async fn report(&self, kind: WorkerEventKind, reply_to: Option<&str>) -> Result<(), ReportError> {
         let event = WorkerEvent { worker_session: self.id, seq: self.next_seq(), at: Utc::now(), kind };
-        let body = encode(&event, self.settings.message_bytes)?;
+        // A heartbeat names all that runs: no limit on what a job reports may silence the worker.
+        let body = encode(&event, MOST_MESSAGE_BYTES)?;
         let mut publication = self.publication::<WorkerEvent>(self.names.heartbeats_queue(), body);
         publication.properties.reply_to = reply_to.map(str::to_owned);
         let sent_at = Instant::now();

@@ -16,7 +16,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Span;
 use uuid::Uuid;
 
-use crate::{ending::Ran, logs::LogGate, progress::Progress, sink::Sink};
+use crate::{JobFailure, ending::Ran, logs::LogGate, progress::Progress, sink::Sink};
 
 /// Why a job was told to stop. A later reason counts only when it is stronger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -153,14 +153,17 @@ impl JobState {
         Stop::from_rank(self.stop.load(Ordering::Acquire))
     }
 
-    /// Counts values that are about to be sent. `false`: the result would have more lists than it may.
-    pub(crate) fn count_items(&self, name: &str, values: usize) -> bool {
+    /// Counts values that are sent for certain: the job's end waits for as many. An error: the result would have more lists than
+    /// it may.
+    pub(crate) fn count_items(&self, name: &str, values: usize) -> Result<(), JobFailure> {
         let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
-        if lists.len() == limits::ITEM_LISTS && !lists.contains_key(name) {
-            return false;
+        let limit = limits::ITEM_LISTS;
+        if lists.len() == limit && !lists.contains_key(name) {
+            let message = format!("items of {name:?}: the job has {limit} lists already, which is the limit");
+            return Err(JobFailure::permanent("invalid_items", message));
         }
         *lists.entry(name.to_owned()).or_default() += u64::try_from(values).unwrap_or(u64::MAX);
-        true
+        Ok(())
     }
 
     /// What stands in the job's last event beside what its handler returned.

@@ -297,6 +297,7 @@ impl Sink for Recorder {
     async fn items(&self, job: &Arc<JobState>, name: &str, values: Vec<Box<RawValue>>) -> Result<(), JobFailure> {
         let values: Vec<Value> =
             values.iter().map(|value| serde_json::from_str(value.get())).collect::<Result<_, _>>()?;
+        job.count_items(name, values.len())?;
         let count = {
             let mut seen = self.lock();
             let list = seen.items.entry(name.to_owned()).or_default();
@@ -307,9 +308,10 @@ impl Sink for Recorder {
         Ok(())
     }
 
-    fn log(&self, job: &Arc<JobState>, level: LogLevel, message: String, fields: Map<String, Value>) {
+    fn log(&self, job: &Arc<JobState>, level: LogLevel, message: String, fields: Map<String, Value>) -> bool {
         self.lock().logs.push(LogLine { level, message: message.clone(), fields });
         self.at(job, Moment::Log(&message));
+        true
     }
 }
 

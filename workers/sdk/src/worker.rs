@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use drover_broker::{Broker, BrokerError};
-use drover_protocol::{Names, limits, names::InvalidJobType};
+use drover_protocol::{DecodeError, Names, limits, names::InvalidJobType};
 use drover_service::{
     config::{ConfigError, Invalid, Validate},
     telemetry::Traces,
@@ -33,6 +33,9 @@ pub enum WorkerError {
     /// Its jobs cannot be registered.
     #[error(transparent)]
     Jobs(#[from] RegistryError),
+    /// What it says of itself and its jobs breaks a limit: `types` are its jobs in the order of their types.
+    #[error("what the worker announces cannot be sent: {0}")]
+    Announcement(DecodeError),
     /// The prefix of all names is not valid.
     #[error("the prefix of exchanges and queues: {0}")]
     Prefix(#[from] InvalidJobType),
@@ -46,7 +49,7 @@ pub struct Worker {
     registry: Registry,
     names: Names,
     settings: Settings,
-    version: String,
+    introduction: Introduction,
     handlers: Option<Handle>,
     traces: Traces,
 }
@@ -87,11 +90,10 @@ impl Worker {
     /// Works until `shutdown` is cancelled, or until the orchestrator says to drain and everything is done. What the worker
     /// needs and the broker has not, or does not let it use, is awaited. The broker stays open.
     pub async fn run(self, broker: Arc<dyn Broker>, shutdown: CancellationToken) {
-        let host = text::clean(host(), limits::KEY_BYTES);
-        let introduction = Introduction { types: self.registry.infos(), version: self.version, host };
-        let session = Arc::new(Session::new(self.names, broker, self.settings));
-        let handlers = self.handlers.unwrap_or_else(Handle::current);
-        Life { session, registry: self.registry, introduction, handlers, traces: self.traces }.run(shutdown).await;
+        let Self { registry, names, settings, introduction, handlers, traces } = self;
+        let session = Arc::new(Session::new(names, broker, settings));
+        let handlers = handlers.unwrap_or_else(Handle::current);
+        Life { session, registry, introduction, handlers, traces }.run(shutdown).await;
     }
 }
 
@@ -171,20 +173,80 @@ impl WorkerBuilder {
     /// Checks everything.
     ///
     /// # Errors
-    /// When a job's type is not valid or doubled, there is no job, or a setting is out of its range.
+    /// When a job's type is not valid or doubled, there is no job, a setting is out of its range, or what is announced of a job
+    /// (title, unit, concurrency) is.
     pub fn build(self) -> Result<Worker, WorkerError> {
         let registry = self.registry?;
         if registry.types().next().is_none() {
             return Err(RegistryError::Empty.into());
         }
         self.section.validate().map_err(WorkerError::Setting)?;
+        let settings = Settings::from(&self.section);
+        let introduction = Introduction {
+            types: registry.infos(),
+            version: text::clean(format!("{} {}", self.name, self.version).trim().to_owned(), limits::KEY_BYTES),
+            host: text::clean(host(), limits::KEY_BYTES),
+        };
+        introduction.check(settings.concurrency).map_err(WorkerError::Announcement)?;
         Ok(Worker {
             registry,
             names: Names::new(&self.prefix)?,
-            settings: Settings::from(&self.section),
-            version: text::clean(format!("{} {}", self.name, self.version).trim().to_owned(), limits::KEY_BYTES),
+            settings,
+            introduction,
             handlers: self.handlers,
             traces: self.traces,
         })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::{JobContext, JobFailure, Outcome};
+
+    /// A job that is announced as a test says.
+    macro_rules! idle {
+        ($name:ident, $title:expr, $concurrency:expr) => {
+            struct $name;
+
+            #[async_trait]
+            impl Job for $name {
+                const TYPE: &'static str = "idle";
+                const TITLE: &'static str = $title;
+                const CONCURRENCY: Option<u32> = $concurrency;
+
+                type Params = ();
+                type Result = ();
+
+                async fn run(&self, _: &JobContext, (): ()) -> Result<Outcome<()>, JobFailure> {
+                    Ok(().into())
+                }
+            }
+        };
+    }
+
+    const LONG: &str = match std::str::from_utf8(&[b'x'; limits::KEY_BYTES + 1]) {
+        Ok(text) => text,
+        Err(_) => "",
+    };
+
+    idle!(Good, "Idle", Some(1));
+    idle!(NoSlots, "Idle", Some(0));
+    idle!(LongTitle, LONG, None);
+
+    fn build<J: Job>(job: J) -> Result<(), String> {
+        Worker::builder("test").job(job).build().map(drop).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_cannot_be_announced_is_refused_at_once_and_named() {
+        assert_eq!(build(Good), Ok(()));
+        let refused = "what the worker announces cannot be sent: ";
+        let text = build(NoSlots).unwrap_err();
+        assert!(text.starts_with(&format!("{refused}/types/0/concurrency is 0; it must be from 1")), "{text}");
+        assert_eq!(build(LongTitle).unwrap_err(), format!("{refused}/types/0/title has 256 bytes; the limit is 255"));
     }
 }

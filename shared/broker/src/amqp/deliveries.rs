@@ -64,11 +64,29 @@ impl AmqpDeliveries {
         }
     }
 
-    fn hand_out(&mut self, raw: RawDelivery) -> Delivery {
+    /// `None`: it came on a channel that is closed, and is the broker's again. lapin hands out what it has of a dead connection
+    /// before it says so, and another consumer may have it by now.
+    fn hand_out(&mut self, raw: RawDelivery) -> Option<Delivery> {
+        let is_over = self.subscribed.as_ref().is_none_or(|subscribed| subscribed.session.is_over());
+        if is_over || !self.subscription.is_open() {
+            self.give_up();
+            return None;
+        }
         self.fresh = false;
         self.active = Instant::now();
         let tag = self.subscription.hand_out(raw.delivery_tag);
-        from_amqp(raw, tag)
+        Some(from_amqp(raw, tag))
+    }
+
+    /// Passes over what is left of a closed channel, but for the reason that stands at its end.
+    fn give_up(&mut self) {
+        let mut reason = None;
+        if let Some(Subscribed { consumer, .. }) = &mut self.subscribed {
+            while let Some(Some(item)) = consumer.next().now_or_never() {
+                reason = item.err().or(reason);
+            }
+        }
+        self.lose(reason.as_ref());
     }
 
     /// The subscription ended: its channel goes, and with it the right to settle what it delivered.
@@ -138,7 +156,11 @@ impl Deliveries for AmqpDeliveries {
                 }
             };
             match item {
-                Some(Ok(raw)) => return Some(self.hand_out(raw)),
+                Some(Ok(raw)) => {
+                    if let Some(delivery) = self.hand_out(raw) {
+                        return Some(delivery);
+                    }
+                }
                 Some(Err(error)) => self.lose(Some(&error)),
                 None => self.lose(None),
             }
@@ -147,13 +169,9 @@ impl Deliveries for AmqpDeliveries {
     }
 
     fn try_next(&mut self) -> Option<Delivery> {
-        let Subscribed { consumer, session } = self.subscribed.as_mut()?;
-        if session.is_over() {
-            self.lose(None);
-            return None;
-        }
+        let Subscribed { consumer, .. } = self.subscribed.as_mut()?;
         match Consumer::next(consumer).now_or_never()? {
-            Some(Ok(raw)) => Some(self.hand_out(raw)),
+            Some(Ok(raw)) => self.hand_out(raw),
             Some(Err(error)) => {
                 self.lose(Some(&error));
                 None

@@ -112,6 +112,11 @@ impl Subscription {
         self.state().channel.is_some()
     }
 
+    /// Whether what is delivered can still be settled.
+    pub(super) fn is_open(&self) -> bool {
+        self.state().channel.as_ref().is_some_and(|channel| channel.is_open())
+    }
+
     /// Whether nothing that was handed out waits to be settled.
     pub(super) fn is_settled(&self) -> bool {
         let state = self.state();

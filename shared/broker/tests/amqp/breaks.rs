@@ -115,6 +115,40 @@ async fn after_a_break_a_delivery_cannot_be_settled_and_comes_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_fetched_over_a_dead_connection_is_not_handed_out() {
+    let site = Site::new().await;
+    site.fill(10).await;
+    let mut deliveries = site.broker.consume(QUEUE, 10).await.unwrap();
+    let held = next(&mut deliveries).await;
+    let dead = site.broker.round_trip().await.unwrap();
+    wait::until("all to be fetched", PATIENCE, async || {
+        let depth = site.broker.depth(QUEUE).await?;
+        Ok(if depth == Some(0) { Seen::Yes(()) } else { Seen::not_yet(format!("{depth:?}")) })
+    })
+    .await
+    .unwrap();
+    site.force_close().await;
+    wait::until("a new connection", PATIENCE, async || {
+        let number = site.broker.round_trip().await;
+        Ok(if number.as_ref().is_ok_and(|number| *number != dead) {
+            Seen::Yes(())
+        } else {
+            Seen::not_yet(format!("{number:?}"))
+        })
+    })
+    .await
+    .unwrap();
+    let mut numbers = BTreeSet::new();
+    for _ in 0..10 {
+        let delivery = next(&mut deliveries).await;
+        assert!(delivery.redelivered && delivery.tag > held.tag, "from the dead connection: {delivery:?}");
+        assert!(deliveries.settle(delivery.tag, Settle::Ack).await);
+        numbers.insert(number(&delivery));
+    }
+    assert_eq!(numbers, (0..10).collect());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_listener_says_that_it_listens_again() {
     let site = Site::new().await;
     let mut broadcasts = site.broker.listen(EXCHANGE, "news").await.unwrap();

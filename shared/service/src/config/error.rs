@@ -25,6 +25,12 @@ pub enum ConfigError {
         /// What is wrong.
         reason: String,
     },
+    /// A variable of the environment is no text.
+    #[error("the value of {variable} in the environment is no UTF-8")]
+    NoText {
+        /// Which. Its value is not shown: it may be a secret.
+        variable: String,
+    },
     /// No such key.
     #[error("unknown key `{key}` in {source_name}; known here: {known}")]
     UnknownKey {

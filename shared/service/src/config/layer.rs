@@ -16,6 +16,12 @@ pub(super) fn variable(key: &str) -> String {
     format!("{PREFIX}{SEPARATOR}{}", key.replace('.', SEPARATOR).to_uppercase())
 }
 
+/// Whether the variable sets a key.
+pub(super) fn is_key(variable: &str) -> bool {
+    let prefix = format!("{PREFIX}{SEPARATOR}");
+    variable.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(&prefix))
+}
+
 /// A tree of values that know where they were set.
 #[derive(Clone, Debug)]
 pub(super) struct Layer {
@@ -31,8 +37,23 @@ pub(super) fn file(path: &Path) -> Result<Layer, ConfigError> {
 
 pub(super) fn toml(name: &str, text: &str) -> Result<Layer, ConfigError> {
     let tree = tree(File::from_str(text, FileFormat::Toml))
-        .map_err(|error| ConfigError::Toml { source_name: name.to_owned(), reason: error.to_string() })?;
+        .map_err(|error| ConfigError::Toml { source_name: name.to_owned(), reason: reason(&error, text) })?;
     Ok(Layer { name: name.to_owned(), values: stamp_table(tree, "", &|_| name.to_owned()) })
+}
+
+/// What the parser says, without the line that it would quote: a password may stand there.
+fn reason(error: &Error, text: &str) -> String {
+    let Error::FileParse { cause, .. } = error else { return "it cannot be read".to_owned() };
+    let Some(error) = cause.downcast_ref::<toml::de::Error>() else { return "it cannot be parsed".to_owned() };
+    let before = error.span().and_then(|span| text.get(..span.start));
+    before.map_or_else(
+        || error.message().to_owned(),
+        |before| {
+            let line = before.matches('\n').count() + 1;
+            let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+            format!("line {line}, column {column}: {}", error.message())
+        },
+    )
 }
 
 pub(super) fn environment(variables: HashMap<String, String>) -> Result<Layer, ConfigError> {

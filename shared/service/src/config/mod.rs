@@ -5,6 +5,7 @@
 //! the key, the value and where it was set.
 
 mod de;
+mod environment;
 mod error;
 mod layer;
 mod validate;
@@ -103,7 +104,10 @@ impl<'a> Loader<'a> {
     }
 
     fn merge(&self) -> Result<Value, ConfigError> {
-        let variables = self.environment.clone().unwrap_or_else(|| env::vars().collect());
+        let variables = match &self.environment {
+            Some(variables) => variables.clone(),
+            None => environment::texts(env::vars_os())?,
+        };
         let mut layers = vec![layer::toml(layer::DEFAULTS, self.defaults)?];
         let named = variables.get(FILE_VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from);
         if let Some(path) = self.file.clone().or(named) {

@@ -1,3 +1,5 @@
+use std::{ffi::OsString, os::unix::ffi::OsStringExt};
+
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
@@ -111,6 +113,36 @@ fn drover_config_names_the_file() {
 }
 
 #[test]
+fn variables_that_are_no_texts_harm_nobody_unless_they_are_ours() {
+    let broken = OsString::from_vec(b"amqp://s3cret\xff".to_vec());
+    let read = |name: &str, value: &OsString| {
+        let strange = (broken.clone(), OsString::from("x"));
+        let variables = [strange, ("DROVER__AMQP__PREFIX".into(), "mine".into()), (name.into(), value.clone())];
+        environment::texts(variables.into_iter()).map_err(|error| error.to_string())
+    };
+    let ours = HashMap::from([("DROVER__AMQP__PREFIX".to_owned(), "mine".to_owned())]);
+    assert_eq!(read("LS_COLORS", &broken), Ok(ours.clone()));
+    assert_eq!(read("DROVER_MEDIA_FOLDER", &broken), Ok(ours));
+    for name in [FILE_VARIABLE, "DROVER__AMQP__URL", "drover__amqp__url"] {
+        assert_eq!(read(name, &broken), Err(format!("the value of {name} in the environment is no UTF-8")));
+    }
+}
+
+/// The environment of this test's process, which it is alone in.
+#[test]
+fn the_environment_of_a_process_may_hold_anything() {
+    let broken = OsString::from_vec(vec![0xff]);
+    let (this, name) = (env::current_exe().unwrap(), "config::tests::the_environment_of_a_process_may_hold_anything");
+    let Ok(_) = env::var("CONFIG_TEST_CHILD") else {
+        let mut child = std::process::Command::new(this);
+        child.args(["--exact", name]).env("CONFIG_TEST_CHILD", "1").env("STRANGE", &broken).env(&broken, "x");
+        assert!(child.status().unwrap().success());
+        return;
+    };
+    assert!(Loader::new(DEFAULTS).load::<Settings>().is_ok());
+}
+
+#[test]
 fn sections_of_other_processes_are_passed_over() {
     assert!(load(Some("[database]\nurl = \"postgres://\"\n"), &[("DROVER__HTTP__PORT", "80")]).is_ok());
 }
@@ -209,4 +241,16 @@ fn a_secret_may_stand_in_a_file_of_its_own() {
 fn a_secret_is_never_quoted() {
     let text = error(Some("[amqp]\nurl = 4711\n"), &[]);
     assert_eq!(text, "`amqp.url` = (a secret) in drover.toml: is not of the right type");
+    // What is not closed is noticed where the file ends.
+    let broken = [
+        (r#""amqp://u:s3\cret@h""#, 2),
+        ("amqp://u:s3cret@h", 2),
+        ("\"amqp://u:s3cret@h", 2),
+        ("\"\"\"amqp://u:s3cret@h", 3),
+    ];
+    for (url, line) in broken {
+        let text = error(Some(&format!("[amqp]\nurl = {url}\n")), &[]);
+        assert!(text.starts_with(&format!("drover.toml is not valid TOML: line {line}, column ")), "{text}");
+        assert!(!text.contains("cret"), "{text}");
+    }
 }

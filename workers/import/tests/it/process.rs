@@ -2,11 +2,11 @@
 
 use std::{fs, slice::from_ref};
 
-use drover_import_worker::{fault::FaultKind, jobs::ProcessImport, layout::output_name};
+use drover_import_worker::{fault::FaultKind, index::search, jobs::ProcessImport, layout::output_name};
 use drover_worker::testing;
 use serde_json::json;
 
-use crate::support::{RUN, Site, processed, tree};
+use crate::support::{RUN, Site, indexed, processed, tree};
 
 #[tokio::test]
 async fn rows_are_typed_and_say_where_they_came_from() {
@@ -30,6 +30,28 @@ async fn rows_are_typed_and_say_where_they_came_from() {
     assert_eq!(result.bytes_written, files.values().map(|content| content.len() as u64).sum::<u64>());
     let text = String::from_utf8(files[&format!("rows/{}", output_name(&json))].clone()).unwrap();
     assert!(text.starts_with(r#"{"z":1.10,"a":["x \" y",null],"_source""#), "digits and order are kept: {text}");
+}
+
+/// Of an object on one line every blank is kept, so one without fields may still hold some.
+#[tokio::test]
+async fn objects_without_fields_are_rows_that_can_be_indexed() {
+    let site = Site::new();
+    let json = site.file("x.json", b"[{ },{\"a\":1},{ \"b\": \"found\" }]");
+    let ndjson = site.file("y.ndjson", b"{ }\n{}\n{\t}\r\n");
+    let result = processed(&site.process(&[json.clone(), ndjson.clone()]).await);
+    assert_eq!((result.rows, result.rejected), (6, 0));
+    let source = |file: &String, line: u64| json!({"file": file, "line": line});
+    let expected = [
+        json!({"_source": source(&json, 1)}),
+        json!({"a": 1, "_source": source(&json, 1)}),
+        json!({"b": "found", "_source": source(&json, 1)}),
+        json!({"_source": source(&ndjson, 1)}),
+        json!({"_source": source(&ndjson, 2)}),
+        json!({"_source": source(&ndjson, 3)}),
+    ];
+    assert_eq!(site.rows(), expected);
+    assert_eq!(indexed(&site.index().await).indexed_rows, 6);
+    assert_eq!(search(&site.path("index"), "found", 5).unwrap().total, 1);
 }
 
 #[tokio::test]

@@ -19,7 +19,8 @@ use crate::{
 };
 
 /// Analyzes a batch of scenes and makes one plan of it, whole or not at all. A batch of a run has one plan, however often
-/// and wherever it is analyzed; what was found in a video is kept, so that a repeat need not look again.
+/// and wherever it is analyzed; one that was put aside, or is about other scenes, as that of a run which began from its start
+/// again, is replaced. What was found in a video is kept, so that a repeat need not look again.
 #[derive(Clone, Debug)]
 pub struct Analysis(pub Media);
 
@@ -83,8 +84,8 @@ impl Job for Analysis {
     async fn run(&self, ctx: &JobContext, params: AnalysisParams) -> Result<Outcome<AnalysisResult>, JobFailure> {
         check(&params)?;
         let store = &self.0.store;
-        let before = store.find_plan(&params.run_id, params.batch).await.map_err(StoreError::into_failure)?;
-        let plan = match before {
+        let before = store.find_plan(&params.run_id, params.batch, &params.scene_ids).await;
+        let plan = match before.map_err(StoreError::into_failure)? {
             Some(plan) => plan,
             None => self.analyze(ctx, &params).await?,
         };
@@ -140,7 +141,8 @@ impl Analysis {
             return Err(all_failed(&count(found.failed, "scene"), "analyzed", &found.errors));
         }
         let Found { scenes, changes, errors, .. } = found;
-        let new = NewPlan { run_id: &params.run_id, batch: params.batch, scenes, changes, errors: &errors };
+        let AnalysisParams { run_id, batch, scene_ids, .. } = params;
+        let new = NewPlan { run_id, batch: *batch, asked: scene_ids, scenes, changes, errors: &errors };
         store.make_plan(&new).await.map_err(StoreError::into_failure)
     }
 

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{config::Media, store::StoreError, text::count};
 
-/// Approves a plan. Safe to repeat; a plan that was refused or put aside stays so.
+/// Approves a plan, also one that was put aside: whoever retries a cancelled run goes on with its plans. Safe to repeat; a plan
+/// that was refused stays so.
 #[derive(Clone, Debug)]
 pub struct ApprovePlan(pub Media);
 

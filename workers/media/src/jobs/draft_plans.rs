@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::refuse_plan::checked;
 use crate::{config::Media, store::StoreError, text::count};
 
-/// Moves the plans of a run that are not applied to `draft`; their scenes are analyzed again by the next run. Safe to repeat.
+/// Moves the plans of a run that are not applied to `draft`; their scenes are analyzed again by the next run, unless this one is
+/// retried before. Safe to repeat.
 #[derive(Clone, Debug)]
 pub struct DraftPlans(pub Media);
 

@@ -28,6 +28,8 @@ pub struct NewPlan<'p> {
     pub run_id: &'p str,
     /// Which batch of the run.
     pub batch: u32,
+    /// The scenes of the batch.
+    pub asked: &'p [i64],
     /// The scenes that were analyzed, with the content that was looked at.
     pub scenes: Vec<(i64, String)>,
     /// What is proposed.
@@ -89,16 +91,17 @@ pub struct BatchRow {
 }
 
 impl Store {
-    /// The plan of a run's batch, if it was made before.
+    /// The plan of a run's batch, if it was made before for these scenes and not put aside.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn find_plan(&self, run_id: &str, batch: u32) -> Result<Option<Plan>, StoreError> {
-        let rows = self.query(sql::FIND_PLAN, &[&run_id, &i64::from(batch)]).await?;
-        rows.first().map(plan).transpose()
+    pub async fn find_plan(&self, run_id: &str, batch: u32, scenes: &[i64]) -> Result<Option<Plan>, StoreError> {
+        let rows = self.query(sql::FIND_PLAN, &[&run_id, &i64::from(batch), &scenes]).await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        if fits(row)? { plan(row).map(Some) } else { Ok(None) }
     }
 
-    /// Makes a plan, whole or not at all. Where the batch has one already, that is given instead.
+    /// Makes a plan, whole or not at all. Where the batch has one for its scenes already, that is given instead.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -106,28 +109,31 @@ impl Store {
         let mut client = self.client().await?;
         let transaction = client.transaction().await?;
         let batch = i64::from(new.batch);
-        let made = transaction.query_opt(sql::INSERT_PLAN, &[&new.run_id, &batch, &Json(new.errors)]).await?;
-        let Some(row) = made else {
-            return plan(&transaction.query_one(sql::FIND_PLAN, &[&new.run_id, &batch]).await?);
+        let id: i64 = loop {
+            if let Some(made) = make_room(&transaction, new).await? {
+                return Ok(made);
+            }
+            // Nothing is inserted where somebody else's plan came first: that is looked at in its turn.
+            let made = transaction.query_opt(sql::INSERT_PLAN, &[&new.run_id, &batch, &Json(new.errors)]).await?;
+            if let Some(row) = made {
+                break row.try_get(0)?;
+            }
         };
-        let id: i64 = row.try_get(0)?;
-        let (scenes, fingerprints): (Vec<i64>, Vec<&str>) =
-            new.scenes.iter().map(|(scene, fingerprint)| (*scene, fingerprint.as_str())).unzip();
-        transaction.execute(sql::INSERT_PLAN_SCENES, &[&id, &scenes, &fingerprints]).await?;
+        insert_scenes(&transaction, id, &new.scenes).await?;
         insert_changes(&transaction, id, &new.changes).await?;
         let made = plan(&transaction.query_one(sql::COUNT_PLAN, &[&id]).await?)?;
         transaction.commit().await?;
         Ok(made)
     }
 
-    /// Approves what is still open of a plan: how many of its changes are approved.
+    /// Approves what is still open of a plan: how many of its changes are approved. One that was put aside is taken up again.
     ///
     /// # Errors
-    /// [`StoreError`], also where the plan was refused or put aside.
+    /// [`StoreError`], also where the plan was refused.
     pub async fn approve_plan(&self, id: i64) -> Result<u64, StoreError> {
         let mut client = self.client().await?;
         let transaction = client.transaction().await?;
-        let (status, reason) = lock(&transaction, id).await?;
+        let (status, reason) = take_up(&transaction, id).await?;
         match status.as_str() {
             "pending" => {
                 transaction.execute(sql::SET_PENDING_CHANGES, &[&id, &"approved"]).await?;
@@ -148,14 +154,15 @@ impl Store {
         Ok(approved)
     }
 
-    /// Writes the approved changes of a plan to its scenes. An applied plan stays as it is.
+    /// Writes the approved changes of a plan to its scenes, also where it was put aside after its approval. An applied plan stays
+    /// as it is.
     ///
     /// # Errors
     /// [`StoreError`], also where the plan is not approved.
     pub async fn apply_plan(&self, id: i64) -> Result<Applied, StoreError> {
         let mut client = self.client().await?;
         let transaction = client.transaction().await?;
-        let (status, reason) = lock(&transaction, id).await?;
+        let (status, reason) = take_up(&transaction, id).await?;
         match status.as_str() {
             "approved" => {
                 for statement in [
@@ -184,14 +191,14 @@ impl Store {
     }
 
     /// Refuses a plan: nothing of it is applied, and its scenes are proposed nothing until their content changes. How many
-    /// changes are refused.
+    /// changes are refused. One that was put aside before somebody decided is taken up again.
     ///
     /// # Errors
-    /// [`StoreError`], also where the plan was applied or put aside.
+    /// [`StoreError`], also where the plan was approved or applied.
     pub async fn refuse_plan(&self, id: i64, reason: &str) -> Result<u64, StoreError> {
         let mut client = self.client().await?;
         let transaction = client.transaction().await?;
-        let (status, earlier) = lock(&transaction, id).await?;
+        let (status, earlier) = take_up(&transaction, id).await?;
         match status.as_str() {
             "pending" => {
                 transaction.execute(sql::LOCK_PLAN_SCENES, &[&id]).await?;
@@ -260,9 +267,46 @@ async fn insert_changes(transaction: &Transaction<'_>, plan: i64, changes: &[Cha
     Ok(())
 }
 
-async fn lock(transaction: &Transaction<'_>, id: i64) -> Result<(String, Option<String>), StoreError> {
+/// The plan that the batch has for its scenes; one that is another's, or was put aside, gives up its place in the run.
+async fn make_room(transaction: &Transaction<'_>, new: &NewPlan<'_>) -> Result<Option<Plan>, StoreError> {
+    let batch = i64::from(new.batch);
+    transaction.execute(sql::LOCK_BATCH, &[&new.run_id, &batch]).await?;
+    let Some(row) = transaction.query_opt(sql::FIND_PLAN, &[&new.run_id, &batch, &new.asked]).await? else {
+        return Ok(None);
+    };
+    let found = plan(&row)?;
+    if fits(&row)? {
+        return Ok(Some(found));
+    }
+    transaction.execute(sql::REPLACE_PLAN, &[&found.id]).await?;
+    Ok(None)
+}
+
+async fn insert_scenes(transaction: &Transaction<'_>, plan: i64, scenes: &[(i64, String)]) -> Result<(), StoreError> {
+    let (scenes, fingerprints): (Vec<i64>, Vec<&str>) =
+        scenes.iter().map(|(scene, fingerprint)| (*scene, fingerprint.as_str())).unzip();
+    transaction.execute(sql::INSERT_PLAN_SCENES, &[&plan, &scenes, &fingerprints]).await?;
+    Ok(())
+}
+
+/// Status and reason of a plan that is to be decided on, which nobody else decides on meanwhile. A draft is open again.
+async fn take_up(transaction: &Transaction<'_>, id: i64) -> Result<(String, Option<String>), StoreError> {
     let row = transaction.query_opt(sql::LOCK_PLAN, &[&id]).await?.ok_or(StoreError::NoPlan(id))?;
-    Ok((row.try_get(0)?, row.try_get(1)?))
+    let status: String = row.try_get(0)?;
+    if status == "draft" { Ok((reopen(transaction, id).await?, None)) } else { Ok((status, row.try_get(1)?)) }
+}
+
+/// Makes a draft again what it was: the run that it was put aside with goes on, and asks for it by its id. It keeps the scenes that
+/// nobody else has taken care of since. Its status.
+async fn reopen(transaction: &Transaction<'_>, id: i64) -> Result<String, StoreError> {
+    transaction.execute(sql::LOCK_PLAN_SCENES, &[&id]).await?;
+    let released = transaction.query(sql::RELEASE_PLAN_SCENES, &[&id]).await?;
+    let scenes = released.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
+    // Inserted anew: what another open plan is about is left out, whereas an update would fail of it.
+    insert_scenes(transaction, id, &scenes.collect::<Result<Vec<_>, StoreError>>()?).await?;
+    transaction.execute(sql::DROP_CHANGES, &[&id]).await?;
+    transaction.execute(sql::COUNT_PLAN, &[&id]).await?;
+    Ok(transaction.query_one(sql::REOPEN_PLAN, &[&id]).await?.try_get(0)?)
 }
 
 async fn close(transaction: &Transaction<'_>, id: i64, status: &str, reason: Option<&str>) -> Result<(), StoreError> {
@@ -273,6 +317,11 @@ async fn close(transaction: &Transaction<'_>, id: i64, status: &str, reason: Opt
 
 fn decided(plan: i64, status: String, reason: Option<String>, want: &'static str) -> StoreError {
     StoreError::Decided { plan, status, reason, want }
+}
+
+/// Whether a plan that was found is that of the scenes.
+fn fits(row: &Row) -> Result<bool, StoreError> {
+    Ok(row.try_get("fits")?)
 }
 
 fn plan(row: &Row) -> Result<Plan, StoreError> {

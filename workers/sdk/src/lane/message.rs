@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::Lane;
 use crate::{
+    config::MOST_MESSAGE_BYTES,
     ending,
     state::{Facts, Trace},
     table::{Known, Receipt},
@@ -57,8 +58,9 @@ impl Lane {
 
     fn decode(&self, delivery: &Delivery) -> Result<JobMessage, String> {
         let kind = delivery.properties.kind.as_deref();
-        let limit_bytes = self.shared.session.settings.message_bytes;
-        let message: JobMessage = decode(kind, &delivery.body, limit_bytes).map_err(|error| error.to_string())?;
+        // The limit of whoever sent it counts, not that of this worker's own reports.
+        let message: JobMessage =
+            decode(kind, &delivery.body, MOST_MESSAGE_BYTES).map_err(|error| error.to_string())?;
         if message.job_type != self.job_type {
             return Err(format!("/type is {:?}, but the queue is for {:?}", message.job_type, self.job_type));
         }

@@ -3,10 +3,10 @@
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use drover_protocol::{JobEventKind, encode};
-use drover_service::telemetry::TraceParent;
+use drover_service::{retry::Backoff, telemetry::TraceParent};
 use tokio::{sync::oneshot, time::Instant};
 
-use super::batch::Batch;
+use super::{RETRY_INITIAL, RETRY_MAX, batch::Batch};
 use crate::{
     session::Session,
     state::JobState,
@@ -18,6 +18,8 @@ const MOST_WAITING: usize = 10_000;
 /// Log lines beyond one of these are dropped.
 const MOST_LOG_LINES: usize = 10_000;
 const MOST_LOG_BYTES: usize = 16 * 1024 * 1024;
+/// So many more are kept of those that end the log of a job.
+const MOST_LAST_LINES: usize = 10_000;
 /// So many events are sent beside an unconfirmed message; fewer wait for it, and grow meanwhile.
 const MANY_EVENTS: usize = 256;
 const MANY_BYTES: usize = 256 * 1024;
@@ -74,6 +76,10 @@ impl Landing {
         let logs = entries.iter().filter(|entry| matches!(entry.then, Then::Log(_))).count();
         Self { events: entries.len() - logs, logs }
     }
+
+    pub(super) const fn is_only_logs(self) -> bool {
+        self.events == 0
+    }
 }
 
 /// See the module.
@@ -87,6 +93,9 @@ pub(super) struct Buffer {
     logs: VecDeque<Outgoing>,
     log_bytes: usize,
     logs_due: Option<Instant>,
+    /// Before this their queue, which refused the last message, is not tried again.
+    logs_not_before: Option<Instant>,
+    logs_backoff: Backoff,
     log_route: Arc<str>,
     dropped_logs: usize,
     in_flight: usize,
@@ -106,6 +115,8 @@ impl Buffer {
             logs: VecDeque::new(),
             log_bytes: 0,
             logs_due: None,
+            logs_not_before: None,
+            logs_backoff: Backoff::new(RETRY_INITIAL, RETRY_MAX),
             log_route: session.names.logs_queue().into(),
             dropped_logs: 0,
             in_flight: 0,
@@ -142,7 +153,13 @@ impl Buffer {
 
     /// Adds a log line. `false`: there is no room.
     pub(super) fn log(&mut self, job: Arc<JobState>, body: Vec<u8>) -> bool {
-        if self.logs.len() >= MOST_LOG_LINES || self.log_bytes + body.len() > MOST_LOG_BYTES {
+        // The last word of a job's log says how many lines are missing there, and nobody could say it later.
+        let has_room = if job.is_ended() {
+            self.logs.len() < MOST_LOG_LINES + MOST_LAST_LINES
+        } else {
+            self.logs.len() < MOST_LOG_LINES && self.log_bytes + body.len() <= MOST_LOG_BYTES
+        };
+        if !has_room {
             self.dropped_logs += 1;
             return false;
         }
@@ -161,7 +178,8 @@ impl Buffer {
     pub(super) fn next_due(&self) -> Option<Instant> {
         let started = self.held_back.front().map(|(due, _)| *due);
         let progress = self.progress.iter().map(|(due, _)| *due).min();
-        let logs = if self.logs_in_flight == 0 { self.logs_due } else { None };
+        let logs =
+            self.logs_due.filter(|_| self.logs_in_flight == 0).map(|due| self.logs_not_before.unwrap_or(due).max(due));
         [started, progress, logs].into_iter().flatten().min()
     }
 
@@ -182,7 +200,8 @@ impl Buffer {
                 self.in_flight += 1;
             }
         }
-        if self.logs_in_flight == 0 && (self.hurry || self.logs_due.is_some_and(|due| due <= now)) {
+        let logs_are_due = self.hurry || self.logs_due.is_some_and(|due| due <= now);
+        if logs_are_due && self.logs_in_flight == 0 && self.logs_not_before.is_none_or(|time| time <= now) {
             self.take_logs(&mut batch);
         }
         (!batch.is_empty()).then_some(batch)
@@ -234,6 +253,16 @@ impl Buffer {
         std::mem::replace(&mut self.dropped_logs, 0)
     }
 
+    /// Whether a message of log lines was confirmed. Its queue has delays of its own.
+    pub(super) fn logs_sent(&mut self, confirmed: bool) {
+        if confirmed {
+            self.logs_backoff.reset();
+            self.logs_not_before = None;
+        } else {
+            self.logs_not_before = Some(Instant::now() + self.logs_backoff.next());
+        }
+    }
+
     /// These are not confirmed: they are sent again, before all others.
     pub(super) fn put_back(&mut self, entries: Vec<Outgoing>) {
         self.landed(Landing::of(&entries));
@@ -245,10 +274,8 @@ impl Buffer {
                         self.progress(job);
                     }
                 }
-                Then::Log(job) if self.logs.len() >= MOST_LOG_LINES => {
-                    self.dropped_logs += 1;
-                    job.log_gate.count_left_out(1);
-                }
+                // Even where there is no room for them: their job may have ended, and nobody would count them. One message at most is on
+                // its way.
                 Then::Log(_) => {
                     self.log_bytes += entry.body.len();
                     self.logs.push_front(entry);

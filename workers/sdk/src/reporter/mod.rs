@@ -151,11 +151,11 @@ impl Reporter {
                 None
             };
             tokio::select! {
-                Some(confirmed) = flights.next() => {
-                    if confirmed {
-                        backoff.reset();
-                    } else {
-                        not_before = Instant::now() + backoff.next();
+                Some(events_confirmed) = flights.next() => {
+                    match events_confirmed {
+                        Some(true) => backoff.reset(),
+                        Some(false) => not_before = Instant::now() + backoff.next(),
+                        None => {}
                     }
                     self.eased.notify_waiters();
                 }
@@ -170,22 +170,32 @@ impl Reporter {
         self.buffer().take(now, in_flight, &self.session)
     }
 
-    /// Publishes and settles. `false`: not everything was confirmed; that is back in the buffer.
-    async fn send(&self, batch: Batch) -> bool {
+    /// Publishes and settles; what was not confirmed is back in the buffer. Whether all events were confirmed, `None` where there
+    /// were only log lines: their queue may refuse what it will, and no event waits for that.
+    async fn send(&self, batch: Batch) -> Option<bool> {
         let (publications, entries) = batch.into_messages(&self.session);
         let outcomes = self.session.broker.publish(publications).await;
-        let mut confirmed = true;
+        let mut events_confirmed = None;
         for (entries, outcome) in entries.into_iter().zip(outcomes) {
-            match outcome {
-                Ok(()) => self.confirmed(entries).await,
-                Err(PublishError::Unfit { reason }) => confirmed &= self.unfit(entries, &reason).await,
-                Err(error) => {
-                    confirmed = false;
-                    self.not_confirmed(entries, &error).await;
+            let only_logs = Landing::of(&entries).is_only_logs();
+            let confirmed = match outcome {
+                Ok(()) => {
+                    self.confirmed(entries).await;
+                    true
                 }
+                Err(PublishError::Unfit { reason }) => self.unfit(entries, &reason).await,
+                Err(error) => {
+                    self.not_confirmed(entries, &error).await;
+                    false
+                }
+            };
+            if only_logs {
+                self.buffer().logs_sent(confirmed);
+            } else {
+                events_confirmed = Some(confirmed && events_confirmed.unwrap_or(true));
             }
         }
-        confirmed
+        events_confirmed
     }
 
     async fn confirmed(&self, entries: Vec<Outgoing>) {
@@ -291,6 +301,8 @@ impl Sink for Reporter {
         let _chunk = self.chunks.acquire().await?;
         let body = batch::items_body(&self.session, &job.facts, name, &values)?;
         let (tell, told) = oneshot::channel();
+        // Nothing is awaited from here to the buffer: a handler that lets go while it waits for its turn has sent nothing.
+        job.count_items(name, values.len())?;
         self.buffer().push(Outgoing { route: Arc::clone(&job.facts.route), body, then: Then::Tell(tell) });
         self.wake.notify_one();
         match told.await {
@@ -302,14 +314,14 @@ impl Sink for Reporter {
         }
     }
 
-    fn log(&self, job: &Arc<JobState>, level: LogLevel, message: String, fields: Map<String, Value>) {
+    fn log(&self, job: &Arc<JobState>, level: LogLevel, message: String, fields: Map<String, Value>) -> bool {
         // Nothing here may write a log line of its own: it would come back here.
         let event = self.session.event(&job.facts, JobEventKind::Log { level, message, fields });
         let body = encode(&event, self.session.settings.message_bytes);
-        if body.is_ok_and(|body| self.buffer().log(Arc::clone(job), body)) {
+        let taken = body.is_ok_and(|body| self.buffer().log(Arc::clone(job), body));
+        if taken {
             self.wake.notify_one();
-        } else {
-            job.log_gate.count_left_out(1);
         }
+        taken
     }
 }

@@ -44,6 +44,8 @@ pub(crate) struct State {
     pub(crate) publishing: Publishing,
     /// These can never be sent.
     pub(crate) unfit: Matches,
+    /// These are refused for now.
+    pub(crate) refused: Matches,
     /// How long settling takes.
     pub(crate) settling: Duration,
     /// Whether `worker_up` is answered, and with which cancels.
@@ -76,6 +78,7 @@ impl FakeBroker {
         let state = State {
             publishing: Publishing::Confirm,
             unfit: |_| false,
+            refused: |_| false,
             settling: Duration::ZERO,
             welcome: Some(Vec::new()),
             controls: BTreeSet::new(),
@@ -304,6 +307,9 @@ impl Broker for FakeBroker {
             let take = |message: Publication| {
                 if (state.unfit)(&message) {
                     return Err(PublishError::Unfit { reason: "it is too heavy".into() });
+                }
+                if (state.refused)(&message) {
+                    return Err(PublishError::Rejected);
                 }
                 state.take(message);
                 Ok(())

@@ -7,6 +7,7 @@ use std::{
 
 use async_trait::async_trait;
 use drover_protocol::{JobError, JobId, JobMessage};
+use futures_util::future::join_all;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -45,6 +46,8 @@ pub(super) enum Act {
     Progress { reports: u64, every_millis: u64 },
     /// Sends a list.
     Items { count: usize, bytes: usize },
+    /// Sends lists of one value each, side by side, and gives up after a second.
+    ItemsInTime { lists: u64 },
     /// Logs lines, by its context and by `tracing`.
     Log { lines: u32 },
 }
@@ -138,6 +141,10 @@ impl Job for Work {
                 }
             }
             Act::Items { count, bytes } => ctx.items("rows", vec!["x".repeat(bytes); count]).await?,
+            Act::ItemsInTime { lists } => {
+                let all = join_all((0..lists).map(|value| ctx.items("rows", [value])));
+                tokio::time::timeout(Duration::from_secs(1), all).await.ok();
+            }
             Act::Log { lines } => {
                 for line in 0..lines {
                     ctx.log(LogLevel::Warn, format!("line {line}"));

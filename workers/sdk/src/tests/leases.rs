@@ -127,3 +127,13 @@ async fn a_worker_that_is_isolated_for_too_long_stops_its_jobs() {
     assert_eq!(names(&scene.ended(&job).await).last(), Some(&"released"), "after {:?}", silent_from.elapsed());
     scene.end().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_has_nothing_to_say_between_two_heartbeats_is_not_isolated() {
+    let scene = Scene::start_with(FakeBroker::new(), WorkerSection { isolation_seconds: 2.0, ..section() });
+    let job = scene.running(Act::Gate).await;
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    scene.probe.gate.add_permits(1);
+    assert_eq!(names(&scene.ended(&job).await), ["started", "completed"]);
+    scene.end().await;
+}

@@ -5,6 +5,7 @@ mod endings;
 mod fake;
 mod jobs;
 mod leases;
+mod limits;
 mod outages;
 mod pauses;
 mod permits;
