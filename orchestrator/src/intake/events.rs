@@ -15,7 +15,7 @@ use crate::{app::App, duty::Pace, store::StoreError};
 
 /// Most jobs of one fold: by them goes what it holds in memory, and for how long others wait for its locks. Deliveries that bring more,
 /// as those of a fleet whose orchestrators were away do, are folded in several.
-const JOBS: usize = 2_048;
+const JOBS: usize = 1_024;
 
 /// Folds the events queue until shutdown.
 pub async fn run(app: Arc<App>, behind: Behind, mut pulse: Pulse, pace: Pace, shutdown: CancellationToken) {
