@@ -1,6 +1,6 @@
 //! Job events: decoded, folded in one transaction a batch, acknowledged after the commit.
 
-use std::{collections::HashSet, sync::Arc, time::Instant};
+use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use drover_broker::{Deliveries, Delivery};
 use drover_engine::Input;
@@ -156,18 +156,17 @@ async fn fold_all(app: &App, inputs: Vec<Input>, shutdown: &CancellationToken) -
     Some(())
 }
 
-/// Cuts inputs into parts of so many jobs at most, in their order.
+/// Cuts inputs into parts of so many jobs at most. Those of a job stay together and in their order, so that what it reported several times is
+/// written once; between jobs there is none.
 fn parts(inputs: Vec<Input>, most: usize) -> Vec<Vec<Input>> {
     let mut parts: Vec<Vec<Input>> = Vec::new();
-    let mut jobs = HashSet::new();
+    let mut places = HashMap::new();
     for input in inputs {
-        let is_more = jobs.insert(input.job_id());
-        match parts.last_mut() {
-            Some(part) if !is_more || jobs.len() <= most => part.push(input),
-            _ => {
-                jobs = HashSet::from([input.job_id()]);
-                parts.push(vec![input]);
-            }
+        let newest = places.len() / most;
+        let place = *places.entry(input.job_id()).or_insert(newest);
+        match parts.get_mut(place) {
+            Some(part) => part.push(input),
+            None => parts.push(vec![input]),
         }
     }
     parts
@@ -293,14 +292,15 @@ mod tests {
     }
 
     #[test]
-    fn a_fold_has_so_many_jobs_at_most_and_the_order_stays() {
+    fn a_fold_has_so_many_jobs_at_most_and_all_of_each_in_its_order() {
         let ids: Vec<JobId> = (0..4).map(|_| JobId(uuid::Uuid::now_v7())).collect();
         let input = |job: usize, dispatch| Input::Republish { job_id: ids[job], dispatch };
         let all = [(0, 1), (1, 2), (0, 3), (2, 4), (0, 5), (2, 6), (3, 7)];
         let cut = parts(all.iter().map(|(job, number)| input(*job, *number)).collect(), 2);
-        assert_eq!(cut.iter().map(Vec::len).collect::<Vec<_>>(), [3, 3, 1]);
-        let expected: Vec<Input> = all.iter().map(|(job, number)| input(*job, *number)).collect();
-        assert_eq!(format!("{:?}", cut.concat()), format!("{expected:?}"));
+        let expected = [&[(0, 1), (1, 2), (0, 3), (0, 5)][..], &[(2, 4), (2, 6), (3, 7)]];
+        let expected: Vec<Vec<Input>> =
+            expected.iter().map(|part| part.iter().map(|(job, number)| input(*job, *number)).collect()).collect();
+        assert_eq!(format!("{cut:?}"), format!("{expected:?}"));
         assert!(parts(Vec::new(), 2).is_empty());
     }
 
