@@ -108,11 +108,22 @@ impl App {
         before: Option<JobId>,
         limit: i64,
     ) -> Result<Swept<JobId, ActionError>, StoreError> {
-        let began = Instant::now();
+        self.sweep_until(Instant::now() + SPELL, action, filter, before, limit).await
+    }
+
+    /// The same; at that time it stops, but not before a part is done.
+    async fn sweep_until(
+        &self,
+        deadline: Instant,
+        action: Action,
+        filter: &JobFilter,
+        before: Option<JobId>,
+        limit: i64,
+    ) -> Result<Swept<JobId, ActionError>, StoreError> {
         let (jobs, more) = self.matching_jobs(filter, before, limit).await?;
         let mut swept = Swept::default();
         // A look that took all the time is followed by a part all the same: else nothing would ever be done.
-        while swept.matched < jobs.len() && (swept.matched == 0 || began.elapsed() < SPELL) {
+        while swept.matched < jobs.len() && (swept.matched == 0 || Instant::now() < deadline) {
             let rest = jobs.get(swept.matched..).unwrap_or_default();
             let part = rest.get(..action.part(rest)).unwrap_or(rest);
             for (job, outcome) in part.iter().zip(self.act_on(action, part).await) {
@@ -241,5 +252,23 @@ impl App {
             Err(ActionError::UnknownJob(_)) => Ok(()),
             outcome => outcome,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Desk;
+
+    #[tokio::test]
+    async fn a_look_that_took_all_the_time_is_followed_by_a_part_all_the_same() {
+        let desk = Desk::new().await;
+        desk.announce(&["work"]).await;
+        for _ in 0..3 {
+            desk.submit("work").await;
+        }
+        let (action, filter) = (Action::Cancel { now: false }, JobFilter::default());
+        let swept = desk.app.sweep_until(Instant::now(), action, &filter, None, 10).await.expect("done");
+        assert_eq!((swept.matched, swept.done, swept.next), (3, 3, None));
     }
 }

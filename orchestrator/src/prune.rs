@@ -101,6 +101,8 @@ impl App {
                     pruned.next = Some(job_type);
                     break;
                 }
+                // A database that is away is away for all of them.
+                Err(error) if error.is_transient() && !error.took_too_long() => return Err(error),
                 // One tree that cannot go keeps no other type.
                 Err(error) => {
                     tracing::warn!(%error, job.r#type = %job_type, "its jobs cannot be pruned now");

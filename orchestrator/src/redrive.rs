@@ -81,12 +81,22 @@ impl App {
         range: (i64, i64),
         limit: i64,
     ) -> Result<Swept<i64, String>, RedriveError> {
-        let began = Instant::now();
+        self.redrive_until(Instant::now() + SPELL, filter, range, limit).await
+    }
+
+    /// The same; at that time it stops, but not before a part is done.
+    pub(crate) async fn redrive_until(
+        &self,
+        deadline: Instant,
+        filter: &DeadFilter,
+        range: (i64, i64),
+        limit: i64,
+    ) -> Result<Swept<i64, String>, RedriveError> {
         let (ids, more) = self.matching_dead(filter, range, limit).await?;
         let mut swept = Swept::default();
         let mut rest = ids.as_slice();
         // A look that took all the time is followed by a part all the same: else nothing would ever be done.
-        while !rest.is_empty() && (swept.matched == 0 || began.elapsed() < SPELL) {
+        while !rest.is_empty() && (swept.matched == 0 || Instant::now() < deadline) {
             let letters = self.store.take_dead(rest, BYTES).await?;
             // Those that are gone by now were somebody else's.
             let through = letters.last().map_or(i64::MAX, |letter| letter.id);

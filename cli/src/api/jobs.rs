@@ -159,8 +159,7 @@ pub(crate) struct Logs {
     #[serde(default)]
     pub(crate) next_after: Option<Value>,
     /// Whether more comes after: a page is cut by its bytes, too.
-    #[serde(default)]
-    pub(crate) more: Option<bool>,
+    pub(crate) more: bool,
 }
 
 /// A log line of a job or of one of its sub-jobs.
@@ -183,8 +182,7 @@ pub(crate) struct History {
     #[serde(default)]
     pub(crate) next_after: Option<Value>,
     /// Whether more comes after: a page is cut by its bytes, too.
-    #[serde(default)]
-    pub(crate) more: Option<bool>,
+    pub(crate) more: bool,
 }
 
 /// One thing that happened.

@@ -36,10 +36,7 @@ where
 }
 
 /// Looks, on behalf of somebody who waits: a server that was there before may be away for a minute.
-pub(super) async fn patiently<T, F>(look: impl Fn() -> F) -> Result<T, Failure>
-where
-    F: Future<Output = Result<T, Failure>>,
-{
+pub(super) async fn patiently<T>(mut look: impl AsyncFnMut() -> Result<T, Failure>) -> Result<T, Failure> {
     let (began, mut backoff) = (Instant::now(), Backoff::new(PAUSES.0, PAUSES.1));
     loop {
         match look().await {

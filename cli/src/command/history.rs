@@ -26,7 +26,7 @@ pub(crate) async fn run(ctx: &Context, id: JobId, limit: u32) -> Result<Exit, Fa
         query.extend(after.take().map(|after| ("after", after)));
         let mut page = ctx.client.get::<History>(&format!("/jobs/{id}/history"), &query).await?;
         raw.extend(page.raw["events"].as_array_mut().map(std::mem::take).unwrap_or_default());
-        if page.body.more.unwrap_or_else(|| count(&page.body.events) == asked) {
+        if page.body.more {
             after = next(page.body.next_after.as_ref());
         }
         events.append(&mut page.body.events);

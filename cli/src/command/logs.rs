@@ -6,7 +6,7 @@ use drover_protocol::JobId;
 use serde_json::Value;
 use tokio::time::sleep;
 
-use super::Context;
+use super::{Context, again::patiently};
 use crate::{
     api::{JobView, Logs},
     cli,
@@ -20,8 +20,6 @@ const PAGE: usize = 1_000;
 const PAUSE: Duration = Duration::from_secs(1);
 /// How many empty answers after the job's end are believed: log lines travel apart from the job's end.
 const EMPTY_ANSWERS: u32 = 2;
-/// How many failed questions in a row end the following.
-const FAILURES: u32 = 60;
 
 pub(crate) async fn run(ctx: &Context, args: &cli::Logs) -> Result<Exit, Failure> {
     let mut reader = Reader { ctx, id: args.job.id, level: args.level.map(level), after: None, all: Vec::new() };
@@ -77,28 +75,23 @@ impl Reader<'_> {
                 self.ctx.output.line(log::line(line, self.id))?;
             }
         }
-        let lines = page.body.logs.len();
-        Ok(Page { lines, more: page.body.more.unwrap_or(lines == PAGE) })
+        Ok(Page { lines: page.body.logs.len(), more: page.body.more })
     }
 
     async fn follow(&mut self) -> Result<(), Failure> {
-        let (mut empty, mut failures, mut heard) = (0, 0, false);
-        while empty <= EMPTY_ANSWERS {
-            match self.step().await {
-                Ok(Step::More) => (empty, failures) = (0, 0),
-                Ok(Step::Waiting) => failures = 0,
-                Ok(Step::Ended) => empty += 1,
-                Err(failure) if heard && failures < FAILURES && failure.may_pass() => {
-                    failures += 1;
-                    sleep(PAUSE).await;
-                    continue;
-                }
-                Err(failure) => return Err(failure),
+        let (mut empty, mut step) = (0, self.step().await?);
+        loop {
+            match step {
+                Step::More => empty = 0,
+                Step::Waiting => {}
+                Step::Ended => empty += 1,
             }
-            heard = true;
+            if empty > EMPTY_ANSWERS {
+                return Ok(());
+            }
             sleep(PAUSE).await;
+            step = patiently(async || self.step().await).await?;
         }
-        Ok(())
     }
 
     async fn step(&mut self) -> Result<Step, Failure> {

@@ -15,7 +15,7 @@ async fn all_pages_are_printed() {
         let first = !asked.line.contains("after=");
         let lines: Vec<Value> =
             if first { (1..=1000).map(|i| line(i, "info", "x")).collect() } else { vec![line(1001, "warn", "last")] };
-        Reply::Json(200, json!({ "logs": lines, "next_after": if first { 1000 } else { 1001 } }))
+        Reply::Json(200, json!({ "logs": lines, "next_after": if first { 1000 } else { 1001 }, "more": first }))
     })
     .await;
     let run = server.run(&["logs", "--level", "info", ID]).await;
@@ -58,7 +58,9 @@ async fn a_short_page_is_not_the_last_where_there_is_more() {
 
 #[tokio::test]
 async fn lines_that_are_deleted_by_now_are_told_of_beside_the_lines() {
-    let server = Server::always(200, json!({ "logs": [line(9, "info", "left")], "next_after": 9, "expired": 8 })).await;
+    let server =
+        Server::always(200, json!({ "logs": [line(9, "info", "left")], "next_after": 9, "more": false, "expired": 8 }))
+            .await;
     let run = server.run(&["logs", ID]).await;
     assert!(run.code(0).ends_with("left file=a.csv\n"), "{}", run.stdout);
     assert!(run.stderr.starts_with("8 older lines were deleted"), "{}", run.stderr);
@@ -71,12 +73,12 @@ async fn following_ends_after_the_job_and_its_last_lines() {
         (false, 0) => Reply::Json(200, job("running", json!({}))),
         (false, _) => Reply::Json(200, job("completed", json!({}))),
         (true, 0) if !asked.line.contains("after") => {
-            Reply::Json(200, json!({ "logs": [line(1, "info", "one")], "next_after": 1 }))
+            Reply::Json(200, json!({ "logs": [line(1, "info", "one")], "next_after": 1, "more": false }))
         }
         (true, 1) if asked.line.ends_with("after=1") => {
-            Reply::Json(200, json!({ "logs": [line(2, "info", "two")], "next_after": 2 }))
+            Reply::Json(200, json!({ "logs": [line(2, "info", "two")], "next_after": 2, "more": false }))
         }
-        (true, _) => Reply::Json(200, json!({ "logs": [], "next_after": null })),
+        (true, _) => Reply::Json(200, json!({ "logs": [], "next_after": null, "more": false })),
     })
     .await;
     let run = server.run(&["logs", "--follow", "--json", ID]).await;
@@ -97,7 +99,12 @@ async fn history_is_a_table() {
         event(1, "dispatched", json!({ "queue": "drover.jobs.t", "n": 1, "none": null })),
         event(2, "started", Value::Null)
     ]);
-    let server = Server::always(200, json!({ "events": events, "next_after": 2 })).await;
+    let answer = events.clone();
+    let server = Server::start(move |asked, _| {
+        let more = asked.line.ends_with("limit=2");
+        Reply::Json(200, json!({ "events": answer, "next_after": 2, "more": more }))
+    })
+    .await;
     let run = server.run(&["history", ID]).await;
     let lines: Vec<&str> = run.code(0).lines().collect();
     assert_eq!(lines[1], "2026-07-26 12:00:00.000        1         2  dispatched  n=1 queue=drover.jobs.t");
@@ -115,8 +122,10 @@ async fn following_outlives_a_pause_of_the_server() {
         (false, 1) => Reply::Busy(problem(503, "unavailable", "the database is away", json!({}))),
         (false, 0 | 2) => Reply::Json(200, job("running", json!({}))),
         (false, _) => Reply::Json(200, job("completed", json!({}))),
-        (true, 1) => Reply::Json(200, json!({ "logs": [line(1, "info", "after the pause")], "next_after": 1 })),
-        (true, _) => Reply::Json(200, json!({ "logs": [], "next_after": null })),
+        (true, 1) => {
+            Reply::Json(200, json!({ "logs": [line(1, "info", "after the pause")], "next_after": 1, "more": false }))
+        }
+        (true, _) => Reply::Json(200, json!({ "logs": [], "next_after": null, "more": false })),
     })
     .await;
     let run = server.run(&["logs", "--follow", ID]).await;

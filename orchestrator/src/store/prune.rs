@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use deadpool_postgres::Transaction;
 use drover_protocol::JobType;
+use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::{Counted, Store, StoreError, rows::seconds, statements as sql};
@@ -32,6 +34,18 @@ pub struct Gone {
     pub more: bool,
 }
 
+/// Deletes trees that have ended, before a time if one is given, for as long as that takes: for each that is gone its root, and how
+/// many jobs it had.
+pub(super) async fn delete_trees(
+    tx: &Transaction<'_>,
+    roots: &[Uuid],
+    before: Option<DateTime<Utc>>,
+) -> Result<Vec<Row>, StoreError> {
+    tx.query(&tx.prepare_cached(sql::TAKE_TIME).await?, &[]).await?;
+    let statement = tx.prepare_cached(sql::DELETE_JOBS).await?;
+    Ok(tx.query(&statement, &[&roots, &before]).await?)
+}
+
 impl Store {
     /// Up to `limit` types of which trees have ended, in order, from a name on.
     ///
@@ -39,7 +53,7 @@ impl Store {
     /// When the database is away.
     pub async fn ended_types(&self, from: &str, limit: i64) -> Result<Vec<JobType>, StoreError> {
         let rows = self.rows(sql::ENDED_TYPES, &[&from, &limit]).await?;
-        let read = |row: &tokio_postgres::Row| {
+        let read = |row: &Row| {
             let name: String = row.try_get(0)?;
             JobType::new(name).map_err(|error| StoreError::corrupt("type of a job", error))
         };
@@ -52,7 +66,7 @@ impl Store {
     /// When the database is away.
     pub async fn newest_ended(&self, job_type: &JobType, count: i64) -> Result<Option<FirstKept>, StoreError> {
         let rows = self.rows(sql::NEWEST_ENDED, &[&job_type.as_str(), &count]).await?;
-        let read = |row: &tokio_postgres::Row| Ok(FirstKept { finished_at: row.try_get(0)?, id: row.try_get(1)? });
+        let read = |row: &Row| Ok(FirstKept { finished_at: row.try_get(0)?, id: row.try_get(1)? });
         rows.first().map(read).transpose()
     }
 
@@ -97,10 +111,8 @@ impl Store {
             }
             trees.push(row.try_get(0)?);
         }
-        tx.query(&tx.prepare_cached(sql::TAKE_TIME).await?, &[]).await?;
         // One that was retried meanwhile, even if it has ended again, is none of these.
-        let statement = tx.prepare_cached(sql::DELETE_JOBS).await?;
-        let deleted = tx.query(&statement, &[&trees, &finished_at]).await?;
+        let deleted = delete_trees(&tx, &trees, Some(finished_at)).await?;
         tx.commit().await?;
         let mut gone =
             Gone { more: trees.len() < found.len() || i64::try_from(found.len()) == Ok(TREES), ..Gone::default() };

@@ -2,14 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use chrono::{DateTime, Utc};
 use drover_engine::fold::NewJob;
 use drover_protocol::{JobId, JobStatus};
 use drover_service::telemetry::TraceParent;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{FoldContext, Folded, Store, StoreError, Unit, load::RootTraces, statements as sql};
+use super::{FoldContext, Folded, Store, StoreError, Unit, load::RootTraces, prune::delete_trees, statements as sql};
 
 /// A checked submission.
 #[derive(Clone, Debug)]
@@ -71,9 +70,7 @@ impl Store {
         let ids: Vec<Uuid> = roots.iter().map(|id| id.0).collect();
         let mut client = self.client().await?;
         let tx = client.transaction().await?;
-        tx.query(&tx.prepare_cached(sql::TAKE_TIME).await?, &[]).await?;
-        let statement = tx.prepare_cached(sql::DELETE_JOBS).await?;
-        let gone = tx.query(&statement, &[&ids, &None::<DateTime<Utc>>]).await?;
+        let gone = delete_trees(&tx, &ids, None).await?;
         tx.commit().await?;
         gone.iter().map(|row| Ok(JobId(row.try_get(0)?))).collect()
     }

@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use chrono::Utc;
 use drover_engine::Tree;
 use drover_protocol::{JobEvent, JobEventKind, JobId, LogLevel, limits};
-use drover_tests::wait::{self, Seen};
+use drover_tests::{
+    Database,
+    wait::{self, Seen},
+};
 use serde_json::Value;
 use tokio::task::JoinHandle;
 
@@ -56,6 +59,18 @@ impl Reader {
             self.history.push(event["kind"].clone());
         }
     }
+}
+
+/// A migration may rewrite a large table.
+#[tokio::test]
+async fn a_migration_takes_the_time_that_it_needs() {
+    let database = Database::create().await.expect("a database");
+    let hurried = "CREATE FUNCTION hurried() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
+            IF current_setting('statement_timeout') <> '0' THEN RAISE EXCEPTION 'hurried'; END IF;
+        END $$;
+        CREATE EVENT TRIGGER hurried ON ddl_command_start EXECUTE FUNCTION hurried()";
+    database.connect().await.expect("a connection").batch_execute(hurried).await.expect("set up");
+    Desk::on(database.url(), 1_000_000).store.migrate().await.expect("migrated");
 }
 
 #[tokio::test]

@@ -1,12 +1,14 @@
 //! Dead letters: listed, sent again, discarded.
 
+use std::time::Instant;
+
 use drover_broker::PublishError;
 use drover_engine::Input;
 use drover_protocol::{JobError, JobId};
 use serde_json::{Value, json};
 
 use super::{Api, redacted};
-use crate::store::DeadLetter;
+use crate::store::{DeadFilter, DeadLetter};
 
 fn letter(body: &[u8]) -> DeadLetter {
     DeadLetter {
@@ -37,6 +39,14 @@ async fn there(api: &Api) -> Vec<i64> {
 async fn keep(api: &Api, letters: &[DeadLetter]) -> Vec<i64> {
     api.desk.app.store.insert_dead_letters(letters).await.unwrap();
     there(api).await
+}
+
+#[tokio::test]
+async fn a_look_that_took_all_the_time_is_followed_by_a_part_all_the_same() {
+    let api = Api::new().await;
+    keep(&api, &[from("drover.events", &json!({}))]).await;
+    let swept = api.desk.app.redrive_until(Instant::now(), &DeadFilter::default(), (0, i64::MAX), 10).await.unwrap();
+    assert_eq!(swept.matched, 1);
 }
 
 #[tokio::test]

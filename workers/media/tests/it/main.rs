@@ -10,6 +10,7 @@ mod downloads;
 mod links;
 mod plans;
 mod previews;
+mod replans;
 mod scan;
 mod support;
 mod whole;
