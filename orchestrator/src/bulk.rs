@@ -176,7 +176,7 @@ impl App {
         Ok((jobs, more))
     }
 
-    /// One outcome for each job.
+    /// One outcome for each job, in their order; the first that a database which is away or busy could not do is the last.
     async fn act_on(&self, action: Action, part: &[MatchedJob]) -> Vec<Result<(), ActionError>> {
         let input = |id| match action {
             Action::Cancel { now } => Some(Input::Cancel { job_id: id, now }),
@@ -196,7 +196,8 @@ impl App {
         ids.into_iter().zip(outcomes).map(|(id, outcome)| verdict(id, Some(outcome?))).collect()
     }
 
-    /// Folds all in one transaction. If that fails each in its own: one that cannot be folded harms itself only.
+    /// Folds all in one transaction. If that fails each in its own: one that cannot be folded harms itself only. The outcomes end
+    /// with a transient error, if there is one: what comes after it would wait as long for nothing.
     pub(crate) async fn fold_each(&self, inputs: Vec<Input>) -> Vec<Result<Outcome, StoreError>> {
         if inputs.is_empty() {
             return Vec::new();
@@ -214,10 +215,16 @@ impl App {
                 tracing::warn!(%error, count = inputs.len(), "jobs are folded one by one");
                 let mut outcomes = Vec::with_capacity(inputs.len());
                 for input in inputs {
-                    outcomes.extend(match fold(vec![input]).await {
-                        Ok(outcomes) => outcomes.into_iter().map(Ok).next(),
-                        Err(error) => Some(Err(error)),
-                    });
+                    match fold(vec![input]).await {
+                        Ok(one) => outcomes.extend(one.into_iter().map(Ok)),
+                        Err(error) => {
+                            let is_last = error.is_transient();
+                            outcomes.push(Err(error));
+                            if is_last {
+                                break;
+                            }
+                        }
+                    }
                 }
                 outcomes
             }
@@ -239,7 +246,12 @@ impl App {
                 tracing::warn!(%error, count = ids.len(), "jobs are deleted one by one");
                 let mut outcomes = Vec::with_capacity(ids.len());
                 for id in ids {
-                    outcomes.push(self.delete_again(*id).await);
+                    let outcome = self.delete_again(*id).await;
+                    let is_last = matches!(&outcome, Err(ActionError::Store(error)) if error.is_transient());
+                    outcomes.push(outcome);
+                    if is_last {
+                        break;
+                    }
                 }
                 outcomes
             }
@@ -270,5 +282,21 @@ mod tests {
         let (action, filter) = (Action::Cancel { now: false }, JobFilter::default());
         let swept = desk.app.sweep_until(Instant::now(), action, &filter, None, 10).await.expect("done");
         assert_eq!((swept.matched, swept.done, swept.next), (3, 3, None));
+    }
+
+    #[tokio::test]
+    async fn what_fails_together_is_done_one_by_one_until_the_database_fails() {
+        let desk = Desk::new().await;
+        desk.announce(&["work"]).await;
+        let mut inputs = Vec::new();
+        for _ in 0..3 {
+            inputs.push(Input::Cancel { job_id: desk.submit("work").await, now: false });
+        }
+        desk.slow_above(0).await;
+        let outcomes = desk.app.fold_each(inputs.clone()).await;
+        assert!(matches!(&outcomes[..], [Err(error)] if error.is_transient()), "{outcomes:?}");
+        desk.slow_above(1).await;
+        let outcomes = desk.app.fold_each(inputs).await;
+        assert!(matches!(&outcomes[..], [Ok(_), Ok(_), Ok(_)]), "{outcomes:?}");
     }
 }

@@ -291,6 +291,25 @@ mod tests {
         assert_eq!(job.view["status"], "running");
     }
 
+    #[tokio::test]
+    async fn a_batch_ends_at_its_bytes() {
+        let large = |seq| Delivery {
+            tag: Tag { session: 1, number: seq },
+            body: vec![b' '; 3 << 20].into(),
+            properties: Properties::default(),
+            exchange: String::new(),
+            routing_key: String::new(),
+            redelivered: false,
+        };
+        let waiting = (1..=5).map(large).collect();
+        let mut queue: Box<dyn Deliveries> = Box::new(Queue { waiting, settled: Arc::default() });
+        let mut sizes = Vec::new();
+        while let Some(taken) = batch(&mut queue, &Behind::default(), &CancellationToken::new()).await {
+            sizes.push(taken.len());
+        }
+        assert_eq!(sizes, [2, 2, 1]);
+    }
+
     #[test]
     fn a_fold_has_so_many_jobs_at_most_and_all_of_each_in_its_order() {
         let ids: Vec<JobId> = (0..4).map(|_| JobId(uuid::Uuid::now_v7())).collect();

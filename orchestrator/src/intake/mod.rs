@@ -37,6 +37,9 @@ pub use {
 const PREFETCH: u16 = 1_000;
 /// Most messages of one batch.
 const MESSAGES: usize = 500;
+/// A batch that holds so many bytes takes no further message: each may have some hundred kilobytes, and takes several times as much
+/// once it is decoded.
+const BATCH_BYTES: usize = 4 << 20;
 
 /// How far a queue is folded by this replica.
 #[derive(Clone, Debug, Default)]
@@ -78,9 +81,11 @@ async fn batch(
         }
     };
     behind.begin();
+    let mut bytes = first.body.len();
     let mut batch = vec![first];
-    while batch.len() < MESSAGES {
+    while batch.len() < MESSAGES && bytes < BATCH_BYTES {
         let Some(next) = deliveries.try_next() else { break };
+        bytes += next.body.len();
         batch.push(next);
     }
     Some(batch)

@@ -81,6 +81,7 @@ impl Life {
         // Whoever drops this future before its end leaves no task behind.
         let _stop_all = stop.clone().drop_guard();
         let duties = TaskTracker::new();
+        let _stop_jobs = StopJobs(Arc::clone(&table));
         duties.spawn(control.run(stop.clone()));
         duties.spawn(isolation::run(Arc::clone(&session), table, stop.clone()));
         let (beats, until) = (Arc::clone(&heartbeat), stop.clone());
@@ -115,6 +116,15 @@ impl Life {
             }
         }
         lanes
+    }
+}
+
+/// Stops what runs when it is dropped: nobody is left to report it. At the end of a life there is nothing.
+struct StopJobs(Arc<Table>);
+
+impl Drop for StopJobs {
+    fn drop(&mut self) {
+        self.0.stop_all(Stop::Taken);
     }
 }
 

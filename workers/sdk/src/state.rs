@@ -166,6 +166,14 @@ impl JobState {
         Ok(())
     }
 
+    /// These were never sent.
+    pub(crate) fn forget_items(&self, name: &str, values: usize) {
+        let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = lists.get_mut(name) {
+            *count = count.saturating_sub(u64::try_from(values).unwrap_or(u64::MAX));
+        }
+    }
+
     /// What stands in the job's last event beside what its handler returned.
     pub(crate) fn ran(&self) -> Ran {
         let items = self.lists.lock().unwrap_or_else(PoisonError::into_inner).clone();

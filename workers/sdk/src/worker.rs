@@ -88,7 +88,8 @@ impl Worker {
     }
 
     /// Works until `shutdown` is cancelled, or until the orchestrator says to drain and everything is done. What the worker
-    /// needs and the broker has not, or does not let it use, is awaited. The broker stays open.
+    /// needs and the broker has not, or does not let it use, is awaited. The broker stays open. Whoever drops the future before its end
+    /// stops its jobs, of which nothing is reported: the orchestrator takes them for lost.
     pub async fn run(self, broker: Arc<dyn Broker>, shutdown: CancellationToken) {
         let Self { registry, names, settings, introduction, handlers, traces } = self;
         let session = Arc::new(Session::new(names, broker, settings));

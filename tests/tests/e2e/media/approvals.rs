@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{Library, assert_summary, definition_with};
 
 /// Waits until so many plans wait for an answer: the sub-jobs that wait.
-async fn waiting(library: &Library, count: usize) -> Vec<Value> {
+pub(super) async fn waiting(library: &Library, count: usize) -> Vec<Value> {
     let jobs = "/api/v1/jobs?type=signal&status=running&parent=any";
     wait::until("the plans to wait", fleet::PATIENCE, async || {
         let found = library.fleet.get(jobs).await?["jobs"].as_array().cloned().unwrap_or_default();
@@ -20,7 +20,7 @@ async fn waiting(library: &Library, count: usize) -> Vec<Value> {
     .expect("they wait")
 }
 
-async fn answer(library: &Library, job: &Value, approved: bool, reason: &str) {
+pub(super) async fn answer(library: &Library, job: &Value, approved: bool, reason: &str) {
     let path = format!("/api/v1/jobs/{}/answer", job["id"].as_str().expect("an id"));
     let body = json!({ "approved": approved, "reason": reason });
     let (status, answered) = library.fleet.request(Method::POST, &path, Some(body)).await.expect("asked");

@@ -9,7 +9,11 @@ use drover_tests::{
 use serde_json::{Value, json};
 use tokio_postgres::Client;
 
-use super::{Library, STEPS};
+use super::{
+    Library, STEPS,
+    approvals::{answer, waiting},
+    assert_summary,
+};
 use crate::shapes::{assert_result, step};
 
 /// Long enough that no program reaches its end by itself.
@@ -129,6 +133,17 @@ async fn a_cancel_in_step_4_while_a_plan_waits_for_a_person_and_ffmpeg_is_at_wor
     assert_cancelled(&library, &job, "analysis", 1).await;
     assert_eq!(library.number("SELECT count(*) FROM media.tags").await, 0);
     assert_eq!(library.number("SELECT count(*) FROM media.plans").await, 1, "half a look is no plan");
+
+    // The same run goes on when it is retried: both scenes get a plan that waits for a person, and is applied.
+    library.program("ffmpeg", "");
+    assert_eq!(library.ask(&id, "retry").await, 202);
+    for plan in waiting(&library, 2).await {
+        answer(&library, &plan, true, "").await;
+    }
+    let job = library.fleet.ended(&id).await.expect("it ends");
+    assert_eq!(job["status"], "completed", "{job}");
+    assert_summary(&job, &[("total_scenes_analyzed", 2)]);
+    assert_eq!(library.number("SELECT count(*) FROM media.plans WHERE status = 'applied'").await, 2);
 }
 
 #[tokio::test]

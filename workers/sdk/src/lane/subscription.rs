@@ -20,8 +20,21 @@ pub(super) struct Subscription {
     deliveries: Box<dyn Deliveries>,
     settler: Arc<dyn Settler>,
     prefetch: u16,
-    /// The one before: what was begun from it is still acknowledged there. Its predecessor is long done.
-    previous: Option<Box<dyn Deliveries>>,
+    previous: Vec<Previous>,
+}
+
+/// One before: what was begun from it is still acknowledged there.
+struct Previous {
+    deliveries: Box<dyn Deliveries>,
+    /// Every receipt of what it delivered has it, too.
+    settler: Arc<dyn Settler>,
+}
+
+impl Previous {
+    /// Whether something that it delivered is not settled yet: the broker would give it to others without it.
+    fn is_needed(&self) -> bool {
+        Arc::strong_count(&self.settler) > 1
+    }
 }
 
 impl Subscription {
@@ -34,7 +47,7 @@ impl Subscription {
     ) -> Option<Self> {
         let deliveries = consume(broker.as_ref(), &queue, prefetch, stop).await?;
         let settler = deliveries.settler().into();
-        Some(Self { broker, queue, deliveries, settler, prefetch, previous: None })
+        Some(Self { broker, queue, deliveries, settler, prefetch, previous: Vec::new() })
     }
 
     pub(super) async fn next(&mut self) -> Option<Delivery> {
@@ -66,13 +79,15 @@ impl Subscription {
         }
         let Some(deliveries) = consume(self.broker.as_ref(), &self.queue, prefetch, stop).await else { return };
         tracing::debug!(queue = self.queue, prefetch, "so many messages are fetched ahead now");
-        self.settler = deliveries.settler().into();
-        self.previous = Some(mem::replace(&mut self.deliveries, deliveries));
+        let settler = mem::replace(&mut self.settler, deliveries.settler().into());
+        let deliveries = mem::replace(&mut self.deliveries, deliveries);
+        self.previous.push(Previous { deliveries, settler });
+        self.previous.retain(Previous::is_needed);
         self.prefetch = prefetch;
     }
 
     pub(super) fn close(self) -> Unsettled {
-        self.previous.into_iter().chain([self.deliveries]).collect()
+        self.previous.into_iter().map(|previous| previous.deliveries).chain([self.deliveries]).collect()
     }
 }
 
@@ -84,4 +99,42 @@ async fn consume(
 ) -> Option<Box<dyn Deliveries>> {
     let what = format!("consuming from {queue}");
     retry(&what, Backoff::new(RETRY_INITIAL, RETRY_MAX), stop, || broker.consume(queue, prefetch)).await
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use drover_broker::{Properties, Publication, Queue, Settle, Topology, memory::MemoryBroker};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_subscription_is_kept_until_all_that_it_delivered_is_settled() {
+        let broker = MemoryBroker::new();
+        let queue = Queue { name: "jobs".into(), dead_letter_exchange: None };
+        broker.declare(&Topology { queues: vec![queue], ..Topology::default() }).await.unwrap();
+        let stop = CancellationToken::new();
+        let shared = Arc::clone(&broker) as Arc<dyn Broker>;
+        let mut subscription = Subscription::open(shared, "jobs".into(), 1, &stop).await.unwrap();
+        let publication = Publication {
+            exchange: String::new(),
+            routing_key: "jobs".into(),
+            body: "{}".into(),
+            properties: Properties::default(),
+            mandatory: true,
+        };
+        broker.publish(vec![publication]).await.remove(0).unwrap();
+        let delivery = subscription.next().await.unwrap();
+        let settler = Arc::clone(subscription.settler());
+        for prefetch in [2, 4, 8] {
+            subscription.pause().await;
+            subscription.restart(prefetch, &stop).await;
+        }
+        assert_eq!(subscription.previous.len(), 1, "the others had delivered nothing");
+        assert!(settler.settle(delivery.tag, Settle::Ack).await, "the broker still takes it from there");
+        drop(settler);
+        subscription.pause().await;
+        subscription.restart(16, &stop).await;
+        assert_eq!(subscription.previous.len(), 0);
+    }
 }

@@ -308,6 +308,8 @@ impl Sink for Reporter {
         match told.await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(reason)) => {
+                // The job may live with that: whoever counts what arrives must not wait for them.
+                job.forget_items(name, values.len());
                 Err(JobFailure::permanent("invalid_items", format!("items of {name:?} cannot be sent: {reason}")))
             }
             Err(_) => Err(JobFailure::retryable("shutdown", "the worker ended before the items were sent")),

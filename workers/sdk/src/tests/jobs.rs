@@ -46,6 +46,8 @@ pub(super) enum Act {
     Progress { reports: u64, every_millis: u64 },
     /// Sends a list.
     Items { count: usize, bytes: usize },
+    /// Sends a list of one value, whether it is taken or not, then another value.
+    ItemsOrNot(Value, Value),
     /// Sends lists of one value each, side by side, and gives up after a second.
     ItemsInTime { lists: u64 },
     /// Logs lines, by its context and by `tracing`.
@@ -58,11 +60,22 @@ pub(super) struct Probe {
     runs: Mutex<Vec<(JobId, u32)>>,
     changed: Notify,
     pub(super) gate: Semaphore,
+    /// One for each handler that runs no more, whatever became of it.
+    pub(super) over: Semaphore,
+}
+
+/// A handler that runs.
+struct Running<'a>(&'a Probe);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.over.add_permits(1);
+    }
 }
 
 impl Default for Probe {
     fn default() -> Self {
-        Self { runs: Mutex::default(), changed: Notify::new(), gate: Semaphore::new(0) }
+        Self { runs: Mutex::default(), changed: Notify::new(), gate: Semaphore::new(0), over: Semaphore::new(0) }
     }
 }
 
@@ -108,6 +121,7 @@ impl Job for Work {
     type Result = Value;
 
     async fn run(&self, ctx: &JobContext, params: Params) -> Result<Outcome<Value>, JobFailure> {
+        let _running = Running(&self.0);
         self.0.runs.lock().unwrap().push((ctx.job_id(), ctx.attempt()));
         self.0.changed.notify_waiters();
         match params.act {
@@ -141,6 +155,10 @@ impl Job for Work {
                 }
             }
             Act::Items { count, bytes } => ctx.items("rows", vec!["x".repeat(bytes); count]).await?,
+            Act::ItemsOrNot(first, second) => {
+                ctx.items("rows", [first]).await.ok();
+                ctx.items("rows", [second]).await?;
+            }
             Act::ItemsInTime { lists } => {
                 let all = join_all((0..lists).map(|value| ctx.items("rows", [value])));
                 tokio::time::timeout(Duration::from_secs(1), all).await.ok();

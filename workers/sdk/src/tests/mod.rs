@@ -112,6 +112,16 @@ async fn a_job_runs_and_is_reported_and_acknowledged() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_worker_whose_future_is_dropped_leaves_no_job_behind() {
+    for act in [Act::StopOnCancel, Act::IgnoreCancel] {
+        let scene = Scene::start();
+        scene.running(act).await;
+        scene.worker.abort();
+        scene.probe.over.acquire().await.unwrap().forget();
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_short_job_sends_its_start_and_its_end_in_one_message() {
     let scene = Scene::start();
     let job = scene.submit(Act::Return(7.into()));

@@ -51,6 +51,13 @@ async fn a_list_that_can_never_be_sent_fails_its_job() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_value_that_can_never_be_sent_is_not_counted() {
+    let (_, end) = run(|message| holds(message, "anvil"), Act::ItemsOrNot("anvil".into(), "feather".into())).await;
+    let JobEventKind::Completed { items, .. } = end else { panic!("completed: {end:?}") };
+    assert_eq!(items.get("rows"), Some(&1), "or the orchestrator would wait for the other");
+}
+
+#[tokio::test(start_paused = true)]
 async fn progress_that_can_never_be_sent_is_left_out() {
     let unfit: Matches = |message| holds(message, "\"kind\":\"progress\"");
     let (names, end) = run(unfit, Act::Progress { reports: 1_000, every_millis: 1 }).await;
