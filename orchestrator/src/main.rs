@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 
 /// A moment in which much is behind takes memory for some large folds. glibc keeps it scattered over its heaps, so that an
 /// orchestrator grew with the largest moment that it ever had: from 59 MiB to 86 within 24 minutes at half of the top rate. This one
-/// gives back within seconds what a moment took, and costs no time (measured in docs/performance.md).
+/// gives back most of what a moment took within half a minute, and was as fast in turns with it.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
